@@ -1,0 +1,158 @@
+# humanloop: text classification with humans in the loop
+#
+#   make && make install    into the PostgreSQL of PG_CONFIG
+#   make test               everything, from a bare machine on (see README.md)
+#   make demo               the main job on real text
+#   make bench              how fast and how good, beside scikit-learn
+#   make unit               the plain C rooms without a server
+#   make installcheck       against a server that is already running
+#   make dist
+
+EXTENSION = humanloop
+# The control file is the master of the version.
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" humanloop.control)
+DATA = $(wildcard sql/humanloop--*.sql)
+DOCS = $(wildcard doc/humanloop.md)
+
+MODULE_big = humanloop
+PGFILEDESC = "humanloop - text classification with humans in the loop"
+
+# Only humanloop_blas knows BLAS: see src/math/matrix.h.
+BLAS_SOURCES = src/math/matrix_blas.c src/math/matrix_module.c
+BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
+
+# To be frozen into a list once the files are there.
+ROOM_SOURCES = $(sort $(filter-out $(BLAS_SOURCES), \
+	$(wildcard src/math/*.c src/encode/*.c src/learn/*.c)))
+OBJS = $(sort $(patsubst %.c,%.o,$(ROOM_SOURCES) \
+	$(wildcard src/*.c src/store/*.c src/sql/*.c)))
+
+# Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
+REGRESS =
+ISOLATION =
+ISOLATION_OPTS = --inputdir=test/isolation
+PROVE_TESTS ?= test/t/*.pl
+# `make installcheck` runs TAP only where its Perl modules are installed.
+ifneq ($(wildcard test/t/*.pl),)
+TAP_TESTS := $(shell perl -MIPC::Run -e 'print 1' 2>/dev/null)
+endif
+
+# The server's own headers are not clean under -Wextra: name them as system's.
+PG_CPPFLAGS = -Isrc -isystem $(includedir_server) -isystem $(includedir_internal)
+SHLIB_LINK = -lm $(HIDE_SYMBOLS)
+HIDE_SYMBOLS = -Wl,--version-script=$(srcdir)/src/exports.map
+BLAS_LIBS = $(or $(shell pkg-config --libs openblas lapacke 2>/dev/null),-lopenblas -llapacke)
+BLAS_CFLAGS = $(shell pkg-config --cflags openblas lapacke 2>/dev/null)
+
+EXTRA_CLEAN = $(BLAS_OBJS) $(BLAS_OBJS:.o=.bc) humanloop_blas.so build $(EXTENSION)-*.zip
+
+# pg_config of the PATH, or Debian's, whichever can build (the client packages
+# have a pg_config and parts of PGXS, too)
+ifndef PG_CONFIG
+PG_CONFIG := $(shell for c in pg_config /usr/lib/postgresql/15/bin/pg_config; do \
+	if [ -f "$$($$c --includedir-server 2>/dev/null)/postgres.h" ]; then echo $$c; break; fi; done)
+endif
+PGXS := $(if $(PG_CONFIG),$(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+
+ifneq ($(wildcard $(PGXS)),)
+
+# A server built with LLVM asks for bitcode, which needs its clang.
+ifeq ($(shell command -v "$$(sed -n 's/^CLANG *= *//p' $(dir $(PGXS))../Makefile.global)"),)
+override with_llvm = no
+endif
+
+include $(PGXS)
+
+BLAS_MODULE = humanloop_blas$(DLSUFFIX)
+
+# PGXS tracks no headers in a server built without dependency tracking.
+$(OBJS) $(BLAS_OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
+$(BLAS_OBJS): override CPPFLAGS += $(BLAS_CFLAGS)
+$(shlib): src/exports.map
+
+all: $(BLAS_MODULE)
+
+$(BLAS_MODULE): $(BLAS_OBJS) src/exports.map
+	$(LINK.shared) -o $@ $(BLAS_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(HIDE_SYMBOLS) $(BLAS_LIBS)
+
+install: install-blas
+uninstall: uninstall-more
+
+.PHONY: install-blas uninstall-more
+install-blas: all installdirs
+	$(INSTALL_SHLIB) $(BLAS_MODULE) '$(DESTDIR)$(pkglibdir)/'
+
+# PGXS forgets that it has installed DOCS without their directory.
+uninstall-more:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(BLAS_MODULE)'
+	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(docmoduledir)'/,$(notdir $(DOCS)))
+
+else
+
+# What needs a server to build against says so; the rest works without.
+.PHONY: all install uninstall installcheck
+all install uninstall installcheck:
+	@echo 'No PostgreSQL to build against: install postgresql-server-dev-15,' >&2
+	@echo 'or pass PG_CONFIG=/path/to/pg_config' >&2
+	@exit 1
+
+.PHONY: clean
+clean:
+	rm -rf $(OBJS) $(OBJS:.o=.bc) humanloop.so $(EXTRA_CLEAN)
+
+endif
+
+.DEFAULT_GOAL := all
+
+# The plain C rooms and their tests, without a server and under sanitizers.
+UNIT_CFLAGS = -std=gnu11 -O1 -g -Wall -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_TESTS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/test_*.c)))
+UNIT_OBJS = $(patsubst %.c,build/unit/%.o,$(ROOM_SOURCES) src/math/matrix_blas.c \
+	$(filter-out test/unit/test_%.c,$(wildcard test/unit/*.c)))
+
+.PHONY: unit unit-build
+unit:
+	@+test/tools/run_tests unit
+
+unit-build: $(UNIT_TESTS)
+
+build/unit/%.o: %.c $(wildcard src/*/*.h test/unit/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) $(PG_CFLAGS) $(BLAS_CFLAGS) -Isrc -c -o $@ $<
+
+$(UNIT_TESTS): build/unit/%: build/unit/test/unit/%.o $(UNIT_OBJS)
+	$(CC) $(UNIT_CFLAGS) -o $@ $^ $(BLAS_LIBS) -lm
+
+.SECONDARY: $(UNIT_TESTS:build/unit/%=build/unit/test/unit/%.o)
+
+# On a bare machine PGXS is there only for the make that comes after setup.
+# The lock is for two who start this in one tree.
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+.PHONY: test demo bench ready
+ready:
+	@test/tools/setup
+	@+flock Makefile $(MAKE) -s $(JOBS) install
+
+test: ready
+	@+test/tools/run_tests
+
+demo: ready
+	@test/tools/demo
+
+bench: ready
+	@test/bench/bench
+
+.PHONY: dist
+dist:
+	git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+
+# Our types, for PostgreSQL's pgindent (add them to its own list).
+.PHONY: typedefs.list
+typedefs.list:
+	@cat $(sort $(wildcard src/*.[ch] src/*/*.[ch])) | \
+		sed -nE 's/^(typedef [^(]*[ *]|} )([A-Z][A-Za-z]+);.*/\2/p' | LC_ALL=C sort -u >$@
+
+# The scripts in test/tools read the lists above through this.
+print-%:
+	@echo $($*)

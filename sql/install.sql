@@ -1,0 +1,121 @@
+-- The extension in a schema of its own, what it brings, and how it goes.
+CREATE SCHEMA "My Loop";
+CREATE EXTENSION humanloop SCHEMA "My Loop";
+SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'humanloop';
+
+-- Every relation, type and function is prefixed and in that schema.
+SELECT pg_describe_object(classid, objid, objsubid) AS stray
+FROM pg_depend
+WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+	AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'humanloop')
+	AND pg_describe_object(classid, objid, objsubid) !~ '(^|[ ."])_?hl_';
+SELECT c.relname AS elsewhere FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname ~ '^hl_' AND n.nspname <> 'My Loop' AND n.nspname !~ '^pg_toast';
+
+-- Tables and sequences are nobody's business; the views check for themselves.
+SELECT c.relkind, count(*) > 0 AS "some",
+	bool_or(a.grantee = 0) IS TRUE AS granted_to_public
+FROM pg_class c LEFT JOIN LATERAL aclexplode(c.relacl) a ON true
+WHERE c.relnamespace = '"My Loop"'::regnamespace AND c.relkind IN ('r', 'S', 'v')
+GROUP BY 1 ORDER BY 1;
+SELECT relname, string_agg(DISTINCT a.privilege_type, ', ' ORDER BY a.privilege_type) AS public_may
+FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+WHERE c.relnamespace = '"My Loop"'::regnamespace AND a.grantee = 0 GROUP BY 1 ORDER BY 1;
+-- whoever may read them reads through a barrier
+SELECT relname FROM pg_class WHERE relnamespace = '"My Loop"'::regnamespace AND relkind = 'v'
+	AND coalesce(array_to_string(reloptions, ','), '') !~ 'security_barrier=true';
+
+-- No function runs with the rights of its owner; those in SQL pin their path.
+SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+WHERE p.pronamespace = '"My Loop"'::regnamespace
+	AND (p.prosecdef OR (l.lanname <> 'c' AND coalesce(array_to_string(p.proconfig, ','), '') !~ 'search_path=pg_catalog'));
+
+-- The functions that answer are as the planner needs them.
+SELECT proname, count(*), bool_and(provolatile = 's') AS stable, bool_and(proparallel = 's') AS parallel_safe,
+	bool_or(proisstrict) AS strict, bool_and(procost > 100) AS costly
+FROM pg_proc WHERE pronamespace = '"My Loop"'::regnamespace
+	AND proname IN ('hl_predict', 'hl_probabilities', 'hl_uncertainty', 'hl_embed')
+GROUP BY 1 ORDER BY 1;
+
+-- What people said and models are dumped, with their sequences; what can be
+-- made again (and OIDs, which mean nothing elsewhere) is not.
+SELECT c.relname, c.relkind, c.oid = ANY (e.extconfig) AS dumped
+FROM pg_class c, pg_extension e
+WHERE c.relnamespace = '"My Loop"'::regnamespace AND c.relkind IN ('r', 'S') AND e.extname = 'humanloop'
+ORDER BY c.relkind DESC, c.relname COLLATE "C";
+
+-- It works where nothing is on the search_path, and does not change it.
+CREATE TABLE note (id int PRIMARY KEY, body text);
+INSERT INTO note SELECT i, CASE i % 2 WHEN 0 THEN 'red apple ' ELSE 'blue sky ' END || i FROM generate_series(1, 40) i;
+SET search_path = '';
+SELECT project, items, labels, classes, encoder FROM "My Loop".hl_create_project('notes', 'public.note', 'body');
+SELECT count(*) FROM "My Loop".hl_next('notes', 3);
+SELECT "My Loop".hl_label_many('notes', array_agg(id::text), array_agg(CASE id % 2 WHEN 0 THEN 'fruit' ELSE 'air' END))
+FROM public.note WHERE id <= 20;
+SELECT model, classes, labels FROM "My Loop".hl_train('notes');
+SELECT label FROM "My Loop".hl_predict('notes', 'a red apple');
+SELECT count(*) FROM "My Loop".hl_predict('notes');
+SELECT count(*) > 0 AS queued FROM "My Loop".hl_queue;
+SELECT count(*) > 0 AS queued FROM public.hl_queue_notes;
+INSERT INTO "My Loop".hl_labels (project, item, label) VALUES ('notes', '30', 'fruit') RETURNING item, label, annotator;
+SELECT "My Loop".hl_refresh('notes');
+SELECT project, source, state FROM "My Loop".hl_projects;
+SHOW search_path;
+
+-- Somebody's own functions, operators and tables in front do not get in.
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.wrong(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.wrong);
+CREATE FUNCTION evil.unnest(text[]) RETURNS SETOF text LANGUAGE sql AS $$ SELECT 'evil' $$;
+CREATE TABLE evil.hl_project (id int);
+SET search_path = evil, pg_catalog;
+SELECT "My Loop".hl_label('notes', 31, 'air') > 0 AS labelled;
+SELECT item, label FROM "My Loop".hl_labels WHERE item OPERATOR(pg_catalog.=) '31';
+SELECT count(*) FROM "My Loop".hl_next('notes', 2);
+SELECT label FROM "My Loop".hl_predict('notes', 'a red apple');
+SELECT count(*) FROM "My Loop".hl_next('nobody');
+RESET search_path;
+DROP SCHEMA evil CASCADE;
+
+-- The queue's view belongs to the user: DROP EXTENSION says so.
+DROP EXTENSION humanloop;
+\set VERBOSITY terse
+DROP EXTENSION humanloop CASCADE;
+\set VERBOSITY default
+SELECT count(*) FROM pg_class WHERE relname ~ '^hl_';
+
+-- Installed anew, in another schema and in this very session, it knows
+-- nothing of what was: also not the models this session had loaded.
+CREATE EXTENSION humanloop;
+SELECT count(*) FROM hl_projects;
+INSERT INTO note SELECT i, CASE i % 2 WHEN 0 THEN 'buy shares ' ELSE 'play chess ' END || i FROM generate_series(101, 140) i;
+DELETE FROM note WHERE id < 100;
+SELECT project FROM hl_create_project('money', 'note', 'body', options => '{"dimensions": 16}');
+SELECT hl_label_many('money', array_agg(id::text), array_agg(CASE id % 2 WHEN 0 THEN 'market' ELSE 'game' END))
+FROM note WHERE id <= 120;
+SELECT model, classes, labels FROM hl_train('money');
+SELECT label FROM hl_predict('money', 'buy more shares');
+SELECT label FROM hl_predict('money', 'a game of chess to play');
+SELECT hl_drop_project('money');
+DROP EXTENSION humanloop;
+
+-- A schema in which everybody may create draws a warning, with the way out.
+CREATE SCHEMA everybody;
+GRANT CREATE ON SCHEMA everybody TO PUBLIC;
+CREATE EXTENSION humanloop SCHEMA everybody;
+SELECT project FROM everybody.hl_create_project('notes', 'note', 'body');
+SELECT everybody.hl_drop_project('notes');
+REVOKE CREATE ON SCHEMA everybody FROM PUBLIC;
+SELECT project FROM everybody.hl_create_project('notes', 'note', 'body');
+SELECT everybody.hl_drop_project('notes');
+DROP EXTENSION humanloop;
+DROP SCHEMA everybody;
+DROP SCHEMA "My Loop";
+
+-- Settings: known ones have types, unknown ones are errors once it is loaded.
+LOAD 'humanloop';
+SELECT name, setting, unit, vartype, context FROM pg_settings WHERE name LIKE 'humanloop.%' ORDER BY name;
+SET humanloop.work_mem = '1kB';
+SET humanloop.cache_size = -1;
+SET humanloop.learning_rate = 1;
+DROP TABLE note;

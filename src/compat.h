@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between server versions that the project knows of.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_COMPAT_H
+#define HUMANLOOP_COMPAT_H
+
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+
+#if PG_VERSION_NUM < 150000
+#error "humanloop needs PostgreSQL 15 or later: security_invoker views"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#define relation_ownercheck(relation, role) \
+	object_ownercheck(RelationRelationId, relation, role)
+#else
+#define relation_ownercheck(relation, role) pg_class_ownercheck(relation, role)
+#endif
+
+#endif							/* HUMANLOOP_COMPAT_H */

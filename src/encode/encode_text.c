@@ -1,0 +1,513 @@
+/*-------------------------------------------------------------------------
+ *
+ * encode_text.c
+ *	  A row of text to TF-IDF weights and on to a dense unit vector.
+ *
+ * A term that occurs t times in the row weighs (1 + ln t) * idf; the words of
+ * a row are scaled to unit length, and so are its pieces.  The dense vector is
+ * the weights times the projection matrix that text_fit.c has found, scaled
+ * to unit length.
+ *
+ * The same text must give the same bits on every machine, whatever registers
+ * it has and whether its compiler fuses multiplications with additions.  So
+ * every product that is summed is exact: a float (24 bits) times a mantissa
+ * (15 bits) or another float fits into a double (53 bits), and sums are taken
+ * in one fixed order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "encoder_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "terms.h"
+
+/* Largest values that a fitted encoder can hold, with room */
+#define MAX_IDF 1000.0f
+#define MAX_SCALE 1.0f
+
+/* No fitted vocabulary comes near: its table is at most half full. */
+#define MAX_PROBES 4096
+
+/* Terms whose projections are added in one pass over the sums */
+#define TERMS_A_PASS 4
+
+/* First length of the sparse arrays of an encoding */
+#define FIRST_CAPACITY 256
+
+/* Scratch of one encoding: which terms the row has, and how often. */
+typedef struct TextScratch
+{
+	bool		dirty;			/* a row was left half-way: clear it all */
+	int			distinct;		/* terms present */
+	size_t		words;			/* of present */
+	double	   *sum;			/* dims */
+	uint64_t   *present;		/* one bit a term */
+	uint8_t    *tally;			/* vocabulary; saturates at TERM_MAX_COUNT */
+} TextScratch;
+
+/* What tally_terms needs. */
+typedef struct TallyState
+{
+	const Encoder *encoder;
+	TextScratch *scratch;
+} TallyState;
+
+/*
+ * The table by which terms are found: term + 1 in the low half, the low half
+ * of the hash in the high half, so that an n-gram outside the vocabulary
+ * (every second one) is nearly always refused without looking at its hash.
+ */
+static inline size_t
+first_slot(const Encoder *encoder, uint64_t hash)
+{
+	return (size_t) (hash >> (64 - encoder->slot_bits));
+}
+
+Status
+text_encoder_index(const Caller *caller, Encoder *encoder)
+{
+	size_t		mask;
+
+	encoder->slot_bits = 1;
+	while (((int64_t) 1 << encoder->slot_bits) < (int64_t) encoder->vocabulary * 2)
+		encoder->slot_bits++;
+	mask = ((size_t) 1 << encoder->slot_bits) - 1;
+	encoder->slots = allocate_array(caller, mask + 1, sizeof(uint64_t));
+	if (encoder->slots == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < encoder->vocabulary; i++)
+	{
+		uint64_t	hash = encoder->hash[i];
+		size_t		slot = first_slot(encoder, hash);
+
+		for (int probes = 0; encoder->slots[slot] != 0; probes++)
+		{
+			if (probes >= MAX_PROBES)
+				return STATUS_CORRUPT;
+			slot = (slot + 1) & mask;
+		}
+		encoder->slots[slot] = hash << 32 | (uint32_t) (i + 1);
+	}
+	for (int i = 1; i <= TERM_MAX_COUNT; i++)
+		encoder->count_weight[i] = (float) (1.0 + log(i));
+	return STATUS_OK;
+}
+
+/* The index of a term, or -1. */
+static inline int
+find_term(const Encoder *encoder, uint64_t hash)
+{
+	size_t		mask = ((size_t) 1 << encoder->slot_bits) - 1;
+	size_t		slot = first_slot(encoder, hash);
+	uint64_t	entry;
+
+	while ((entry = encoder->slots[slot]) != 0)
+	{
+		if ((uint32_t) (entry >> 32) == (uint32_t) hash)
+		{
+			int			term = (int) (uint32_t) entry - 1;
+
+			if (encoder->hash[term] == hash)
+				return term;
+		}
+		slot = (slot + 1) & mask;
+	}
+	return -1;
+}
+
+/* One block: the struct, then its arrays by falling alignment. */
+Status
+text_encoding_init(const Encoder *encoder, Encoding *encoding)
+{
+	size_t		dims = (size_t) encoder->dims;
+	size_t		words = ((size_t) encoder->vocabulary + 63) / 64;
+	size_t		header = (sizeof(TextScratch) + 15) / 16 * 16;
+	unsigned char *block;
+	TextScratch *scratch;
+
+	block = allocate_array(encoding->caller, 1,
+						   header + dims * sizeof(double) + words * sizeof(uint64_t) +
+						   (size_t) encoder->vocabulary);
+	if (block == NULL)
+		return STATUS_NO_MEMORY;
+	scratch = (TextScratch *) block;
+	scratch->words = words;
+	scratch->sum = (double *) (block + header);
+	scratch->present = (uint64_t *) (scratch->sum + dims);
+	scratch->tally = (uint8_t *) (scratch->present + words);
+	encoding->scratch = scratch;
+	return STATUS_OK;
+}
+
+/* Room for that many terms; what was in the arrays is lost. */
+static Status
+ensure_capacity(Encoding *encoding, int terms)
+{
+	int			capacity = encoding->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : encoding->capacity;
+
+	if (terms <= encoding->capacity)
+		return STATUS_OK;
+	while (capacity < terms)
+		capacity = capacity > terms / 2 ? terms : capacity * 2;
+	release(encoding->caller, encoding->index);
+	release(encoding->caller, encoding->count);
+	release(encoding->caller, encoding->weight);
+	encoding->capacity = 0;
+	encoding->terms = 0;
+	encoding->index = allocate_array(encoding->caller, (size_t) capacity, sizeof(uint32_t));
+	encoding->count = allocate_array(encoding->caller, (size_t) capacity, sizeof(uint8_t));
+	encoding->weight = allocate_array(encoding->caller, (size_t) capacity, sizeof(float));
+	if (encoding->index == NULL || encoding->count == NULL || encoding->weight == NULL)
+		return STATUS_NO_MEMORY;
+	encoding->capacity = capacity;
+	return STATUS_OK;
+}
+
+/* Takes a batch of n-grams of the row: known ones are tallied. */
+static Status
+tally_terms(void *state, const uint64_t *hashes, int count)
+{
+	const Encoder *encoder = ((TallyState *) state)->encoder;
+	TextScratch *scratch = ((TallyState *) state)->scratch;
+
+	for (int i = 0; i < count; i++)
+	{
+		int			term = find_term(encoder, hashes[i]);
+
+		if (term < 0)
+			continue;
+		if (scratch->tally[term] == 0)
+		{
+			scratch->present[term / 64] |= UINT64_C(1) << (term % 64);
+			scratch->distinct++;
+		}
+		if (scratch->tally[term] < TERM_MAX_COUNT)
+			scratch->tally[term]++;
+	}
+	return STATUS_OK;
+}
+
+/* Number of the lowest bit set; bits is not 0. */
+static inline int
+lowest_bit(uint64_t bits)
+{
+#ifdef __GNUC__
+	return __builtin_ctzll(bits);
+#else
+	int			number = 0;
+
+	while ((bits & 1) == 0)
+	{
+		bits >>= 1;
+		number++;
+	}
+	return number;
+#endif
+}
+
+/* Moves the tallied terms into the encoding, ascending; leaves it clean. */
+static void
+collect_terms(TextScratch *scratch, Encoding *encoding)
+{
+	int			terms = 0;
+
+	for (size_t word = 0; word < scratch->words; word++)
+	{
+		uint64_t	bits = scratch->present[word];
+
+		scratch->present[word] = 0;
+		while (bits != 0)
+		{
+			size_t		term = word * 64 + (size_t) lowest_bit(bits);
+
+			bits &= bits - 1;
+			encoding->index[terms] = (uint32_t) term;
+			encoding->count[terms] = scratch->tally[term];
+			scratch->tally[term] = 0;
+			terms++;
+		}
+	}
+	encoding->terms = terms;
+	scratch->distinct = 0;
+}
+
+/* Weights of terms from..to-1 of the encoding, scaled to unit length. */
+static void
+weigh_part(const Encoder *encoder, Encoding *encoding, int from, int to)
+{
+	double		sum = 0.0;
+	double		length;
+
+	for (int i = from; i < to; i++)
+	{
+		float		weight = encoder->count_weight[encoding->count[i]] *
+			encoder->idf[encoding->index[i]];
+
+		encoding->weight[i] = weight;
+		sum += (double) weight * weight;
+	}
+	length = sqrt(sum);
+	for (int i = from; i < to; i++)
+		encoding->weight[i] = (float) (encoding->weight[i] / length);
+}
+
+/* Weights from counts; the words of a row lie before its pieces. */
+static void
+weigh_terms(const Encoder *encoder, Encoding *encoding)
+{
+	int			words = 0;
+
+	while (words < encoding->terms && encoding->index[words] < (uint32_t) encoder->words)
+		words++;
+	weigh_part(encoder, encoding, 0, words);
+	weigh_part(encoder, encoding, words, encoding->terms);
+}
+
+Status
+encode_terms(const Encoder *encoder, const char *utf8, size_t length, Encoding *encoding)
+{
+	TextScratch *scratch = encoding->scratch;
+	TallyState	state = {encoder, scratch};
+
+	if (scratch->dirty)
+	{
+		memset(scratch->present, 0, scratch->words * sizeof(uint64_t));
+		memset(scratch->tally, 0, (size_t) encoder->vocabulary);
+		scratch->distinct = 0;
+	}
+	scratch->dirty = true;
+	encoding->terms = 0;
+	if (encoder->vocabulary > 0)
+		TRY(text_terms(encoding->caller, utf8, length, tally_terms, &state));
+	TRY(ensure_capacity(encoding, scratch->distinct));
+	collect_terms(scratch, encoding);
+	scratch->dirty = false;
+	weigh_terms(encoder, encoding);
+	return STATUS_OK;
+}
+
+/* sum[j] += sum over four terms of weight * mantissa[j], in this order. */
+WIDE_CLONES
+static void
+add_projections(double *restrict sum, int dims, const double *weight,
+				const int16_t *restrict a, const int16_t *restrict b,
+				const int16_t *restrict c, const int16_t *restrict d)
+{
+	double		weight_a = weight[0];
+	double		weight_b = weight[1];
+	double		weight_c = weight[2];
+	double		weight_d = weight[3];
+
+	for (int j = 0; j < dims; j++)
+		sum[j] = sum[j] + weight_a * a[j] + weight_b * b[j] +
+			weight_c * c[j] + weight_d * d[j];
+}
+
+/* dense = unit(weights x projection), 1 x dims. */
+static void
+project(const Encoder *encoder, Encoding *encoding)
+{
+	TextScratch *scratch = encoding->scratch;
+	int			dims = encoder->dims;
+	double		sum = 0.0;
+	double		length;
+
+	memset(scratch->sum, 0, (size_t) dims * sizeof(double));
+	for (int i = 0; i < encoding->terms; i += TERMS_A_PASS)
+	{
+		const int16_t *row[TERMS_A_PASS];
+		double		weight[TERMS_A_PASS];
+
+		for (int k = 0; k < TERMS_A_PASS; k++)
+		{
+			bool		there = i + k < encoding->terms;
+			size_t		term = encoding->index[there ? i + k : i];
+
+			/* rounded to float, so that the products below are exact */
+			weight[k] = there ? (float) ((double) encoding->weight[i + k] *
+										 encoder->scale[term]) : 0.0f;
+			row[k] = encoder->mantissa + term * (size_t) dims;
+		}
+		add_projections(scratch->sum, dims, weight, row[0], row[1], row[2], row[3]);
+	}
+	for (int j = 0; j < dims; j++)
+	{
+		encoding->dense[j] = (float) scratch->sum[j];
+		sum += (double) encoding->dense[j] * encoding->dense[j];
+	}
+	length = sqrt(sum);
+	for (int j = 0; j < dims; j++)
+		encoding->dense[j] = length > 0.0 ? (float) (encoding->dense[j] / length) : 0.0f;
+}
+
+Status
+encode_text(const Encoder *encoder, const char *utf8, size_t length, Encoding *encoding)
+{
+	if (encoder->kind != ENCODER_TEXT)
+		return STATUS_BAD_ARGUMENT;
+	TRY(encode_terms(encoder, utf8, length, encoding));
+	project(encoder, encoding);
+	return STATUS_OK;
+}
+
+/*
+ * The packed form of a row's terms: for each the distance from the one before
+ * (from -1 at first), doubled, plus one where a byte with the count follows;
+ * seven bits a byte, the lowest first.  An empty row is an empty string.
+ */
+size_t
+terms_bound(const Encoding *encoding)
+{
+	return (size_t) encoding->terms * 6;
+}
+
+size_t
+terms_pack(const Encoding *encoding, unsigned char *bytes)
+{
+	size_t		length = 0;
+	uint32_t	next = 0;
+
+	for (int i = 0; i < encoding->terms; i++)
+	{
+		bool		several = encoding->count[i] > 1;
+		uint32_t	value = (encoding->index[i] - next) << 1 | several;
+
+		while (value >= 0x80)
+		{
+			bytes[length++] = (unsigned char) (value | 0x80);
+			value >>= 7;
+		}
+		bytes[length++] = (unsigned char) value;
+		if (several)
+			bytes[length++] = encoding->count[i];
+		next = encoding->index[i] + 1;
+	}
+	return length;
+}
+
+/* Reads one number of at most five bytes; false where there is none. */
+static bool
+read_packed(const unsigned char *bytes, size_t length, size_t *position, uint32_t *value)
+{
+	uint32_t	result = 0;
+
+	for (int shift = 0; shift <= 28 && *position < length; shift += 7)
+	{
+		unsigned char byte = bytes[(*position)++];
+
+		if (shift == 28 && byte > 0x0F)
+			return false;
+		result |= (uint32_t) (byte & 0x7F) << shift;
+		if (byte < 0x80)
+		{
+			*value = result;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Restores index, count and weight of a packed row.  STATUS_CORRUPT where the
+ * bytes are not such a row of this encoder, STATUS_NO_MEMORY,
+ * STATUS_BAD_ARGUMENT for an encoder without a sparse stage.
+ */
+Status
+terms_unpack(const Encoder *encoder, const unsigned char *bytes, size_t length,
+			 Encoding *encoding)
+{
+	size_t		position = 0;
+	int			terms = 0;
+	uint64_t	next = 0;
+
+	if (encoder->kind != ENCODER_TEXT)
+		return STATUS_BAD_ARGUMENT;
+	encoding->terms = 0;
+	if (length / 6 > (size_t) encoder->vocabulary)
+		return STATUS_CORRUPT;
+
+	/* a term takes at least a byte, and none comes twice */
+	TRY(ensure_capacity(encoding, length < (size_t) encoder->vocabulary ?
+						(int) length : encoder->vocabulary));
+	while (position < length)
+	{
+		uint32_t	value;
+		uint8_t		count = 1;
+
+		if (!read_packed(bytes, length, &position, &value))
+			return STATUS_CORRUPT;
+		next += value >> 1;
+		if (value & 1)
+		{
+			if (position == length || bytes[position] < 2)
+				return STATUS_CORRUPT;
+			count = bytes[position++];
+		}
+		if (next >= (uint64_t) encoder->vocabulary)
+			return STATUS_CORRUPT;
+		encoding->index[terms] = (uint32_t) next++;
+		encoding->count[terms++] = count;
+	}
+	encoding->terms = terms;
+	weigh_terms(encoder, encoding);
+	return STATUS_OK;
+}
+
+/* Stored: vocabulary, words, hashes, idf, scales, mantissas. */
+Status
+text_encoder_write(const Encoder *encoder, Writer *writer)
+{
+	size_t		vocabulary = (size_t) encoder->vocabulary;
+
+	write_u32(writer, (uint32_t) encoder->vocabulary);
+	write_u32(writer, (uint32_t) encoder->words);
+	write_u64s(writer, encoder->hash, vocabulary);
+	write_floats(writer, encoder->idf, vocabulary);
+	write_floats(writer, encoder->scale, vocabulary);
+	write_i16s(writer, encoder->mantissa, vocabulary * (size_t) encoder->dims);
+	return writer->failed ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+/* Are all values such as a fit leaves them?  NaN fails every comparison. */
+static bool
+valid_text_encoder(const Encoder *encoder)
+{
+	for (int i = 0; i < encoder->vocabulary; i++)
+	{
+		if (!(encoder->idf[i] > 0.0f && encoder->idf[i] <= MAX_IDF) ||
+			!(encoder->scale[i] >= 0.0f && encoder->scale[i] <= MAX_SCALE) ||
+			term_kind(encoder->hash[i]) != (i < encoder->words ? TERM_WORD : TERM_PIECE))
+			return false;
+	}
+	return true;
+}
+
+/* Fills in an encoder of known dims; on failure the caller frees it. */
+Status
+text_encoder_read(const Caller *caller, Reader *reader, Encoder *encoder)
+{
+	uint32_t	vocabulary = read_u32(reader);
+	uint32_t	words = read_u32(reader);
+	size_t		term_bytes = sizeof(uint64_t) + 2 * sizeof(float) +
+		(size_t) encoder->dims * sizeof(int16_t);
+
+	if (reader->failed || vocabulary > ENCODER_MAX_VOCABULARY || words > vocabulary ||
+		reader_left(reader) / term_bytes < vocabulary)
+		return STATUS_CORRUPT;
+	encoder->vocabulary = (int) vocabulary;
+	encoder->words = (int) words;
+	encoder->hash = read_u64s(reader, caller, vocabulary);
+	encoder->idf = read_floats(reader, caller, vocabulary);
+	encoder->scale = read_floats(reader, caller, vocabulary);
+	encoder->mantissa = read_i16s(reader, caller, (size_t) vocabulary * (size_t) encoder->dims);
+	if (reader->failed)
+		return STATUS_CORRUPT;
+	if (encoder->hash == NULL || encoder->idf == NULL || encoder->scale == NULL ||
+		encoder->mantissa == NULL)
+		return STATUS_NO_MEMORY;
+	if (!valid_text_encoder(encoder))
+		return STATUS_CORRUPT;
+	return text_encoder_index(caller, encoder);
+}

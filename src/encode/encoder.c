@@ -1,0 +1,137 @@
+/*-------------------------------------------------------------------------
+ *
+ * encoder.c
+ *	  What all encoders have in common: making, storing, freeing them.
+ *
+ * Stored form, little-endian: "HLEN", version, kind, dims, then what the kind
+ * needs.  A later version of this code reads every version listed here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "encoder_internal.h"
+
+#define ENCODER_MAGIC UINT32_C(0x4E454C48)	/* "HLEN" */
+#define ENCODER_VERSION 1
+
+EncoderKind
+encoder_kind(const Encoder *encoder)
+{
+	return encoder->kind;
+}
+
+int
+encoder_dims(const Encoder *encoder)
+{
+	return encoder->dims;
+}
+
+int
+encoder_sparse_dims(const Encoder *encoder)
+{
+	return encoder->vocabulary;
+}
+
+Encoder *
+encoder_allocate(const Caller *caller, EncoderKind kind, int dims)
+{
+	Encoder    *encoder = allocate_array(caller, 1, sizeof(Encoder));
+
+	if (encoder != NULL)
+	{
+		encoder->kind = kind;
+		encoder->dims = dims;
+	}
+	return encoder;
+}
+
+void
+encoder_free(const Caller *caller, Encoder *encoder)
+{
+	if (encoder == NULL)
+		return;
+	release(caller, encoder->hash);
+	release(caller, encoder->idf);
+	release(caller, encoder->scale);
+	release(caller, encoder->mantissa);
+	release(caller, encoder->slots);
+	release(caller, encoder);
+}
+
+/*
+ * A scratch area for this encoder, for any number of rows one after another.
+ * STATUS_NO_MEMORY; then there is nothing to free.
+ */
+Status
+encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding)
+{
+	Status		status = STATUS_OK;
+
+	*encoding = (Encoding) {.caller = caller};
+	encoding->dense = allocate_array(caller, (size_t) encoder->dims, sizeof(float));
+	if (encoding->dense == NULL)
+		return STATUS_NO_MEMORY;
+	if (encoder->kind == ENCODER_TEXT)
+		status = text_encoding_init(encoder, encoding);
+	if (status != STATUS_OK)
+		encoding_free(encoding);
+	return status;
+}
+
+void
+encoding_free(Encoding *encoding)
+{
+	const Caller *caller = encoding->caller;
+
+	release(caller, encoding->dense);
+	release(caller, encoding->index);
+	release(caller, encoding->count);
+	release(caller, encoding->weight);
+	release(caller, encoding->scratch);
+	*encoding = (Encoding) {.caller = caller};
+}
+
+/* STATUS_NO_MEMORY where the writer failed. */
+Status
+encoder_write(const Encoder *encoder, Writer *writer)
+{
+	write_u32(writer, ENCODER_MAGIC);
+	write_u32(writer, ENCODER_VERSION);
+	write_u32(writer, (uint32_t) encoder->kind);
+	write_u32(writer, (uint32_t) encoder->dims);
+	if (encoder->kind == ENCODER_TEXT)
+		TRY(text_encoder_write(encoder, writer));
+	return writer->failed ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+/*
+ * Reads what encoder_write has written; the reader may hold more behind it.
+ * STATUS_CORRUPT for anything else, STATUS_NO_MEMORY.
+ */
+Status
+encoder_read(const Caller *caller, Reader *reader, Encoder **encoder)
+{
+	uint32_t	magic = read_u32(reader);
+	uint32_t	version = read_u32(reader);
+	uint32_t	kind = read_u32(reader);
+	uint32_t	dims = read_u32(reader);
+	Encoder    *read;
+	Status		status = STATUS_OK;
+
+	*encoder = NULL;
+	if (reader->failed || magic != ENCODER_MAGIC || version != ENCODER_VERSION ||
+		(kind != ENCODER_TEXT && kind != ENCODER_VECTOR) ||
+		dims < 1 || dims > ENCODER_MAX_DIMS)
+		return STATUS_CORRUPT;
+	read = encoder_allocate(caller, (EncoderKind) kind, (int) dims);
+	if (read == NULL)
+		return STATUS_NO_MEMORY;
+	if (kind == ENCODER_TEXT)
+		status = text_encoder_read(caller, reader, read);
+	if (status != STATUS_OK)
+	{
+		encoder_free(caller, read);
+		return status;
+	}
+	*encoder = read;
+	return STATUS_OK;
+}

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * encoder.h
+ *	  The one interface of all encoders: a row goes in, an Encoding comes out.
+ *
+ * Every encoder ends in a dense vector of `dims` floats of unit length (or
+ * all zero for an input that says nothing).  An encoder may also have a
+ * sparse stage: term indices and weights below `sparse_dims`, from which the
+ * slow training can learn more than the dense projection keeps.  Everything
+ * behind this interface (store, learn, choose) is the same for all encoders.
+ *
+ *	  encode_text.c		built-in text features (TF-IDF + truncated SVD)
+ *	  encode_vector.c	vectors that somebody else has computed
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_ENCODER_H
+#define HUMANLOOP_ENCODER_H
+
+#include "../math/base.h"
+#include "../math/buffer.h"
+
+typedef enum EncoderKind
+{
+	ENCODER_TEXT = 1,
+	ENCODER_VECTOR = 2
+} EncoderKind;
+
+/* Sparse rows in compressed form; row i has terms start[i] .. start[i + 1]-1 */
+typedef struct SparseRows
+{
+	int			n;
+	const size_t *start;		/* n + 1 */
+	const uint32_t *index;		/* ascending within a row, < sparse_dims */
+	const float *weight;
+} SparseRows;
+
+/* A scratch area and result, reused from row to row; see encoding_init. */
+typedef struct Encoding
+{
+	const Caller *caller;
+	float	   *dense;			/* dims of the encoder */
+	int			terms;			/* sparse stage; 0 when there is none */
+	int			capacity;
+	uint32_t   *index;			/* ascending */
+	uint8_t    *count;			/* occurrences, saturating at 255 */
+	float	   *weight;
+	void	   *scratch;		/* the encoder's own */
+} Encoding;
+
+typedef struct Encoder Encoder;
+
+extern EncoderKind encoder_kind(const Encoder *encoder);
+extern int	encoder_dims(const Encoder *encoder);
+extern int	encoder_sparse_dims(const Encoder *encoder);	/* 0: no sparse stage */
+
+extern Status encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding);
+extern void encoding_free(Encoding *encoding);
+
+/*
+ * UTF-8 text (invalid bytes are treated as separators, never an error) to
+ * dense and sparse parts.  STATUS_BAD_ARGUMENT for an encoder of vectors.
+ */
+extern Status encode_text(const Encoder *encoder, const char *utf8, size_t length,
+						  Encoding *encoding);
+
+/*
+ * A vector of n numbers to unit length.  STATUS_BAD_ARGUMENT where n is not
+ * the encoder's dims, STATUS_NOT_FINITE for NaN or infinity.
+ */
+extern Status encode_vector(const Encoder *encoder, const float *vector, int n,
+							Encoding *encoding);
+
+/*
+ * The sparse part of an encoding in few bytes (varint gaps and counts), as
+ * it is kept beside the dense part; terms_unpack restores index, count and
+ * weight.  terms_bound is an upper bound of the packed size in bytes.
+ */
+extern size_t terms_bound(const Encoding *encoding);
+extern size_t terms_pack(const Encoding *encoding, unsigned char *bytes);
+extern Status terms_unpack(const Encoder *encoder, const unsigned char *bytes, size_t length,
+						   Encoding *encoding);
+
+/* Stored form; the reader accepts what any version has written. */
+extern Status encoder_write(const Encoder *encoder, Writer *writer);
+extern Status encoder_read(const Caller *caller, Reader *reader, Encoder **encoder);
+extern void encoder_free(const Caller *caller, Encoder *encoder);
+
+/* An encoder of vectors of a given length. */
+extern Status vector_encoder(const Caller *caller, int dims, Encoder **encoder);
+
+/*
+ * Fitting the text encoder.  All texts of the source go through
+ * text_fit_add in any order; a bounded uniform sample of them (sample_rows)
+ * is kept for the decomposition; memory stays below `memory` bytes whatever
+ * the number of texts (rare n-grams are forgotten and counted anew when the
+ * table of counts is full: lossy counting, Manku and Motwani, VLDB 2002).
+ */
+typedef struct TextFitOptions
+{
+	int			dims;			/* of the truncated SVD; fewer if the rank is */
+	int			vocabulary;		/* at most so many n-grams are kept */
+	int			sample_rows;	/* rows that the SVD sees */
+	size_t		memory;			/* bytes for everything the fit allocates */
+	uint64_t	seed;
+} TextFitOptions;
+
+typedef struct TextFit TextFit;
+
+/*
+ * STATUS_NO_MEMORY, and in *needed the bytes that would do, where `memory`
+ * cannot hold even the smallest plan for these options.
+ */
+extern Status text_fit_start(const Caller *caller, const TextFitOptions *options,
+							 TextFit **fit, size_t *needed);
+extern Status text_fit_add(TextFit *fit, const char *utf8, size_t length);
+extern Status text_fit_finish(TextFit *fit, Encoder **encoder);
+extern void text_fit_free(TextFit *fit);
+
+#endif							/* HUMANLOOP_ENCODER_H */

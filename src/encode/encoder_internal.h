@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * encoder_internal.h
+ *	  What the files of this room share about an encoder.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_ENCODER_INTERNAL_H
+#define HUMANLOOP_ENCODER_INTERNAL_H
+
+#include "encoder.h"
+
+/*
+ * Hot loops over contiguous arrays are compiled once more for processors with
+ * wider registers.  Only loops whose result does not depend on the width may
+ * be marked so: each element on its own, every product exact.
+ */
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && \
+	defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE_CLONES_ARE_REAL
+#define WIDE_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE_CLONES
+#endif
+
+#define ENCODER_MAX_DIMS 16384
+#define ENCODER_MAX_VOCABULARY (1 << 24)
+
+/* Occurrences of a term in a row are counted up to this */
+#define TERM_MAX_COUNT 255
+
+struct Encoder
+{
+	EncoderKind kind;
+	int			dims;
+
+	/* From here on for text only.  Terms below `words` are words, then pieces */
+	int			vocabulary;
+	int			words;
+	uint64_t   *hash;			/* vocabulary */
+	float	   *idf;			/* vocabulary */
+	float	   *scale;			/* vocabulary; of the mantissas */
+	int16_t    *mantissa;		/* vocabulary x dims: projection = scale * mantissa */
+
+	/* Derived from the above when it is read */
+	int			slot_bits;
+	uint64_t   *slots;			/* 2^slot_bits: low half of hash, term + 1 */
+	float		count_weight[TERM_MAX_COUNT + 1];	/* 1 + ln(count) */
+};
+
+/* An empty encoder of that kind; NULL when there is no memory. */
+extern Encoder *encoder_allocate(const Caller *caller, EncoderKind kind, int dims);
+
+/*
+ * Makes what is derived from hash: the table by which terms are found.
+ * STATUS_CORRUPT where hashes collide as no fitted ones do.
+ */
+extern Status text_encoder_index(const Caller *caller, Encoder *encoder);
+
+extern Status text_encoding_init(const Encoder *encoder, Encoding *encoding);
+
+/* The sparse part of encode_text alone, before there is a projection. */
+extern Status encode_terms(const Encoder *encoder, const char *utf8, size_t length,
+						   Encoding *encoding);
+
+extern Status text_encoder_write(const Encoder *encoder, Writer *writer);
+extern Status text_encoder_read(const Caller *caller, Reader *reader, Encoder *encoder);
+
+#endif							/* HUMANLOOP_ENCODER_INTERNAL_H */

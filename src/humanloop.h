@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * humanloop.h
+ *	  Settings and limits of the extension.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_H
+#define HUMANLOOP_H
+
+/* Settings (kB for sizes); defined in humanloop.c */
+extern int	setting_work_mem;
+extern int	setting_cache_size;
+extern char *setting_annotator;
+
+/* Limits */
+#define MAX_PROJECT_NAME	50	/* bytes */
+#define MAX_CLASSES			10000
+#define RESERVED_ANNOTATOR	"source"
+
+#endif							/* HUMANLOOP_H */

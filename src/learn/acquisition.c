@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * acquisition.c
+ *	  What to ask next: the scores of single rows, and the choice of many by
+ *	  expected predictive information gain.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "acquisition.h"
+
+#include <math.h>
+
+#include "../math/matrix.h"
+#include "../math/random.h"
+#include "design.h"
+#include "epig.h"
+#include "model_internal.h"
+
+/* A window of candidates is so many batches, and at least so many rows. */
+#define WINDOW_BATCHES 4
+#define WINDOW_LEAST 200
+
+/* How much a row is worth looking at; see acquisition.h. */
+float
+candidate_score(Acquisition acquisition, const Score *score, uint64_t seed, uint64_t row)
+{
+	Random		random;
+
+	switch (acquisition)
+	{
+		case ACQUIRE_EPIG:
+		case ACQUIRE_MARGIN:
+			return -score->margin;
+		case ACQUIRE_BALD:
+			return score->epistemic;
+		case ACQUIRE_ENTROPY:
+			return score->total;
+		case ACQUIRE_RANDOM:
+			break;
+	}
+	random_seed(&random, seed ^ (row * UINT64_C(0x9E3779B97F4A7C15)));
+	return (float) random_uniform(&random);
+}
+
+/* Rows on their way to the greedy choice. */
+typedef struct Prepared
+{
+	double	   *whitened;		/* n x D */
+	float	   *spread;			/* n x K */
+} Prepared;
+
+/* Scratch for a block of rows. */
+typedef struct Preparation
+{
+	const Caller *caller;
+	const Model *model;
+	float	   *refined;		/* DESIGN_BLOCK x stride */
+	float	   *features;		/* DESIGN_BLOCK x D */
+	float	   *projected;		/* DESIGN_BLOCK x r */
+	float	   *logits;			/* DESIGN_BLOCK x K */
+	float	   *factor;			/* r: what S^(1/2) does along a direction,
+								 * beyond `rest` */
+	float		rest;			/* and what it does to everything */
+} Preparation;
+
+static void
+preparation_free(Preparation *p)
+{
+	release(p->caller, p->refined);
+	release(p->caller, p->features);
+	release(p->caller, p->projected);
+	release(p->caller, p->logits);
+	release(p->caller, p->factor);
+}
+
+/*
+ * The square root of the shared covariance: one precision for all classes,
+ * c a_j + lam/s^2 along direction j, where c = 2 / (K - 1) turns the
+ * posterior's shared curvature, (1 - sum p^2) / 2, into the mean of the K - 1
+ * eigenvalues of diag(p) - pp' that are not zero.
+ */
+static Status
+prepare_start(Preparation *p)
+{
+	const Posterior *posterior = p->model->posterior;
+	double		c = 2.0 / (p->model->classes - 1);
+	size_t		stride = p->model->refine != NULL ? p->model->refine->stride : 0;
+
+	p->refined = allocate_array(p->caller, DESIGN_BLOCK * stride, sizeof(float));
+	p->features = allocate_array(p->caller, (size_t) DESIGN_BLOCK * p->model->features,
+								 sizeof(float));
+	p->projected = allocate_array(p->caller, (size_t) DESIGN_BLOCK * posterior->rank,
+								  sizeof(float));
+	p->logits = allocate_array(p->caller, (size_t) DESIGN_BLOCK * p->model->classes,
+							   sizeof(float));
+	p->factor = allocate_array(p->caller, posterior->rank, sizeof(float));
+	if (p->refined == NULL || p->features == NULL || p->projected == NULL ||
+		p->logits == NULL || p->factor == NULL)
+		return STATUS_NO_MEMORY;
+	p->rest = (float) (1.0 / sqrt(c * posterior->shared_rest + posterior->prior_precision));
+	for (int j = 0; j < posterior->rank; j++)
+		p->factor[j] = (float) (1.0 / sqrt(c * posterior->shared[j] +
+										   posterior->prior_precision)) - p->rest;
+	return STATUS_OK;
+}
+
+/* h = p (1 - p) of count rows whose logits are in p->logits. */
+static void
+spread_of(Preparation *p, int count, float *spread)
+{
+	int			K = p->model->classes;
+
+	for (int i = 0; i < count; i++)
+	{
+		float	   *to = spread + (size_t) i * K;
+
+		predict_row(p->logits + (size_t) i * K, K, to);
+		for (int k = 0; k < K; k++)
+			to[k] *= 1.0f - to[k];
+	}
+}
+
+/* Whitened features and spreads of some rows. */
+static Status
+prepare(Preparation *p, const Rows *rows, Prepared *prepared)
+{
+	const Posterior *posterior = p->model->posterior;
+	size_t		D = p->model->features;
+	size_t		K = p->model->classes;
+	int			r = posterior->rank;
+
+	prepared->whitened = allocate_array(p->caller, rows->n * D, sizeof(double));
+	prepared->spread = allocate_array(p->caller, rows->n * K, sizeof(float));
+	if (prepared->whitened == NULL || prepared->spread == NULL)
+		return STATUS_NO_MEMORY;
+	for (int first = 0; first < rows->n; first += DESIGN_BLOCK)
+	{
+		int			count = rows->n - first < DESIGN_BLOCK ? rows->n - first : DESIGN_BLOCK;
+
+		if (stopped(p->caller))
+			return STATUS_STOPPED;
+		model_features_of(p->model, rows, first, count, p->refined, p->features);
+		model_logits_of(p->model, p->features, count, p->logits);
+		spread_of(p, count, prepared->spread + first * K);
+		matrix->gemm_float(false, true, count, r, D, 1.0f, p->features, D,
+						   posterior->basis, D, 0.0f, p->projected, r);
+		for (int i = 0; i < count; i++)
+			for (int j = 0; j < r; j++)
+				p->projected[(size_t) i * r + j] *= p->factor[j];
+		matrix->gemm_float(false, false, count, D, r, 1.0f, p->projected, r,
+						   posterior->basis, D, p->rest, p->features, D);
+		for (size_t i = 0; i < count * D; i++)
+		{
+			if (!isfinite(p->features[i]))
+				return STATUS_NOT_FINITE;
+			prepared->whitened[first * D + i] = p->features[i];
+		}
+	}
+	return STATUS_OK;
+}
+
+/* Greedy EPIG over a model's rows; see acquisition.h. */
+Status
+choose_epig(const Caller *caller, const Model *model,
+			const Rows *candidates, const Rows *targets,
+			int batch, int count, int *chosen, float *gain)
+{
+	Preparation preparation = {0};
+	Prepared	candidate = {0};
+	Prepared	target = {0};
+	Status		status;
+	int			window;
+
+	if (!model_takes(model, candidates) || !model_takes(model, targets) ||
+		batch < 1 || count < 0 || count > candidates->n ||
+		(count > 0 && targets->n < 1))
+		return STATUS_BAD_ARGUMENT;
+	if (count == 0)
+		return STATUS_OK;
+	/* a batch larger than what there is to choose is no batch */
+	if (batch > candidates->n)
+		batch = candidates->n;
+	window = WINDOW_BATCHES * batch;
+	if (window < WINDOW_LEAST)
+		window = WINDOW_LEAST;
+	preparation.caller = caller;
+	preparation.model = model;
+	status = prepare_start(&preparation);
+	if (status == STATUS_OK)
+		status = prepare(&preparation, candidates, &candidate);
+	if (status == STATUS_OK)
+		status = prepare(&preparation, targets, &target);
+	preparation_free(&preparation);
+	if (status == STATUS_OK)
+	{
+		EpigProblem problem = {
+			model->features, model->classes, candidates->n, targets->n,
+			candidate.whitened, target.whitened, candidate.spread, target.spread
+		};
+
+		status = epig_greedy(caller, &problem, batch, window, count, chosen, gain);
+	}
+	release(caller, candidate.whitened);
+	release(caller, candidate.spread);
+	release(caller, target.whitened);
+	release(caller, target.spread);
+	return status;
+}

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * acquisition.h
+ *	  What to ask next.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_ACQUISITION_H
+#define HUMANLOOP_ACQUISITION_H
+
+#include "model.h"
+
+typedef enum Acquisition
+{
+	ACQUIRE_EPIG,				/* expected predictive information gain */
+	ACQUIRE_BALD,				/* epistemic uncertainty, highest first */
+	ACQUIRE_MARGIN,				/* smallest margin first */
+	ACQUIRE_ENTROPY,			/* highest total entropy first */
+	ACQUIRE_RANDOM
+} Acquisition;
+
+/*
+ * Before the first model: count of the n rows (n x dims, unit length),
+ * diverse and typical, in the order they are best asked; for any prefix of
+ * the order too.
+ */
+extern Status choose_seed_batch(const Caller *caller, const float *dense, int n, int dims,
+								int count, uint64_t seed, int *chosen);
+
+/*
+ * How much a pool row is worth looking at as a candidate, higher is better:
+ * -margin for EPIG, else the score of the acquisition function itself
+ * (uniform random numbers for ACQUIRE_RANDOM, from seed and row number).
+ */
+extern float candidate_score(Acquisition acquisition, const Score *score,
+							 uint64_t seed, uint64_t row);
+
+/*
+ * Greedy EPIG.  candidates: m rows in order of candidate_score, best first;
+ * targets: rows drawn uniformly from the pool.  Fills chosen with indices of
+ * candidates and gain with their value when chosen, count of them (count <=
+ * m).  Takes `batch` at a time from windows of the 4 * batch (at least 200)
+ * best candidates left, so that near-duplicates of what is chosen have been
+ * discounted throughout and the head of the order is just what batch-wise
+ * asking would choose.
+ */
+extern Status choose_epig(const Caller *caller, const Model *model,
+						  const Rows *candidates, const Rows *targets,
+						  int batch, int count, int *chosen, float *gain);
+
+#endif							/* HUMANLOOP_ACQUISITION_H */

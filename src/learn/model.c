@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * model.c
+ *	  A trained classifier at work: features, logits and scores of rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "model_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../math/matrix.h"
+#include "design.h"
+
+/* A row whose dense part is shorter than this squared says nothing. */
+#define EMPTY_ROW 1e-6f
+
+/* Everything a block of rows goes through. */
+typedef struct Block
+{
+	float	   *features;		/* rows x D */
+	float	   *logits;			/* rows x K, calibrated */
+	float	   *variance;		/* rows x K */
+	float	   *scratch;		/* for whatever needs it next */
+	float	   *probability;	/* K, where the caller wants none */
+	float	   *arena;			/* all of it in one piece */
+} Block;
+
+int
+model_classes(const Model *model)
+{
+	return model->classes;
+}
+
+int
+model_features(const Model *model)
+{
+	return model->features;
+}
+
+double
+model_prior_precision(const Model *model)
+{
+	return model->prior_precision;
+}
+
+double
+model_scale(const Model *model)
+{
+	return model->scale;
+}
+
+bool
+model_refined(const Model *model)
+{
+	return model->refine != NULL;
+}
+
+/* An empty model; NULL when there is no memory. */
+Model *
+model_allocate(const Caller *caller, int classes, int dims, int refined)
+{
+	Model	   *model = allocate_array(caller, 1, sizeof(Model));
+
+	if (model == NULL)
+		return NULL;
+	model->classes = classes;
+	model->dims = dims;
+	model->features = dims + refined + 1;
+	model->weights = allocate_array(caller, (size_t) model->features * classes, sizeof(float));
+	model->log_prior = allocate_array(caller, classes, sizeof(float));
+	if (model->weights == NULL || model->log_prior == NULL ||
+		draws_init(caller, classes, &model->draws) != STATUS_OK)
+	{
+		model_free(caller, model);
+		return NULL;
+	}
+	return model;
+}
+
+/* Gives a model back; NULL is allowed. */
+void
+model_free(const Caller *caller, Model *model)
+{
+	if (model == NULL)
+		return;
+	release(caller, model->weights);
+	release(caller, model->log_prior);
+	refine_free(caller, model->refine);
+	posterior_free(caller, model->posterior);
+	draws_free(caller, &model->draws);
+	release(caller, model);
+}
+
+/* Do the rows have the dense and sparse parts that the model was trained on? */
+bool
+model_takes(const Model *model, const Rows *rows)
+{
+	if (rows->n < 0 || rows->dims != model->dims)
+		return false;
+	return model->refine == NULL ||
+		(rows->sparse != NULL && rows->sparse->n >= rows->n &&
+		 rows->sparse_dims == model->refine->sparse_dims);
+}
+
+/* Rows as the head sees them (count x D); see model_internal.h. */
+void
+model_features_of(const Model *model, const Rows *rows, int first, int count,
+				  float *scratch, float *features)
+{
+	int			refined = model->features - model->dims - 1;
+
+	if (model->refine != NULL)
+		refine_apply(model->refine, rows->sparse, first, count, scratch);
+	for (int i = 0; i < count; i++)
+	{
+		float	   *to = features + (size_t) i * model->features;
+
+		memcpy(to, rows->dense + ((size_t) first + i) * model->dims,
+			   sizeof(float) * model->dims);
+		to += model->dims;
+		if (model->refine != NULL)
+			memcpy(to, scratch + (size_t) i * model->refine->stride, sizeof(float) * refined);
+		to[refined] = 1.0f;
+	}
+}
+
+/* Calibrated logits of rows of features, count x K. */
+void
+model_logits_of(const Model *model, const float *features, int count, float *logits)
+{
+	matrix->gemm_float(false, false, count, model->classes, model->features,
+					   (float) model->scale, features, model->features,
+					   model->weights, model->classes, 0.0f, logits, model->classes);
+}
+
+/* Memory for blocks of up to count rows. */
+static Status
+block_allocate(const Caller *caller, const Model *model, int count, Block *block)
+{
+	size_t		K = model->classes;
+	size_t		D = model->features;
+	size_t		rows = count;
+	size_t		scratch = posterior_scratch(model->posterior, count);
+
+	if (scratch < score_scratch(model->classes))
+		scratch = score_scratch(model->classes);
+	if (model->refine != NULL && scratch < rows * model->refine->stride)
+		scratch = rows * model->refine->stride;
+	block->arena = allocate_array(caller, rows * (D + 2 * K) + scratch + K, sizeof(float));
+	if (block->arena == NULL)
+		return STATUS_NO_MEMORY;
+	block->features = block->arena;
+	block->logits = block->features + rows * D;
+	block->variance = block->logits + rows * K;
+	block->scratch = block->variance + rows * K;
+	block->probability = block->scratch + scratch;
+	return STATUS_OK;
+}
+
+/*
+ * What a row lacks of unit length, in [0, 1], counts as length in directions
+ * that no labelled row has: 1 for a text without a known word.  NaN where the
+ * row is not finite.
+ */
+static float
+missing_length(const float *dense, int dims)
+{
+	float		sum[8] = {0};
+	float		total;
+	int			j;
+
+	for (j = 0; j + 8 <= dims; j += 8)
+		for (int i = 0; i < 8; i++)
+			sum[i] += dense[j + i] * dense[j + i];
+	for (; j < dims; j++)
+		sum[0] += dense[j] * dense[j];
+	total = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+	if (!isfinite(total))
+		return NAN;
+	return total > 0.999f ? 0.0f : 1.0f - total;
+}
+
+/*
+ * Logits and variances of a row that is not of unit length.  One that says
+ * nothing at all gets the classes' shares instead of what the constant
+ * happens to weigh.
+ */
+static void
+adjust_short_row(const Model *model, bool empty, float missing, float *logits,
+				 float *variance)
+{
+	float		more = missing / (float) model->posterior->prior_precision;
+
+	for (int k = 0; k < model->classes; k++)
+	{
+		variance[k] += more;
+		if (empty)
+			logits[k] = model->log_prior[k];
+	}
+}
+
+/* Scores rows first .. first + count. */
+static Status
+score_block(const Model *model, const Rows *rows, int first, int count, Block *block,
+			Score *score, float *probability)
+{
+	size_t		K = model->classes;
+
+	model_features_of(model, rows, first, count, block->scratch, block->features);
+	model_logits_of(model, block->features, count, block->logits);
+	posterior_variance(model->posterior, block->features, count, block->scratch,
+					   block->variance);
+	for (int i = 0; i < count; i++)
+	{
+		size_t		row = (size_t) first + i;
+		float	   *logits = block->logits + i * K;
+		float	   *variance = block->variance + i * K;
+		float	   *p = probability != NULL ? probability + row * K : block->probability;
+		float		missing = missing_length(rows->dense + row * rows->dims, rows->dims);
+
+		if (isnan(missing))
+			return STATUS_NOT_FINITE;
+		if (missing > 0.0f)
+			adjust_short_row(model, missing > 1.0f - EMPTY_ROW &&
+							 (model->refine == NULL ||
+							  rows->sparse->start[row] == rows->sparse->start[row + 1]),
+							 missing, logits, variance);
+		for (size_t k = 0; k < K; k++)
+			if (!isfinite(logits[k]))
+				return STATUS_NOT_FINITE;
+		score_row(&model->draws, logits, variance, block->scratch, p, &score[row]);
+	}
+	return STATUS_OK;
+}
+
+/*
+ * Scores rows->n rows; probability (n x K) may be NULL.  STATUS_BAD_ARGUMENT
+ * for rows of another encoder, STATUS_NOT_FINITE for NaN or infinity.
+ */
+Status
+model_score(const Caller *caller, const Model *model, const Rows *rows,
+			Score *score, float *probability)
+{
+	int			most = rows->n < DESIGN_BLOCK ? rows->n : DESIGN_BLOCK;
+	Block		block;
+	Status		status = STATUS_OK;
+
+	if (!model_takes(model, rows))
+		return STATUS_BAD_ARGUMENT;
+	if (rows->n == 0)
+		return STATUS_OK;
+	TRY(block_allocate(caller, model, most, &block));
+	for (int first = 0; first < rows->n && status == STATUS_OK; first += most)
+	{
+		int			count = rows->n - first < most ? rows->n - first : most;
+
+		if (stopped(caller))
+			status = STATUS_STOPPED;
+		else
+			status = score_block(model, rows, first, count, &block, score, probability);
+	}
+	release(caller, block.arena);
+	return status;
+}
+
+/* Features of the rows, n x D, in double precision. */
+Status
+model_design(const Caller *caller, const Model *model, const Rows *rows, double *design)
+{
+	size_t		D = model->features;
+	size_t		stride = model->refine != NULL ? model->refine->stride : 0;
+	float	   *scratch;
+
+	if (!model_takes(model, rows))
+		return STATUS_BAD_ARGUMENT;
+	scratch = allocate_array(caller, DESIGN_BLOCK * (D + stride), sizeof(float));
+	if (scratch == NULL)
+		return STATUS_NO_MEMORY;
+	for (int first = 0; first < rows->n; first += DESIGN_BLOCK)
+	{
+		int			count = rows->n - first < DESIGN_BLOCK ? rows->n - first : DESIGN_BLOCK;
+		float	   *features = scratch + DESIGN_BLOCK * stride;
+
+		model_features_of(model, rows, first, count, scratch, features);
+		for (size_t i = 0; i < count * D; i++)
+			design[first * D + i] = features[i];
+	}
+	release(caller, scratch);
+	return STATUS_OK;
+}

@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * model.h
+ *	  A trained classifier: train it, score rows with it, store it.
+ *
+ * A row walks through: dense part of its encoding (unit length, d numbers)
+ * and, where the encoder has a sparse stage and it helps, K' refined
+ * features learned from the labels in the slow training (refine.h), and the
+ * constant 1: D = d + K' + 1 features.  The head is a multinomial logistic
+ * regression over those (head.h), its scale calibrated by cross-validation
+ * (choose.h), its posterior a Laplace approximation (posterior.h).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_MODEL_H
+#define HUMANLOOP_MODEL_H
+
+#include "../encode/encoder.h"
+
+/* Rows as encoders make them: n x dims dense, and sparse (NULL: none). */
+typedef struct Rows
+{
+	int			n;
+	int			dims;
+	const float *dense;			/* n x dims */
+	const SparseRows *sparse;
+	int			sparse_dims;
+} Rows;
+
+typedef struct TrainOptions
+{
+	int			folds;			/* of the cross-validation, default 5 */
+	uint64_t	seed;
+	int			refine;			/* use the sparse stage: 1 yes, 0 no, -1 choose */
+	double		prior_precision;	/* > 0: given; 0: chosen */
+} TrainOptions;
+
+/* What the cross-validation saw: honest predictions for the labelled rows. */
+typedef struct CrossValidation
+{
+	int			n;
+	int			classes;
+	int			folds;			/* fewer than asked for where labels are few */
+	float	   *probability;	/* n x classes, calibrated, out of fold */
+	int		   *fold;			/* n */
+} CrossValidation;
+
+typedef struct Model Model;
+
+/* Bytes that model_train will need at most; for the plan against work_mem. */
+extern size_t model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
+								 int classes, const TrainOptions *options);
+
+/*
+ * label[i] in [0, classes) is the class of row i; every class has at least
+ * one row, classes >= 2 (STATUS_BAD_ARGUMENT otherwise).  Classes with fewer
+ * rows than folds are allowed.
+ */
+extern Status model_train(const Caller *caller, const Rows *rows, const int *label,
+						  int classes, const TrainOptions *options,
+						  Model **model, CrossValidation *validation);
+
+extern int	model_classes(const Model *model);
+extern int	model_features(const Model *model); /* D, with the constant */
+extern double model_prior_precision(const Model *model);
+extern double model_scale(const Model *model);	/* of the calibration */
+extern bool model_refined(const Model *model);
+
+/* The answer for one row; entropies in nats. */
+typedef struct Score
+{
+	int			label;			/* most probable class */
+	float		confidence;		/* its calibrated probability */
+	float		margin;			/* confidence less that of the second class */
+	float		total;			/* = aleatoric + epistemic */
+	float		aleatoric;
+	float		epistemic;
+} Score;
+
+/*
+ * Scores rows->n rows (best in blocks of some 256 to 1024).  probability is
+ * n x classes, calibrated, or NULL when not wanted.
+ */
+extern Status model_score(const Caller *caller, const Model *model, const Rows *rows,
+						  Score *score, float *probability);
+
+/* The features the head sees, n x D, for the acquisition functions. */
+extern Status model_design(const Caller *caller, const Model *model, const Rows *rows,
+						   double *design);
+
+/* Stored form; the reader accepts what any version has written. */
+extern Status model_write(const Model *model, Writer *writer);
+extern Status model_read(const Caller *caller, Reader *reader, Model **model);
+extern void model_free(const Caller *caller, Model *model);
+
+#endif							/* HUMANLOOP_MODEL_H */

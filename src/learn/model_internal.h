@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * model_internal.h
+ *	  What a model is made of: for train.c, model.c, model_io.c and the
+ *	  acquisition functions; everyone else uses model.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_MODEL_INTERNAL_H
+#define HUMANLOOP_MODEL_INTERNAL_H
+
+#include "model.h"
+#include "posterior.h"
+#include "refine.h"
+#include "uncertainty.h"
+
+struct Model
+{
+	int			classes;		/* K */
+	int			dims;			/* d, of the encoder */
+	int			features;		/* D = d + refined columns + 1 */
+	double		prior_precision;	/* lam */
+	double		scale;			/* s; probabilities are softmax(s x W) */
+	float	   *weights;		/* D x K */
+	float	   *log_prior;		/* K: log share of each class in the labels */
+	Refine	   *refine;			/* NULL: dense features only */
+	Posterior  *posterior;
+	Draws		draws;
+};
+
+/* A model of these sizes with its arrays, still without its parts. */
+extern Model *model_allocate(const Caller *caller, int classes, int dims, int refined);
+
+/* Do these rows suit the model? */
+extern bool model_takes(const Model *model, const Rows *rows);
+
+/*
+ * Rows first .. first + count as the head sees them, count x D.  scratch:
+ * refine's stride for each row.
+ */
+extern void model_features_of(const Model *model, const Rows *rows, int first, int count,
+							  float *scratch, float *features);
+
+/* Scaled logits of such rows, count x K. */
+extern void model_logits_of(const Model *model, const float *features, int count,
+							float *logits);
+
+#endif							/* HUMANLOOP_MODEL_INTERNAL_H */

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * posterior.h
+ *	  How far the training rows pin down the logits of a new one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_POSTERIOR_H
+#define HUMANLOOP_POSTERIOR_H
+
+#include "../math/buffer.h"
+#include "design.h"
+
+/*
+ * A Laplace approximation of the weights, of calibrated logits, with the
+ * leading directions of the feature space told apart and the rest alike.
+ */
+typedef struct Posterior
+{
+	int			features;		/* D */
+	int			classes;		/* K */
+	int			rank;			/* r <= D leading directions */
+	float	   *basis;			/* r x D: orthonormal rows */
+	float	   *variance;		/* r x K: along each direction */
+	float	   *rest;			/* K: along any other */
+	float	   *shared;			/* r: the likelihood's curvature along each,
+								 * w = (1 - sum p^2) / 2, all classes alike */
+	float		shared_rest;	/* and along any other */
+	double		prior_precision;	/* lam / s^2 */
+} Posterior;
+
+/* The most directions that are told apart. */
+#define POSTERIOR_RANK 128
+
+/*
+ * From the rows of a design and their calibrated out-of-fold probabilities
+ * (n x K).
+ */
+extern Status posterior_build(const Caller *caller, const Design *design,
+							  const float *probability, double prior_precision,
+							  uint64_t seed, Posterior **posterior);
+
+/* Floats of scratch that posterior_variance takes for a block of rows. */
+extern size_t posterior_scratch(const Posterior *posterior, int rows);
+
+/* Variance of each logit of count rows (count x D), count x K. */
+extern void posterior_variance(const Posterior *posterior, const float *rows, int count,
+							   float *scratch, float *variance);
+
+/* Bytes that posterior_build holds at most, its result included. */
+extern size_t posterior_memory(int features, int classes);
+
+/* Stored form; features and classes are the model's. */
+extern void posterior_write(const Posterior *posterior, Writer *writer);
+extern Status posterior_read(const Caller *caller, Reader *reader, int features, int classes,
+							 Posterior **posterior);
+extern void posterior_free(const Caller *caller, Posterior *posterior);
+
+#endif							/* HUMANLOOP_POSTERIOR_H */

@@ -1,0 +1,410 @@
+/*-------------------------------------------------------------------------
+ *
+ * train.c
+ *	  Training a model: refined features, prior and calibration, head,
+ *	  posterior.
+ *
+ * Few rows are worth every care and cost nothing: each prior is tried on all
+ * folds, in double precision, with and without refined features.  Many rows
+ * would take minutes so, and differences drown in their number: there the
+ * prior is looked for on one fold of a part of them, the products run in
+ * single precision, and the folds stop at a tolerance that moves the log
+ * loss by a ten-thousandth.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "model_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "choose.h"
+#include "kernels.h"
+
+#define DEFAULT_FOLDS 5
+#define MAX_ITERATIONS 200
+
+/* Multiplications of a pass over the rows up to which all care is taken. */
+#define CAREFUL_WORK 4e6
+/* From so many rows on the prior is looked for on one fold ... */
+#define QUICK_ROWS 2500
+/* ... with the head fitted to so many. */
+#define QUICK_FIT_ROWS 3000
+
+#define CAREFUL_TOLERANCE 1e-6
+#define SEARCH_TOLERANCE 1e-3
+#define FOLD_TOLERANCE 2e-4
+#define FINAL_TOLERANCE 3e-5
+
+/* Logit that a refined feature of its own class starts with. */
+#define REFINE_START 4.0
+
+static const double prior_grid[] = {0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0};
+
+#define PRIORS ((int) (sizeof(prior_grid) / sizeof(prior_grid[0])))
+#define DENSE_START 3			/* where the search starts: 0.1 */
+#define REFINED_START 5			/* and with refined features: 1 */
+
+/* One way to train, cross-validated: with or without refined features. */
+typedef struct Candidate
+{
+	Design		design;
+	CrossFit	fit;
+	Choice		choice;
+	bool		done;
+} Candidate;
+
+typedef struct Trainer
+{
+	const Caller *caller;
+	const Rows *rows;
+	const int  *label;
+	int			classes;
+	const TrainOptions *options;
+	int			folds;
+	int		   *fold;			/* n */
+	Refine	   *refine;
+	float	   *refine_features;	/* n x columns */
+	float	   *probability;	/* n x K, calibrated, out of fold */
+	double	   *weights;		/* D x K */
+	double	   *gram;			/* D x D */
+	Candidate	dense;
+	Candidate	refined;
+	Candidate  *best;
+} Trainer;
+
+/* Folds for n rows. */
+static int
+folds_for(int n, const TrainOptions *options)
+{
+	int			folds = options->folds > 1 ? options->folds : DEFAULT_FOLDS;
+
+	return folds < n ? folds : n;
+}
+
+/* Bytes that model_train holds at most; see model.h. */
+size_t
+model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
+				   int classes, const TrainOptions *options)
+{
+	bool		refine = sparse_dims > 0 && options->refine != 0;
+	int			columns = refine ? refine_columns(classes) : 0;
+	int			D = dims + columns + 1;
+	int			folds = folds_for(n, options);
+	size_t		cells = (size_t) n * classes;
+	size_t		bytes;
+
+	bytes = cross_fit_memory(n, D, classes, folds) + posterior_memory(D, classes) +
+		(size_t) n * 2 * sizeof(int) + (size_t) classes * 16 +
+		cells * 2 * sizeof(float) + 2 * sizeof(double) * (size_t) D * classes +
+		sizeof(double) * (size_t) D * D + head_fit_memory(D, classes) +
+		sizeof(Model) + DRAWN_CLASSES * DRAWS * sizeof(float) + 4096;
+	if (refine)
+		bytes += refine_memory(n, sparse_terms, sparse_dims, classes) +
+			(size_t) n * columns * sizeof(float) +
+			cross_fit_memory(n, dims + 1, classes, folds);
+	return bytes;
+}
+
+/* Are shapes, labels and numbers what model.h asks for? */
+static Status
+check_rows(Trainer *trainer)
+{
+	const Rows *rows = trainer->rows;
+	int		   *seen;
+	Status		status = STATUS_OK;
+
+	if (rows->n < 2 || rows->dims < 1 || trainer->classes < 2 ||
+		trainer->classes > rows->n ||
+		(rows->sparse != NULL && rows->sparse->n != rows->n) ||
+		trainer->options->prior_precision < 0.0)
+		return STATUS_BAD_ARGUMENT;
+	for (int i = 0; i < rows->n; i++)
+		if (trainer->label[i] < 0 || trainer->label[i] >= trainer->classes)
+			return STATUS_BAD_ARGUMENT;
+	for (int i = 0; i < rows->n; i++)
+	{
+		const float *dense = rows->dense + (size_t) i * rows->dims;
+		float		sum = 0.0f;
+
+		/* NaN and infinity stay, whatever is added */
+		for (int j = 0; j < rows->dims; j++)
+			sum += dense[j] * 0.0f;
+		if (sum != 0.0f)
+			return STATUS_NOT_FINITE;
+	}
+	if (!isfinite(trainer->options->prior_precision))
+		return STATUS_NOT_FINITE;
+	seen = allocate_array(trainer->caller, trainer->classes, sizeof(int));
+	if (seen == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < rows->n; i++)
+		seen[trainer->label[i]] = 1;
+	for (int k = 0; k < trainer->classes; k++)
+		if (seen[k] == 0)
+			status = STATUS_BAD_ARGUMENT;
+	release(trainer->caller, seen);
+	return status;
+}
+
+/*
+ * Weights that pass refined features on: W = b (I - 11'/K) in their rows, as
+ * columns must have mean zero (see head.c); zero elsewhere.
+ */
+static void
+start_weights(const Design *design, double *weights)
+{
+	size_t		K = design->classes;
+
+	for (int j = 0; j < design->refined; j++)
+	{
+		double	   *row = weights + (design->dims + j) * K;
+
+		if (K == 2)
+		{
+			row[0] = -0.5 * REFINE_START;
+			row[1] = 0.5 * REFINE_START;
+			continue;
+		}
+		for (size_t k = 0; k < K; k++)
+			row[k] = ((int) k == j ? REFINE_START : 0.0) - REFINE_START / K;
+	}
+}
+
+/* Prior, scale and out-of-fold logits of a candidate at a given prior. */
+static Status
+validate_at(Trainer *trainer, Candidate *candidate, double prior_precision,
+			double tolerance)
+{
+	CrossFit   *fit = &candidate->fit;
+
+	candidate->choice.prior_precision = prior_precision;
+	TRY(cross_validate(trainer->caller, fit, prior_precision, tolerance));
+	return calibrate(trainer->caller, fit->logits, trainer->label, fit->usable,
+					 trainer->rows->n, trainer->classes,
+					 &candidate->choice.scale, &candidate->choice.loss);
+}
+
+/* Cross-validates a candidate: prior, scale, out-of-fold logits. */
+static Status
+validate(Trainer *trainer, Candidate *candidate)
+{
+	const Caller *caller = trainer->caller;
+	const Design *design = &candidate->design;
+	CrossFit   *fit = &candidate->fit;
+	double		work = (double) design->n * design->features * (design->classes + 8);
+	bool		careful = work <= CAREFUL_WORK;
+	double		tolerance = careful ? CAREFUL_TOLERANCE : FOLD_TOLERANCE;
+	double		given = trainer->options->prior_precision;
+	int			start = design->refined > 0 ? REFINED_START : DENSE_START;
+
+	TRY(cross_fit_start(caller, design, trainer->fold, trainer->folds, !careful, fit));
+	candidate->done = true;
+	for (int k = 0; k < trainer->folds; k++)
+		start_weights(design, fit->weights +
+					  (size_t) k * design->features * design->classes);
+	if (given > 0.0)
+		return validate_at(trainer, candidate, given, tolerance);
+	if (careful)
+		return choose_prior(caller, fit, prior_grid, PRIORS, start, tolerance,
+							&candidate->choice);
+	fit->chained = true;
+	if (design->n >= QUICK_ROWS)
+		TRY(choose_prior_quickly(caller, fit, prior_grid, PRIORS, start, QUICK_FIT_ROWS,
+								 &candidate->choice));
+	else
+		TRY(choose_prior(caller, fit, prior_grid, PRIORS, start, SEARCH_TOLERANCE,
+						 &candidate->choice));
+	return validate_at(trainer, candidate, candidate->choice.prior_precision, tolerance);
+}
+
+/*
+ * Fits refined features where there is something to fit them to, and decides
+ * between the ways to train.  Refined features are never worse with many
+ * rows; with few the cross-validated loss says which way is better.
+ */
+static Status
+choose_candidate(Trainer *trainer)
+{
+	const Rows *rows = trainer->rows;
+	int			wanted = trainer->options->refine;
+	bool		refine = rows->sparse != NULL && rows->sparse_dims > 0 && wanted != 0;
+
+	trainer->dense.design = (Design)
+	{
+		rows->n, rows->dims, 0, rows->dims + 1, trainer->classes,
+			rows->dense, NULL, trainer->label
+	};
+	if (refine)
+	{
+		int			columns = refine_columns(trainer->classes);
+
+		trainer->refine_features = allocate_array(trainer->caller, (size_t) rows->n * columns,
+												  sizeof(float));
+		if (trainer->refine_features == NULL)
+			return STATUS_NO_MEMORY;
+		TRY(refine_train(trainer->caller, rows->sparse, rows->sparse_dims, trainer->label,
+						 trainer->classes, trainer->fold, trainer->folds,
+						 trainer->options->seed, &trainer->refine, trainer->refine_features));
+		trainer->refined.design = trainer->dense.design;
+		trainer->refined.design.refined = columns;
+		trainer->refined.design.features += columns;
+		trainer->refined.design.refine = trainer->refine_features;
+		TRY(validate(trainer, &trainer->refined));
+		trainer->best = &trainer->refined;
+	}
+	if (!refine || (wanted < 0 && rows->n < QUICK_ROWS))
+	{
+		TRY(validate(trainer, &trainer->dense));
+		if (!refine || trainer->dense.choice.loss <= trainer->refined.choice.loss)
+			trainer->best = &trainer->dense;
+	}
+	return STATUS_OK;
+}
+
+/* Softmax of scaled logits, one row. */
+static void
+softmax_row(const double *logits, int classes, double scale, float *probability)
+{
+	double		largest = logits[0];
+	double		sum = 0.0;
+
+	for (int k = 1; k < classes; k++)
+		largest = fmax(largest, logits[k]);
+	for (int k = 0; k < classes; k++)
+		sum += exp_double((logits[k] - largest) * scale);
+	for (int k = 0; k < classes; k++)
+		probability[k] = (float) (exp_double((logits[k] - largest) * scale) / sum);
+}
+
+/* The head on all rows, from the mean of the folds' weights. */
+static Status
+fit_head(Trainer *trainer)
+{
+	const Caller *caller = trainer->caller;
+	Candidate  *best = trainer->best;
+	const Design *design = &best->design;
+	size_t		size = (size_t) design->features * design->classes;
+	RowSet		all = {NULL, design->n};
+	HeadOptions options = {best->choice.prior_precision,
+		best->fit.single ? FINAL_TOLERANCE : CAREFUL_TOLERANCE,
+	MAX_ITERATIONS, best->fit.single};
+	double		objective;
+
+	trainer->weights = allocate_array(caller, size, sizeof(double));
+	trainer->probability = allocate_array(caller, (size_t) design->n * design->classes,
+										  sizeof(float));
+	if (trainer->weights == NULL || trainer->probability == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < design->n; i++)
+		softmax_row(best->fit.logits + (size_t) i * design->classes, design->classes,
+					best->choice.scale, trainer->probability + (size_t) i * design->classes);
+	for (int k = 0; k < trainer->folds; k++)
+		for (size_t i = 0; i < size; i++)
+			trainer->weights[i] += best->fit.weights[k * size + i] / trainer->folds;
+	return head_fit(caller, design, all, &options, best->fit.gram, trainer->weights, &objective);
+}
+
+/* The model, from everything that is known by now. */
+static Status
+assemble(Trainer *trainer, Model **result)
+{
+	const Caller *caller = trainer->caller;
+	const Design *design = &trainer->best->design;
+	const Choice *choice = &trainer->best->choice;
+	int			K = design->classes;
+	Model	   *model = model_allocate(caller, K, design->dims, design->refined);
+	Status		status;
+
+	if (model == NULL)
+		return STATUS_NO_MEMORY;
+	model->prior_precision = choice->prior_precision;
+	model->scale = choice->scale;
+	for (size_t i = 0; i < (size_t) design->features * K; i++)
+		model->weights[i] = (float) trainer->weights[i];
+	for (int i = 0; i < design->n; i++)
+		model->log_prior[design->label[i]] += 1.0f;
+	for (int k = 0; k < K; k++)
+		model->log_prior[k] = logf(model->log_prior[k] / design->n);
+	status = posterior_build(caller, design, trainer->probability,
+							 choice->prior_precision / (choice->scale * choice->scale),
+							 trainer->options->seed, &model->posterior);
+	if (status != STATUS_OK)
+	{
+		model_free(caller, model);
+		return status;
+	}
+	if (design->refined > 0)
+	{
+		model->refine = trainer->refine;
+		trainer->refine = NULL;
+	}
+	*result = model;
+	return STATUS_OK;
+}
+
+/* Hands the cross-validation over to the caller. */
+static void
+hand_over(Trainer *trainer, CrossValidation *validation)
+{
+	if (validation == NULL)
+		return;
+	validation->n = trainer->rows->n;
+	validation->classes = trainer->classes;
+	validation->folds = trainer->folds;
+	validation->probability = trainer->probability;
+	validation->fold = trainer->fold;
+	trainer->probability = NULL;
+	trainer->fold = NULL;
+}
+
+/* The steps of model_train. */
+static Status
+train(Trainer *trainer, Model **model)
+{
+	TRY(check_rows(trainer));
+	trainer->folds = folds_for(trainer->rows->n, trainer->options);
+	trainer->fold = allocate_array(trainer->caller, trainer->rows->n, sizeof(int));
+	if (trainer->fold == NULL)
+		return STATUS_NO_MEMORY;
+	TRY(stratified_folds(trainer->caller, trainer->label, trainer->rows->n, trainer->classes,
+						 trainer->folds, trainer->options->seed, trainer->fold));
+	TRY(choose_candidate(trainer));
+	TRY(fit_head(trainer));
+	return assemble(trainer, model);
+}
+
+/*
+ * Trains a model; see model.h.  validation may be NULL; its arrays belong to
+ * whoever called.
+ */
+Status
+model_train(const Caller *caller, const Rows *rows, const int *label,
+			int classes, const TrainOptions *options,
+			Model **model, CrossValidation *validation)
+{
+	Trainer		trainer = {0};
+	Status		status;
+
+	*model = NULL;
+	if (validation != NULL)
+		memset(validation, 0, sizeof(*validation));
+	trainer.caller = caller;
+	trainer.rows = rows;
+	trainer.label = label;
+	trainer.classes = classes;
+	trainer.options = options;
+	status = train(&trainer, model);
+	if (status == STATUS_OK)
+		hand_over(&trainer, validation);
+	if (trainer.dense.done)
+		cross_fit_end(caller, &trainer.dense.fit);
+	if (trainer.refined.done)
+		cross_fit_end(caller, &trainer.refined.fit);
+	release(caller, trainer.fold);
+	release(caller, trainer.refine_features);
+	release(caller, trainer.probability);
+	release(caller, trainer.weights);
+	refine_free(caller, trainer.refine);
+	return status;
+}

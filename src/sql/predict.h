@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * predict.h
+ *	  The model that answers within one statement, ready to score.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_PREDICT_H
+#define HUMANLOOP_PREDICT_H
+
+#include "fmgr.h"
+
+#include "store/cache.h"
+#include "store/feature.h"
+
+/* What decides which model a statement sees, and whether it may. */
+typedef struct SnapshotStamp
+{
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	int32		subxcnt;
+	CommandId	curcid;
+	Oid			user;
+} SnapshotStamp;
+
+typedef struct Predictor
+{
+	MemoryContext context;		/* this and all below */
+	MemoryContext scratch;		/* of one row or block */
+	SnapshotStamp stamp;
+	char	   *project_name;
+	Project    *project;
+	Serving		serving;
+	RowsBuilder rows;
+} Predictor;
+
+/*
+ * The predictor for the project named by argument 0: one a call site and
+ * snapshot, kept in fn_extra, so that a statement is answered by one model
+ * from its first row to its last.
+ */
+extern Predictor *predictor_get(FunctionCallInfo fcinfo);
+
+/* Encodes an input as the next of predictor->rows; error where it is no good. */
+extern void predictor_add(Predictor *predictor, const Input *input);
+
+/* Blank features for what cannot be encoded: the prior's answer. */
+extern void predictor_add_blank(Predictor *predictor);
+
+/* Scores the rows added since the last call; probability may be NULL. */
+extern void predictor_score(Predictor *predictor, Score *scores, float *probability);
+
+/* Argument 1 as the project's inputs are: error where the type is wrong. */
+extern Input text_argument(const Project *project, FunctionCallInfo fcinfo);
+extern Input array_argument(const Project *project, FunctionCallInfo fcinfo);
+
+#endif							/* HUMANLOOP_PREDICT_H */

@@ -1,0 +1,177 @@
+/*-------------------------------------------------------------------------
+ *
+ * predict_functions.c
+ *	  hl_predict of one input, hl_probabilities, hl_uncertainty, hl_embed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "sql/api.h"
+#include "sql/predict.h"
+#include "store/session.h"
+
+PG_FUNCTION_INFO_V1(hl_predict_text);
+PG_FUNCTION_INFO_V1(hl_predict_array);
+PG_FUNCTION_INFO_V1(hl_probabilities_text);
+PG_FUNCTION_INFO_V1(hl_probabilities_array);
+PG_FUNCTION_INFO_V1(hl_uncertainty_text);
+PG_FUNCTION_INFO_V1(hl_uncertainty_array);
+PG_FUNCTION_INFO_V1(hl_embed);
+
+typedef Input (*ArgumentReader) (const Project *project, FunctionCallInfo fcinfo);
+
+/* Result row in the caller's context; the type is looked up once. */
+static Datum
+result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	Call		call = {CurrentMemoryContext};
+
+	return call_row(&call, fcinfo, values, nulls);
+}
+
+static Datum
+predict(FunctionCallInfo fcinfo, ArgumentReader read_argument)
+{
+	Predictor  *predictor = predictor_get(fcinfo);
+	Input		input = read_argument(predictor->project, fcinfo);
+	Score		score;
+	Datum		values[7];
+	bool		nulls[7] = {false, false, false, false, true, false, false};
+
+	predictor_add(predictor, &input);
+	predictor_score(predictor, &score, NULL);
+	values[0] = CStringGetTextDatum(predictor->serving.classes[score.label]);
+	values[1] = Float8GetDatum(score.confidence);
+	values[2] = Float8GetDatum(score.epistemic);
+	values[3] = Float8GetDatum(score.aleatoric);
+	values[4] = (Datum) 0;
+	values[5] = Int32GetDatum(predictor->serving.model);
+	values[6] = Int32GetDatum(predictor->serving.revision);
+	return result_row(fcinfo, values, nulls);
+}
+
+Datum
+hl_predict_text(PG_FUNCTION_ARGS)
+{
+	return predict(fcinfo, text_argument);
+}
+
+Datum
+hl_predict_array(PG_FUNCTION_ARGS)
+{
+	return predict(fcinfo, array_argument);
+}
+
+static Datum
+uncertainty(FunctionCallInfo fcinfo, ArgumentReader read_argument)
+{
+	Predictor  *predictor = predictor_get(fcinfo);
+	Input		input = read_argument(predictor->project, fcinfo);
+	Score		score;
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	predictor_add(predictor, &input);
+	predictor_score(predictor, &score, NULL);
+	/* in double, so that the sum holds to the last digit */
+	values[0] = Float8GetDatum((double) score.aleatoric + (double) score.epistemic);
+	values[1] = Float8GetDatum(score.aleatoric);
+	values[2] = Float8GetDatum(score.epistemic);
+	return result_row(fcinfo, values, nulls);
+}
+
+Datum
+hl_uncertainty_text(PG_FUNCTION_ARGS)
+{
+	return uncertainty(fcinfo, text_argument);
+}
+
+Datum
+hl_uncertainty_array(PG_FUNCTION_ARGS)
+{
+	return uncertainty(fcinfo, array_argument);
+}
+
+typedef struct ClassProbability
+{
+	float		probability;
+	const char *label;
+} ClassProbability;
+
+static int
+most_likely_first(const void *a, const void *b)
+{
+	const ClassProbability *left = a;
+	const ClassProbability *right = b;
+
+	if (left->probability != right->probability)
+		return left->probability > right->probability ? -1 : 1;
+	return strcmp(left->label, right->label);
+}
+
+static Datum
+probabilities(FunctionCallInfo fcinfo, ArgumentReader read_argument)
+{
+	ReturnSetInfo *set = set_begin(fcinfo);
+	Predictor  *predictor = predictor_get(fcinfo);
+	Input		input = read_argument(predictor->project, fcinfo);
+	int			n = predictor->serving.nclasses;
+	float	   *probability = palloc_array_checked(float, n);
+	ClassProbability *classes = palloc_array_checked(ClassProbability, n);
+	Score		score;
+
+	predictor_add(predictor, &input);
+	predictor_score(predictor, &score, probability);
+	for (int k = 0; k < n; k++)
+	{
+		classes[k].probability = probability[k];
+		classes[k].label = predictor->serving.classes[k];
+	}
+	qsort(classes, n, sizeof(ClassProbability), most_likely_first);
+	for (int k = 0; k < n; k++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false};
+
+		values[0] = CStringGetTextDatum(classes[k].label);
+		values[1] = Float8GetDatum(classes[k].probability);
+		set_add(set, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+Datum
+hl_probabilities_text(PG_FUNCTION_ARGS)
+{
+	return probabilities(fcinfo, text_argument);
+}
+
+Datum
+hl_probabilities_array(PG_FUNCTION_ARGS)
+{
+	return probabilities(fcinfo, array_argument);
+}
+
+Datum
+hl_embed(PG_FUNCTION_ARGS)
+{
+	Predictor  *predictor = predictor_get(fcinfo);
+	Input		input = text_argument(predictor->project, fcinfo);
+	int			dims = encoder_dims(predictor->serving.encoder);
+	Datum	   *values;
+
+	if (input.missing)
+		PG_RETURN_NULL();
+	predictor_add(predictor, &input);
+	rows_reset(&predictor->rows);
+	values = palloc_array_checked(Datum, dims);
+	for (int i = 0; i < dims; i++)
+		values[i] = Float4GetDatum(predictor->rows.encoding.dense[i]);
+	PG_RETURN_ARRAYTYPE_P(construct_array(values, dims, FLOAT4OID, sizeof(float4), true,
+										  TYPALIGN_INT));
+}

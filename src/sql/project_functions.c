@@ -1,0 +1,612 @@
+/*-------------------------------------------------------------------------
+ *
+ * project_functions.c
+ *	  hl_create_project, hl_drop_project, hl_refresh, rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "humanloop.h"
+#include "sql/api.h"
+#include "store/pool.h"
+#include "store/session.h"
+#include "store/train.h"
+
+PG_FUNCTION_INFO_V1(hl_create_project);
+PG_FUNCTION_INFO_V1(hl_drop_project);
+PG_FUNCTION_INFO_V1(hl_refresh);
+PG_FUNCTION_INFO_V1(hl_visible);
+PG_FUNCTION_INFO_V1(hl_project_source);
+PG_FUNCTION_INFO_V1(hl_grant);
+PG_FUNCTION_INFO_V1(hl_revoke);
+PG_FUNCTION_INFO_V1(hl_privileges);
+
+/* ---------------------------------------------------------------------- */
+/* Declaring */
+
+static void
+check_name(const char *name)
+{
+	if (strlen(name) > MAX_PROJECT_NAME || !(name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z')) ||
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid project name \"%s\"", name),
+				 errhint("Use small letters, digits and underscores, a letter or underscore first, at most %d bytes.",
+						 MAX_PROJECT_NAME)));
+}
+
+/* The kinds of relations that rows can be read from. */
+static void
+check_source(Relation relation)
+{
+	switch (relation->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_FOREIGN_TABLE:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
+	}
+	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a temporary relation", RelationGetRelationName(relation)),
+				 errhint("A project outlives the session: use a permanent table.")));
+	if (!relation_ownercheck(RelationGetRelid(relation), GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of \"%s\" to declare a project over it",
+						RelationGetRelationName(relation))));
+}
+
+static AttrNumber
+find_column(Relation relation, const char *column, const char *what)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(relation), column);
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("%s column \"%s\" of \"%s\" does not exist", what, column,
+						RelationGetRelationName(relation))));
+	if (attnum < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("%s column \"%s\" is a system column", what, column)));
+	return attnum;
+}
+
+/* The column of a primary key of one column, or NULL. */
+static char *
+primary_key_column(Relation relation)
+{
+	Oid			index = InvalidOid;
+	HeapTuple	tuple;
+	Form_pg_index form;
+	char	   *column = NULL;
+
+	if (relation->rd_rel->relkind == RELKIND_RELATION ||
+		relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		RelationGetIndexList(relation);
+		index = relation->rd_pkindex;
+	}
+	if (!OidIsValid(index))
+		return NULL;
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for index %u", index);
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	if (form->indnkeyatts == 1)
+		column = get_attname(RelationGetRelid(relation), form->indkey.values[0], false);
+	ReleaseSysCache(tuple);
+	return column;
+}
+
+/* Does a constraint or index promise that the column is unique and not NULL? */
+static bool
+promised_unique(Relation relation, AttrNumber attnum)
+{
+	List	   *indexes = relation->rd_rel->relhasindex ? RelationGetIndexList(relation) : NIL;
+	bool		unique = false;
+	ListCell   *cell;
+
+	if (!TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attnotnull)
+		return false;
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index form;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
+		form = (Form_pg_index) GETSTRUCT(tuple);
+		if (form->indisunique && form->indimmediate && form->indisvalid &&
+			form->indnkeyatts == 1 && form->indkey.values[0] == attnum &&
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			unique = true;
+		ReleaseSysCache(tuple);
+	}
+	return unique;
+}
+
+static void
+check_unique(const Project *project)
+{
+	char	   *key = psprintf("s.%s", quote_identifier(project->key_column));
+	char	   *query = psprintf("SELECT %s::pg_catalog.text FROM %s s GROUP BY %s "
+								 "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 OR %s IS NULL LIMIT 1",
+								 key, project_source_quoted(project), key, key);
+	Acting		acting;
+
+	act_as_restricted(&acting, project_source_owner(project));
+	SPI_execute(query, true, 1);
+	act_as_before(&acting);
+	if (SPI_processed == 0)
+		return;
+	if (result_is_null(0, 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("key column \"%s\" contains NULL", project->key_column),
+				 errhint("Name a column whose values identify the rows.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("key column \"%s\" is not unique", project->key_column),
+			 errdetail("\"%s\" is there more than once.", result_string(0, 1)),
+			 errhint("Name a column whose values identify the rows.")));
+}
+
+static void
+resolve_columns(Project *project, Relation relation)
+{
+	Oid			relid = RelationGetRelid(relation);
+
+	project->input_attnum = find_column(relation, project->input_column, "input");
+	project->input_kind = input_kind_of(get_atttype(relid, project->input_attnum),
+										project->input_column);
+	if (project->key_column == NULL)
+		project->key_column = primary_key_column(relation);
+	if (project->key_column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" has no primary key of a single column",
+						RelationGetRelationName(relation)),
+				 errhint("Name a column that identifies the rows: key => '...'.")));
+	project->key_attnum = find_column(relation, project->key_column, "key");
+	project->key_type = key_type_of(get_atttype(relid, project->key_attnum), project->key_column);
+	if (project->label_column != NULL)
+		project->label_attnum = find_column(relation, project->label_column, "label");
+}
+
+/* Closed list of classes: at least two, no NULL, no repetition. */
+static void
+read_classes(Project *project, Datum array)
+{
+	project->classes = array_strings(array, &project->nclasses);
+	for (int i = 0; i < project->nclasses; i++)
+	{
+		if (project->classes[i] == NULL || project->classes[i][0] == '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("a class must not be NULL or empty")));
+		for (int j = 0; j < i; j++)
+		{
+			if (strcmp(project->classes[i], project->classes[j]) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("class \"%s\" is listed twice", project->classes[i])));
+		}
+	}
+	if (project->nclasses < 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a closed list of classes needs at least two"),
+				 errhint("Leave classes out to accept whatever labels are used.")));
+}
+
+void
+project_check_encoder(const Project *project)
+{
+	const char *own = project->input_kind == INPUT_TEXT ? "text" : "vector";
+
+	if (strcmp(project->encoder, "auto") != 0 && strcmp(project->encoder, own) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("encoder \"%s\" cannot be used for column \"%s\"", project->encoder,
+						project->input_column),
+				 errhint("For this column use \"auto\" or \"%s\".", own)));
+}
+
+static int64
+insert_project(const Project *project, Jsonb *options)
+{
+	static Statement insert = {
+		"INSERT INTO @hl_project (name, source_schema, source_name, input_column, key_column, "
+		"label_column, view_schema, classes, encoder, acquisition, options) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $2, $7, $8, $9, $10) "
+		"ON CONFLICT (name) DO NOTHING RETURNING id",
+		10, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID,
+		JSONBOID}, NULL, 0
+	};
+	static Statement local = {
+		"INSERT INTO @hl_project_local VALUES ($1, $2, $3, $4, $5, $6)",
+		6, {INT4OID, OIDOID, INT2OID, INT2OID, INT2OID, OIDOID}, NULL, 0
+	};
+	static Statement serving = {
+		"INSERT INTO @hl_serving (project_id) VALUES ($1)", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[10] = {
+		CStringGetTextDatum(project->name), CStringGetTextDatum(project->source_schema),
+		CStringGetTextDatum(project->source_name), CStringGetTextDatum(project->input_column),
+		CStringGetTextDatum(project->key_column)
+	};
+	bool		nulls[10] = {false};
+	int32		id;
+	Acting		acting;
+
+	nulls[5] = project->label_column == NULL;
+	if (!nulls[5])
+		values[5] = CStringGetTextDatum(project->label_column);
+	nulls[6] = project->classes == NULL;
+	if (!nulls[6])
+		values[6] = text_array(project->classes, project->nclasses);
+	values[7] = CStringGetTextDatum(project->encoder);
+	values[8] = CStringGetTextDatum(acquisition_name(project->acquisition));
+	values[9] = JsonbPGetDatum(options);
+	act_as_extension(&acting);
+	statement_run(&insert, values, nulls, false, 0);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("project \"%s\" already exists", project->name)));
+	id = result_int(0, 1);
+	values[0] = Int32GetDatum(id);
+	values[1] = ObjectIdGetDatum(project->source);
+	values[2] = Int16GetDatum(project->input_attnum);
+	values[3] = Int16GetDatum(project->key_attnum);
+	values[4] = Int16GetDatum(project->label_attnum);
+	values[5] = ObjectIdGetDatum(project->queue_view);
+	memset(nulls, 0, sizeof(nulls));
+	nulls[4] = project->label_attnum == 0;
+	statement_run(&local, values, nulls, false, 0);
+	statement_run(&serving, values, NULL, false, 0);
+	act_as_before(&acting);
+	return id;
+}
+
+static char *
+creation_hint(const Project *project, const Ranking *ranking, int64 seen)
+{
+	if (project->label_column != NULL)
+		return psprintf("SELECT * FROM hl_train('%s') learns from column \"%s\".",
+						project->name, project->label_column);
+	if (seen == 0)
+		return psprintf("The source is empty: add rows, then SELECT hl_refresh('%s').",
+						project->name);
+	return psprintf("Label %d items of SELECT * FROM hl_next('%s', 20), at least two classes, then SELECT * FROM hl_train('%s').",
+					Min(20, ranking->n), project->name, project->name);
+}
+
+/* PUBLIC may create in our schema: objects of others could stand beside ours. */
+static void
+warn_of_public_schema(void)
+{
+	Oid			schema = extension_namespace();
+
+	if (pg_namespace_aclcheck(schema, ACL_ID_PUBLIC, ACL_CREATE) == ACLCHECK_OK)
+		ereport(WARNING,
+				(errmsg("everybody may create objects in the schema of humanloop"),
+				 errhint("REVOKE CREATE ON SCHEMA %s FROM PUBLIC;",
+						 quote_identifier(get_namespace_name(schema)))));
+}
+
+Datum
+hl_create_project(PG_FUNCTION_ARGS)
+{
+	Project    *project;
+	Relation	relation;
+	Jsonb	   *options;
+	Ranking		ranking;
+	int64		seen;
+	bool		complete;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	Datum		row;
+	Call		call;
+
+	call_begin(&call);
+	PreventCommandIfReadOnly("hl_create_project");
+	warn_of_public_schema();
+	project = palloc0(sizeof(Project));
+	project->name = required_text(fcinfo, 0, "name");
+	check_name(project->name);
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"source\" must not be NULL")));
+	project->source = PG_GETARG_OID(1);
+	project->input_column = required_text(fcinfo, 2, "input");
+	project->key_column = optional_text(fcinfo, 3);
+	project->label_column = optional_text(fcinfo, 4);
+	if (!PG_ARGISNULL(5))
+		read_classes(project, PG_GETARG_DATUM(5));
+	project->encoder = required_text(fcinfo, 6, "encoder");
+	project->acquisition = acquisition_from_name(required_text(fcinfo, 7, "acquisition"));
+	options = PG_ARGISNULL(8) ? DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"))) :
+		PG_GETARG_JSONB_P(8);
+	project_options_parse(options, &project->options);
+
+	relation = relation_open(project->source, AccessShareLock);
+	check_source(relation);
+	project->source_schema = get_namespace_name(RelationGetNamespace(relation));
+	project->source_name = pstrdup(RelationGetRelationName(relation));
+	project->view_schema = project->source_schema;
+	resolve_columns(project, relation);
+	project_check_encoder(project);
+	if (!promised_unique(relation, project->key_attnum))
+		check_unique(project);
+	relation_close(relation, NoLock);
+
+	project->queue_view = project_create_view(project);
+	project->id = insert_project(project, options);
+	sample_seed(project, &ranking, &seen, &complete);
+	ranking_write(project, &ranking);
+
+	values[0] = CStringGetTextDatum(project->name);
+	values[1] = Int64GetDatum(seen);
+	nulls[1] = !complete;
+	values[2] = Int64GetDatum(0);
+	values[3] = Int32GetDatum(project->nclasses);
+	values[4] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
+	values[5] = CStringGetTextDatum(creation_hint(project, &ranking, seen));
+	row = call_row(&call, fcinfo, values, nulls);
+	call_end(&call);
+	PG_RETURN_DATUM(row);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Dropping, refreshing */
+
+static void
+drop_view(const Project *project)
+{
+	ObjectAddress address;
+
+	if (!OidIsValid(project->queue_view))
+		return;
+	ObjectAddressSet(address, RelationRelationId, project->queue_view);
+	performDeletion(&address, DROP_RESTRICT, 0);
+}
+
+Datum
+hl_drop_project(PG_FUNCTION_ARGS)
+{
+	/* no foreign keys on these, see the install script */
+	static Statement delete[] = {
+		{"DELETE FROM @hl_lease WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_current_answer WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_answer WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_feature_block WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_model WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0}
+	};
+	char	   *name;
+	Project    *project;
+	Datum		values[1];
+	Acting		acting;
+	Call		call;
+
+	call_begin(&call);
+	PreventCommandIfReadOnly("hl_drop_project");
+	name = required_text(fcinfo, 0, "name");
+	project = project_open(name, PRIVILEGE_ANY, false);
+	if (!superuser() && !(OidIsValid(project->owner) && has_privs_of_role(GetUserId(), project->owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of project \"%s\"", name)));
+	project_lock_to_drop(project);
+	project_lock(project);
+	project = project_open(name, PRIVILEGE_ANY, false);
+	drop_view(project);
+	values[0] = Int32GetDatum(project->id);
+	act_as_extension(&acting);
+	for (int i = 0; i < (int) lengthof(delete); i++)
+		statement_run(&delete[i], values, NULL, false, 0);
+	act_as_before(&acting);
+	call_end(&call);
+	PG_RETURN_VOID();
+}
+
+/* The view, where it has been dropped: as its owner-to-be, the source's owner. */
+static void
+restore_view(Project *project)
+{
+	Acting		acting;
+
+	if (OidIsValid(project->queue_view))
+		return;
+	act_as_restricted(&acting, project_source_owner(project));
+	project->queue_view = project_create_view(project);
+	act_as_before(&acting);
+}
+
+Datum
+hl_refresh(PG_FUNCTION_ARGS)
+{
+	Project    *project;
+	Refreshed	features;
+	Call		call;
+
+	call_begin(&call);
+	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
+	project_need_source(project);
+	restore_view(project);
+	features_refresh(project, false, &features);
+	queue_rebuild(project, &features);
+	call_end(&call);
+	PG_RETURN_INT64(features.changed);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Rights and state */
+
+Datum
+hl_visible(PG_FUNCTION_ARGS)
+{
+	Project    *project;
+	bool		visible;
+	Call		call;
+
+	call_begin(&call);
+	project = project_read(PG_GETARG_INT32(0), true);
+	visible = project != NULL &&
+		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
+	call_end(&call);
+	PG_RETURN_BOOL(visible);
+}
+
+Datum
+hl_project_source(PG_FUNCTION_ARGS)
+{
+	Project    *project;
+	Datum		values[3] = {0};
+	bool		nulls[3] = {true, true, true};
+	NameData	owner;
+	Datum		row;
+	Call		call;
+
+	call_begin(&call);
+	project = project_read(PG_GETARG_INT32(0), true);
+	if (project != NULL && project_privilege(project, GetUserId(), PRIVILEGE_ANY, true))
+	{
+		values[0] = CStringGetTextDatum(project_source_quoted(project));
+		nulls[0] = false;
+		if (OidIsValid(project->owner))
+		{
+			namestrcpy(&owner, GetUserNameFromId(project->owner, false));
+			values[1] = NameGetDatum(&owner);
+			nulls[1] = false;
+		}
+		nulls[2] = project->problem == NULL;
+		if (!nulls[2])
+			values[2] = CStringGetTextDatum(project->problem);
+	}
+	row = call_row(&call, fcinfo, values, nulls);
+	call_end(&call);
+	PG_RETURN_DATUM(row);
+}
+
+/* Grants or revokes, and the view with it, which shows what to annotate. */
+static void
+change_privilege(FunctionCallInfo fcinfo, Statement *statement, const char *view_command)
+{
+	Project    *project;
+	char	   *privilege;
+	char	   *role;
+	Datum		values[3];
+	Acting		acting;
+	Call		call;
+
+	call_begin(&call);
+	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"role\" must not be NULL")));
+	role = GetUserNameFromId(PG_GETARG_OID(1), false);
+	privilege = required_text(fcinfo, 2, "privilege");
+	(void) privilege_from_name(privilege);
+	values[0] = Int32GetDatum(project->id);
+	values[1] = CStringGetTextDatum(role);
+	values[2] = CStringGetTextDatum(privilege);
+	act_as_extension(&acting);
+	statement_run(statement, values, NULL, false, 0);
+	act_as_before(&acting);
+	if (OidIsValid(project->queue_view) && strcmp(privilege, "predict") != 0)
+	{
+		act_as_restricted(&acting, project->owner);
+		SPI_execute(psprintf(view_command,
+							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
+														get_rel_name(project->queue_view)),
+							 quote_identifier(role)), false, 0);
+		act_as_before(&acting);
+	}
+	call_end(&call);
+}
+
+Datum
+hl_grant(PG_FUNCTION_ARGS)
+{
+	static Statement insert = {
+		"INSERT INTO @hl_privilege VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
+	};
+
+	change_privilege(fcinfo, &insert, "GRANT SELECT ON %s TO %s");
+	PG_RETURN_VOID();
+}
+
+Datum
+hl_revoke(PG_FUNCTION_ARGS)
+{
+	static Statement delete = {
+		"DELETE FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege = $3",
+		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
+	};
+
+	change_privilege(fcinfo, &delete, "REVOKE SELECT ON %s FROM %s");
+	PG_RETURN_VOID();
+}
+
+Datum
+hl_privileges(PG_FUNCTION_ARGS)
+{
+	static Statement select = {
+		"SELECT role::name, privilege FROM @hl_privilege WHERE project_id = $1 ORDER BY 1, 2",
+		1, {INT4OID}, NULL, 0
+	};
+	ReturnSetInfo *set = set_begin(fcinfo);
+	Project    *project;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+	Acting		acting;
+	Call		call;
+
+	call_begin(&call);
+	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
+	values[0] = Int32GetDatum(project->id);
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, true, 0);
+	act_as_before(&acting);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		values[0] = result_datum(i, 1, &nulls[0]);
+		values[1] = result_datum(i, 2, &nulls[1]);
+		set_add(set, values, nulls);
+	}
+	call_end(&call);
+	return (Datum) 0;
+}

@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_functions.c
+ *	  hl_queue_entries (behind the views), hl_next.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "sql/api.h"
+#include "store/label.h"
+#include "store/queue.h"
+#include "store/session.h"
+#include "store/source.h"
+
+#define NEXT_MAX 10000
+
+PG_FUNCTION_INFO_V1(hl_queue_entries);
+PG_FUNCTION_INFO_V1(hl_next);
+
+Datum
+hl_queue_entries(PG_FUNCTION_ARGS)
+{
+	static Statement select = {
+		"SELECT (pg_catalog.row_number() OVER (ORDER BY e.n))::int4, e.item, e.score::float8, "
+		"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, "
+		"CASE WHEN l.held THEN l.annotator END, CASE WHEN l.held THEN l.lease_until END, "
+		"r.model, r.revision "
+		"FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, "
+		"r.aleatoric, r.labels, r.confidence, r.reasons) "
+		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
+		"LEFT JOIN LATERAL (SELECT x.annotator, x.lease_until, "
+		"x.lease_until > pg_catalog.clock_timestamp() AND x.annotator IS NOT NULL AS held "
+		"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item) l ON true "
+		"WHERE r.project_id = $1 AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
+		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL) "
+		"ORDER BY e.n LIMIT $2",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	ReturnSetInfo *set = set_begin(fcinfo);
+	Project    *project;
+	Datum		values[12];
+	bool		nulls[12];
+	Acting		acting;
+	Call		call;
+
+	call_begin(&call);
+	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
+	values[0] = Int32GetDatum(project->id);
+	values[1] = Int32GetDatum(project->options.queue_size);
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, true, 0);
+	act_as_before(&acting);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		for (int column = 0; column < 12; column++)
+			values[column] = result_datum(i, column + 1, &nulls[column]);
+		set_add(set, values, nulls);
+	}
+	call_end(&call);
+	return (Datum) 0;
+}
+
+/*
+ * Texts of leased items, with the rights of the caller: NULL where he may not
+ * see the row, an error where he may not read the source at all.
+ */
+static char **
+read_inputs(const Project *project, const Lease *leases, int n)
+{
+	char	  **items = palloc_array_checked(char *, n);
+	char	  **inputs = palloc_array_checked(char *, n);
+	Oid			types[1] = {TEXTARRAYOID};
+	Datum		values[1];
+	char	   *query;
+
+	for (int i = 0; i < n; i++)
+		items[i] = leases[i].item;
+	values[0] = text_array(items, n);
+	query = psprintf("SELECT s.found, s.input FROM pg_catalog.unnest($1) WITH ORDINALITY i(item, n) "
+					 "LEFT JOIN LATERAL (SELECT true AS found, s.%s::pg_catalog.text AS input FROM %s s "
+					 "WHERE s.%s OPERATOR(pg_catalog.=) i.item::%s) s ON true ORDER BY i.n",
+					 quote_identifier(project->input_column), project_source_quoted(project),
+					 quote_identifier(project->key_column), project_key_type_name(project));
+	if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) != SPI_OK_SELECT ||
+		SPI_processed != (uint64) n)
+		elog(ERROR, "could not read the inputs of leased items");
+	for (int i = 0; i < n; i++)
+	{
+		inputs[i] = result_string(i, 2);
+		if (inputs[i] == NULL && !result_is_null(i, 1))
+			inputs[i] = pstrdup("");
+	}
+	return inputs;
+}
+
+static void
+add_question(ReturnSetInfo *set, const Lease *lease, const char *input)
+{
+	Datum		values[7];
+	bool		nulls[7] = {false};
+
+	values[0] = CStringGetTextDatum(lease->item);
+	values[1] = CStringGetTextDatum(input);
+	nulls[2] = lease->label == NULL;
+	values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(lease->label);
+	nulls[3] = nulls[4] = !lease->has_scores;
+	values[3] = Float8GetDatum(lease->confidence);
+	values[4] = Float8GetDatum(lease->epistemic);
+	values[5] = CStringGetTextDatum(lease->reason);
+	values[6] = TimestampTzGetDatum(lease->until);
+	set_add(set, values, nulls);
+}
+
+static int
+count_argument(FunctionCallInfo fcinfo)
+{
+	int			n = PG_ARGISNULL(1) ? 1 : PG_GETARG_INT32(1);
+
+	if (n < 1 || n > NEXT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"n\" is %d", n),
+				 errhint("Ask for between 1 and %d items.", NEXT_MAX)));
+	return n;
+}
+
+static Interval *
+lease_argument(FunctionCallInfo fcinfo)
+{
+	Interval   *lease;
+
+	if (PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"lease\" must not be NULL")));
+	lease = PG_GETARG_INTERVAL_P(3);
+	if (lease->month < 0 || lease->day < 0 || lease->time < 0 ||
+		(lease->month == 0 && lease->day == 0 && lease->time == 0) ||
+		lease->month > 12 || lease->day > 366 || lease->time > 366 * USECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"lease\" must be positive and at most a year")));
+	return lease;
+}
+
+/*
+ * Leases, then reads the texts as the caller.  What he may not see, or what
+ * has left the source, is given back and another item taken instead.
+ */
+Datum
+hl_next(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *set = set_begin(fcinfo);
+	Project    *project;
+	char	   *annotator;
+	Interval   *duration;
+	Lease	   *leases;
+	char	  **refused;
+	int			nrefused = 0;
+	int			n;
+	int			given = 0;
+	Call		call;
+
+	call_begin(&call);
+	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_ANNOTATE);
+	project_need_source(project);
+	n = count_argument(fcinfo);
+	annotator = annotator_name(project, optional_text(fcinfo, 2));
+	duration = lease_argument(fcinfo);
+	leases = palloc_array_checked(Lease, n);
+	refused = palloc_array_checked(char *, NEXT_MAX);
+	while (given < n)
+	{
+		int			taken = leases_take(project, annotator, n - given, duration,
+										refused, nrefused, leases);
+		char	  **inputs;
+
+		if (taken == 0)
+			break;
+		inputs = read_inputs(project, leases, taken);
+		for (int i = 0; i < taken; i++)
+		{
+			if (inputs[i] != NULL)
+			{
+				add_question(set, &leases[i], inputs[i]);
+				given++;
+				continue;
+			}
+			lease_release(project, leases[i].item);
+			if (nrefused < NEXT_MAX)
+				refused[nrefused++] = leases[i].item;
+		}
+		if (nrefused == NEXT_MAX)
+			break;
+	}
+	call_end(&call);
+	return (Datum) 0;
+}

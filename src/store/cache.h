@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.h
+ *	  Encoders and models that this session has loaded.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_CACHE_H
+#define HUMANLOOP_CACHE_H
+
+#include "store/project.h"
+
+/* What answers for a project under one snapshot. */
+typedef struct Serving
+{
+	int32		model;
+	int32		revision;
+	int64		model_id;
+	int64		encoder_id;
+	const Encoder *encoder;
+	const Model *classifier;
+	char	  **classes;
+	int			nclasses;
+} Serving;
+
+/*
+ * The serving model of a project, loaded, and pinned until pin_context is
+ * reset.  False: there is none yet.  SPI connected.
+ */
+extern bool serving_open(const Project *project, bool read_only, MemoryContext pin_context,
+						 Serving *serving);
+
+/* The error for a project without a model. */
+extern void serving_missing(const Project *project) pg_attribute_noreturn();
+
+/* A stored encoder, pinned likewise. */
+extern const Encoder *encoder_open(int64 encoder_id, bool read_only, MemoryContext pin_context);
+
+#endif							/* HUMANLOOP_CACHE_H */

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * caller.h
+ *	  What the server lends to the plain C rooms: memory, interrupts, BLAS.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_CALLER_H
+#define HUMANLOOP_CALLER_H
+
+#include "math/base.h"
+
+/*
+ * Memory from a context (it must outlive the Caller's use), interrupts by
+ * CHECK_FOR_INTERRUPTS().
+ */
+extern Caller caller_in(MemoryContext context);
+
+/* Turns a failure into an error; doing says what ("train the model"). */
+extern void status_check(Status status, const char *doing);
+
+/* Error where bytes are more than humanloop.work_mem. */
+extern void memory_check(size_t bytes, const char *doing);
+
+/* Loads the linear algebra; error where it computes nonsense. */
+extern void blas_load(void);
+
+#endif							/* HUMANLOOP_CALLER_H */

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * feature.h
+ *	  Encoded rows, as they are kept in blocks and as the model wants them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_FEATURE_H
+#define HUMANLOOP_FEATURE_H
+
+#include "store/source.h"
+
+#define BLOCK_ROWS 512
+
+/* 128 bits of an item's name: items are told apart by it in memory. */
+typedef struct ItemKey
+{
+	uint64		high;
+	uint64		low;
+} ItemKey;
+
+extern ItemKey item_key(const char *item);
+
+/* A block of hl_feature_block; pointers live as long as its context. */
+typedef struct FeatureBlock
+{
+	int64		number;
+	int			rows;
+	int			live;
+	char	  **items;
+	uint64	   *hashes;			/* of the inputs; 0: the row is gone */
+	int			dims;
+	const float *dense;			/* rows x dims; NULL where not asked for */
+	const unsigned char *terms; /* packed sparse parts */
+	const uint32 *term_end;		/* rows: end of each in terms */
+} FeatureBlock;
+
+/* Sparse part of one row, packed. */
+extern const unsigned char *block_terms(const FeatureBlock *block, int row, size_t *length);
+
+typedef struct BlockScan BlockScan;
+
+/*
+ * Blocks of a project in order; needs SPI connected.  bodies: also dense and
+ * terms.  The block's memory is reused by the next call.
+ */
+extern BlockScan *block_scan_begin(int32 project_id, const Encoder *encoder, int64 encoder_id,
+								   bool bodies, bool read_only);
+extern bool block_scan_next(BlockScan *scan, FeatureBlock *block);
+extern void block_scan_end(BlockScan *scan);
+
+/* One block in the current context, by number; false: it is not there. */
+extern bool block_read(int32 project_id, const Encoder *encoder, int64 encoder_id,
+					   int64 number, FeatureBlock *block);
+
+/* Rows that grow, in the shape the model takes; memory in its own context. */
+typedef struct RowsBuilder
+{
+	MemoryContext context;
+	const Encoder *encoder;
+	Encoding	encoding;		/* for unpacking */
+	int			n;
+	int			capacity;
+	float	   *dense;
+	size_t	   *start;
+	size_t		terms;
+	size_t		terms_capacity;
+	uint32	   *index;
+	float	   *weight;
+	SparseRows	sparse;
+	Rows		rows;
+} RowsBuilder;
+
+extern void rows_init(RowsBuilder *builder, const Encoder *encoder, MemoryContext context);
+extern void rows_reset(RowsBuilder *builder);
+extern void rows_add(RowsBuilder *builder, const float *dense,
+					 const unsigned char *terms, size_t length);
+extern void rows_add_encoding(RowsBuilder *builder, const Encoding *encoding);
+extern const Rows *rows_finish(RowsBuilder *builder);
+extern size_t rows_bytes(const RowsBuilder *builder);
+
+/* Rows on their way into new blocks. */
+typedef struct BlockWriter
+{
+	int32		project_id;
+	int64		encoder_id;
+	const Encoder *encoder;
+	MemoryContext context;		/* of the rows collected */
+	int64		next;			/* number of the next block */
+	int			rows;
+	char	  **items;
+	uint64	   *hashes;
+	float	   *dense;
+	StringInfoData terms;
+	uint32	   *term_end;
+} BlockWriter;
+
+extern void block_writer_init(BlockWriter *writer, const Project *project,
+							  const Encoder *encoder, int64 encoder_id, MemoryContext parent);
+extern void block_writer_add(BlockWriter *writer, const char *item, uint64 hash,
+							 const float *dense, const unsigned char *terms, size_t length);
+extern void block_writer_flush(BlockWriter *writer);
+
+/* Marks rows as gone: hashes as they shall be; deletes a block without any. */
+extern void block_mark(int32 project_id, int64 encoder_id, const FeatureBlock *block);
+extern void block_delete(int32 project_id, int64 encoder_id, int64 number);
+
+/* encoder_text or encoder_vector, whichever the input is; a Status. */
+extern Status encode_input(const Encoder *encoder, const Input *input, Encoding *encoding);
+
+#endif							/* HUMANLOOP_FEATURE_H */

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * label.h
+ *	  What people said: answers, who gave them, what they add up to.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_LABEL_H
+#define HUMANLOOP_LABEL_H
+
+#include "store/project.h"
+
+/*
+ * The name under which an answer is stored.  given NULL: the setting
+ * humanloop.annotator, else the current role.  Naming somebody else needs
+ * 'manage'; the reserved name is refused.
+ */
+extern char *annotator_name(const Project *project, const char *given);
+
+/*
+ * Stores one answer an item (labels NULL: skipped), for canonical items;
+ * of an item that is there twice the last answer holds.  Returns the id of
+ * the last answer.
+ */
+extern int64 answers_write(const Project *project, const char *annotator,
+						   char **items, char **labels, int n, const char *reason);
+
+/* Takes an answer back; error where there is none. */
+extern void answer_undo(const Project *project, const char *annotator, char *item);
+
+/* Labels read from the source itself, of annotator "source". */
+typedef struct SourceLabels
+{
+	MemoryContext context;
+	char	  **items;
+	char	  **labels;
+	int			n;
+	int			capacity;
+} SourceLabels;
+
+extern void source_labels_init(SourceLabels *labels, MemoryContext context);
+extern void source_labels_add(SourceLabels *labels, const char *item, const char *label);
+extern void source_labels_write(const Project *project, const SourceLabels *labels);
+
+/* What the answers to each labelled item add up to. */
+typedef struct Consensus
+{
+	int			n;
+	char	  **items;
+	int		   *label;			/* index into classes */
+	char	  **classes;		/* in byte order */
+	int			nclasses;
+} Consensus;
+
+/* Majority of the current answers, the latest as tie-break. */
+extern void consensus_read(const Project *project, Consensus *consensus);
+
+#endif							/* HUMANLOOP_LABEL_H */

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * parts.h
+ *	  Long byte strings (encoders, models) in rows of bounded size.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_PARTS_H
+#define HUMANLOOP_PARTS_H
+
+#include "math/buffer.h"
+
+/* Stores an encoder's or a model's bytes; SPI connected, as the extension. */
+extern void encoder_parts_write(int64 encoder_id, const Writer *writer);
+extern void model_parts_write(int32 project_id, int32 model, const Writer *writer);
+
+/*
+ * All bytes in order, checked, palloc'd in the current context.  Error where
+ * a part is missing or damaged.
+ */
+extern void encoder_parts_read(int64 encoder_id, bool read_only, Reader *reader);
+extern void model_parts_read(int32 project_id, int32 model, bool read_only, Reader *reader);
+
+#endif							/* HUMANLOOP_PARTS_H */

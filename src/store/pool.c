@@ -1,0 +1,434 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  From the rows nobody has labelled to the queue.
+ *
+ * The pool is scored block by block; what stays in memory is a bounded heap of
+ * the best candidates with their features and a uniform sample of targets, so
+ * that memory does not grow with the pool.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "utils/memutils.h"
+
+#include "math/random.h"
+#include "store/caller.h"
+#include "store/pool.h"
+#include "store/session.h"
+
+#define TARGETS 300				/* of EPIG; reference: propose() */
+#define CANDIDATES_PER_QUESTION 4
+#define SEED_CANDIDATES 2000	/* rows a seed batch is chosen from */
+
+/* ---------------------------------------------------------------------- */
+/* Labelled items by name */
+
+typedef struct LabelledEntry
+{
+	ItemKey		key;
+	int			index;
+	char		status;
+} LabelledEntry;
+
+#define SH_PREFIX labelled
+#define SH_ELEMENT_TYPE LabelledEntry
+#define SH_KEY_TYPE ItemKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key).low)
+#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+struct LabelledItems
+{
+	labelled_hash *table;
+};
+
+LabelledItems *
+labelled_items(const Consensus *consensus, MemoryContext context)
+{
+	LabelledItems *labelled = MemoryContextAlloc(context, sizeof(LabelledItems));
+
+	labelled->table = labelled_create(context, Max(consensus->n, 16), NULL);
+	for (int i = 0; i < consensus->n; i++)
+	{
+		bool		found;
+
+		labelled_insert(labelled->table, item_key(consensus->items[i]), &found)->index = i;
+	}
+	return labelled;
+}
+
+int
+labelled_index(const LabelledItems *labelled, const char *item)
+{
+	LabelledEntry *entry = labelled_lookup(labelled->table, item_key(item));
+
+	return entry == NULL ? -1 : entry->index;
+}
+
+/* ---------------------------------------------------------------------- */
+/* Rows kept aside: candidates and targets */
+
+typedef struct KeptRow
+{
+	float		worth;			/* heap order: the worst on top */
+	uint64		tie;			/* of equal worth, as the pool came */
+	char	   *item;
+	float	   *dense;
+	unsigned char *terms;
+	size_t		terms_length;
+	size_t		terms_capacity;
+	Score		score;
+} KeptRow;
+
+typedef struct KeptRows
+{
+	MemoryContext context;
+	int			dims;
+	int			n;
+	int			capacity;
+	KeptRow    *rows;
+} KeptRows;
+
+static void
+kept_init(KeptRows *kept, int capacity, int dims)
+{
+	memset(kept, 0, sizeof(*kept));
+	kept->context = CurrentMemoryContext;
+	kept->dims = dims;
+	kept->capacity = capacity;
+	kept->rows = palloc_array_checked(KeptRow, capacity);
+	memset(kept->rows, 0, sizeof(KeptRow) * capacity);
+}
+
+/* Copies a row of a block over what the place held before. */
+static void
+kept_set(KeptRows *kept, KeptRow *place, const FeatureBlock *block, int row)
+{
+	MemoryContext before = MemoryContextSwitchTo(kept->context);
+	size_t		length;
+	const unsigned char *terms = block_terms(block, row, &length);
+
+	if (place->item != NULL)
+		pfree(place->item);
+	place->item = pstrdup(block->items[row]);
+	if (place->dense == NULL)
+		place->dense = palloc_array_checked(float, kept->dims);
+	memcpy(place->dense, block->dense + (size_t) row * kept->dims, kept->dims * sizeof(float));
+	if (length > place->terms_capacity || place->terms == NULL)
+	{
+		if (place->terms != NULL)
+			pfree(place->terms);
+		place->terms_capacity = length + length / 2 + 16;
+		place->terms = palloc(place->terms_capacity);
+	}
+	memcpy(place->terms, terms, length);
+	place->terms_length = length;
+	MemoryContextSwitchTo(before);
+}
+
+/* Is a worth less than b? */
+static bool
+worse(const KeptRow *a, const KeptRow *b)
+{
+	return a->worth < b->worth || (a->worth == b->worth && a->tie > b->tie);
+}
+
+static void
+swap_rows(KeptRow *a, KeptRow *b)
+{
+	KeptRow		row = *a;
+
+	*a = *b;
+	*b = row;
+}
+
+static void
+sift_down(KeptRow *rows, int n, int at)
+{
+	for (;;)
+	{
+		int			least = at;
+
+		for (int child = 2 * at + 1; child <= 2 * at + 2 && child < n; child++)
+		{
+			if (worse(&rows[child], &rows[least]))
+				least = child;
+		}
+		if (least == at)
+			return;
+		swap_rows(&rows[at], &rows[least]);
+		at = least;
+	}
+}
+
+static void
+sift_up(KeptRow *rows, int at)
+{
+	while (at > 0 && worse(&rows[at], &rows[(at - 1) / 2]))
+	{
+		swap_rows(&rows[at], &rows[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+}
+
+/* Keeps the row if it is among the best so far. */
+static void
+keep_best(KeptRows *kept, float worth, uint64 tie, const Score *score,
+		  const FeatureBlock *block, int row)
+{
+	KeptRow    *place = &kept->rows[kept->n < kept->capacity ? kept->n : 0];
+	KeptRow		offer = {.worth = worth, .tie = tie};
+
+	if (kept->n == kept->capacity && !worse(place, &offer))
+		return;
+	kept_set(kept, place, block, row);
+	place->worth = worth;
+	place->tie = tie;
+	place->score = *score;
+	if (kept->n < kept->capacity)
+		sift_up(kept->rows, kept->n++);
+	else
+		sift_down(kept->rows, kept->n, 0);
+}
+
+/* Keeps a uniform sample (reservoir, Vitter 1985); seen counts from 1. */
+static void
+keep_sample(KeptRows *kept, uint64 seen, Random *random, const FeatureBlock *block, int row)
+{
+	uint64		place;
+
+	if (kept->n < kept->capacity)
+		place = kept->n++;
+	else
+		place = random_below(random, seen);
+	if (place < (uint64) kept->capacity)
+		kept_set(kept, &kept->rows[place], block, row);
+}
+
+static int
+compare_kept(const void *a, const void *b)
+{
+	return worse(a, b) ? 1 : worse(b, a) ? -1 : 0;
+}
+
+static const Rows *
+kept_rows(const KeptRows *kept, int n, const Encoder *encoder, RowsBuilder *builder)
+{
+	rows_init(builder, encoder, CurrentMemoryContext);
+	for (int i = 0; i < n; i++)
+		rows_add(builder, kept->rows[i].dense, kept->rows[i].terms, kept->rows[i].terms_length);
+	return rows_finish(builder);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Scoring */
+
+/* A row that says nothing is nothing to ask a person. */
+static bool
+is_blank(const FeatureBlock *block, int row)
+{
+	const float *dense = block->dense + (size_t) row * block->dims;
+
+	for (int i = 0; i < block->dims; i++)
+	{
+		if (dense[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_askable(const FeatureBlock *block, int row, const LabelledItems *labelled)
+{
+	return block->hashes[row] != 0 &&
+		labelled_index(labelled, block->items[row]) < 0 &&
+		!is_blank(block, row);
+}
+
+typedef struct PoolScan
+{
+	const Project *project;
+	const Encoder *encoder;
+	const Model *model;
+	const LabelledItems *labelled;
+	RowsBuilder builder;
+	int			which[BLOCK_ROWS];	/* row of the block, for each row scored */
+	Score		scores[BLOCK_ROWS];
+	uint64		seen;
+	Random		random;
+	KeptRows	candidates;
+	KeptRows	targets;
+} PoolScan;
+
+static void
+score_block(PoolScan *scan, const FeatureBlock *block)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop scoring",
+												  ALLOCSET_DEFAULT_SIZES);
+	Caller		caller = caller_in(context);
+	const Rows *rows;
+	int			n = 0;
+
+	if (block->rows > BLOCK_ROWS)
+		elog(ERROR, "feature block " INT64_FORMAT " has %d rows", block->number, block->rows);
+	rows_reset(&scan->builder);
+	for (int row = 0; row < block->rows; row++)
+	{
+		size_t		length;
+		const unsigned char *terms;
+
+		if (!is_askable(block, row, scan->labelled))
+			continue;
+		terms = block_terms(block, row, &length);
+		rows_add(&scan->builder, block->dense + (size_t) row * block->dims, terms, length);
+		scan->which[n++] = row;
+	}
+	rows = rows_finish(&scan->builder);
+	if (n > 0)
+		status_check(model_score(&caller, scan->model, rows, scan->scores, NULL), "score rows");
+	for (int i = 0; i < n; i++)
+	{
+		float		worth = candidate_score(scan->project->acquisition, &scan->scores[i],
+											(uint64) scan->project->options.random_seed, scan->seen);
+
+		keep_best(&scan->candidates, worth, scan->seen, &scan->scores[i], block, scan->which[i]);
+		scan->seen++;
+		keep_sample(&scan->targets, scan->seen, &scan->random, block, scan->which[i]);
+	}
+	MemoryContextDelete(context);
+}
+
+static void
+ranking_add(Ranking *ranking, const KeptRow *row, float score, char **classes, const char *reason)
+{
+	int			i = ranking->n++;
+
+	ranking->items[i] = row->item;
+	ranking->score[i] = score;
+	ranking->epistemic[i] = row->score.epistemic;
+	ranking->aleatoric[i] = row->score.aleatoric;
+	ranking->label[i] = classes[row->score.label];
+	ranking->confidence[i] = row->score.confidence;
+	ranking->reason[i] = reason;
+}
+
+/*
+ * EPIG puts the head in order; what is left follows by its candidate score.
+ * For the other functions the candidate score is the order.
+ */
+static void
+rank_candidates(PoolScan *scan, char **classes, Ranking *ranking)
+{
+	KeptRows   *candidates = &scan->candidates;
+	Caller		caller = caller_in(CurrentMemoryContext);
+	int			head = Min(scan->project->options.queue_size, candidates->n);
+	const char *reason = scan->project->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
+	int		   *chosen = palloc_array_checked(int, head);
+	float	   *gain = palloc_array_checked(float, head);
+	bool	   *taken = palloc_array_checked(bool, candidates->n);
+	RowsBuilder candidate_rows;
+	RowsBuilder target_rows;
+
+	qsort(candidates->rows, candidates->n, sizeof(KeptRow), compare_kept);
+	memset(taken, 0, candidates->n * sizeof(bool));
+	ranking_init(ranking, candidates->n);
+	if (scan->project->acquisition == ACQUIRE_EPIG && head > 0)
+	{
+		status_check(choose_epig(&caller, scan->model,
+								 kept_rows(candidates, candidates->n, scan->encoder, &candidate_rows),
+								 kept_rows(&scan->targets, scan->targets.n, scan->encoder, &target_rows),
+								 scan->project->options.batch, head, chosen, gain),
+					 "choose questions");
+		for (int i = 0; i < head; i++)
+		{
+			ranking_add(ranking, &candidates->rows[chosen[i]], gain[i], classes, reason);
+			taken[chosen[i]] = true;
+		}
+	}
+	for (int i = 0; i < candidates->n; i++)
+	{
+		if (!taken[i])
+			ranking_add(ranking, &candidates->rows[i], candidates->rows[i].worth, classes,
+						reason);
+	}
+}
+
+void
+pool_rank(const Project *project, const Refreshed *features, const Model *model,
+		  char **classes, const LabelledItems *labelled, Ranking *ranking)
+{
+	PoolScan   *scan = palloc0(sizeof(PoolScan));
+	int			dims = encoder_dims(features->encoder);
+	BlockScan  *blocks;
+	FeatureBlock block;
+
+	scan->project = project;
+	scan->encoder = features->encoder;
+	scan->model = model;
+	scan->labelled = labelled;
+	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
+	random_seed(&scan->random, (uint64) project->options.random_seed);
+	kept_init(&scan->candidates,
+			  Max(CANDIDATES_PER_QUESTION * project->options.queue_size, 200), dims);
+	kept_init(&scan->targets, TARGETS, dims);
+	blocks = block_scan_begin(project->id, features->encoder, features->encoder_id, true, false);
+	while (block_scan_next(blocks, &block))
+		score_block(scan, &block);
+	block_scan_end(blocks);
+	rank_candidates(scan, classes, ranking);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Before the first model */
+
+static void
+seed_ranking(const Project *project, const KeptRows *kept, Ranking *ranking)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+	int			count = Min(project->options.seed_batch, kept->n);
+	float	   *dense = palloc_array_checked(float, (Size) kept->n * kept->dims);
+	int		   *chosen = palloc_array_checked(int, count);
+
+	for (int i = 0; i < kept->n; i++)
+		memcpy(dense + (size_t) i * kept->dims, kept->rows[i].dense, kept->dims * sizeof(float));
+	ranking_init(ranking, count);
+	if (count > 0)
+		status_check(choose_seed_batch(&caller, dense, kept->n, kept->dims, count,
+									   (uint64) project->options.random_seed, chosen),
+					 "choose the seed batch");
+	for (int i = 0; i < count; i++)
+		ranking_add_seed(ranking, kept->rows[chosen[i]].item);
+}
+
+void
+pool_seed(const Project *project, const Refreshed *features,
+		  const LabelledItems *labelled, Ranking *ranking)
+{
+	KeptRows	kept;
+	Random		random;
+	uint64		seen = 0;
+	BlockScan  *blocks;
+	FeatureBlock block;
+
+	random_seed(&random, (uint64) project->options.random_seed);
+	kept_init(&kept, SEED_CANDIDATES, encoder_dims(features->encoder));
+	blocks = block_scan_begin(project->id, features->encoder, features->encoder_id, true, false);
+	while (block_scan_next(blocks, &block))
+	{
+		for (int row = 0; row < block.rows; row++)
+		{
+			if (is_askable(&block, row, labelled))
+				keep_sample(&kept, ++seen, &random, &block, row);
+		}
+	}
+	block_scan_end(blocks);
+	seed_ranking(project, &kept, ranking);
+}

@@ -1,0 +1,585 @@
+/*-------------------------------------------------------------------------
+ *
+ * project.c
+ *	  A project: what was declared, where its source is, who may do what.
+ *
+ * The declaration holds names, so that it means the same after a restore into
+ * another cluster; OIDs known in this cluster are kept beside it and win, so
+ * that renames are followed.  Whoever writes brings the names up to date.
+ *
+ * The owner of a project is the owner of its queue view, or of the source
+ * where the view has been dropped: that is in the catalogs, so dumps, DROP
+ * ROLE and REASSIGN OWNED treat it as they treat everything else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "parser/parse_coerce.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "store/project.h"
+#include "store/session.h"
+
+#define PROJECT_COLUMNS \
+	"p.id, p.name, p.source_schema, p.source_name, p.input_column, p.key_column, " \
+	"p.label_column, p.view_schema, p.classes, p.encoder, p.acquisition, p.options, " \
+	"l.source, l.input_attnum, l.key_attnum, l.label_attnum, l.queue_view " \
+	"FROM @hl_project p LEFT JOIN @hl_project_local l ON l.project_id = p.id "
+
+enum
+{
+	COLUMN_ID = 1, COLUMN_NAME, COLUMN_SOURCE_SCHEMA, COLUMN_SOURCE_NAME, COLUMN_INPUT,
+	COLUMN_KEY, COLUMN_LABEL, COLUMN_VIEW_SCHEMA, COLUMN_CLASSES, COLUMN_ENCODER,
+	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
+	COLUMN_LOCAL_KEY, COLUMN_LOCAL_LABEL, COLUMN_LOCAL_VIEW
+};
+
+static const char *const acquisition_names[] = {"epig", "bald", "margin", "entropy", "random"};
+static const char *const privilege_names[] = {"", "predict", "annotate", "review", "manage"};
+
+Acquisition
+acquisition_from_name(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(acquisition_names); i++)
+	{
+		if (strcmp(acquisition_names[i], name) == 0)
+			return (Acquisition) i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized acquisition function \"%s\"", name),
+			 errhint("Acquisition functions are \"epig\", \"bald\", \"margin\", \"entropy\" and \"random\".")));
+}
+
+const char *
+acquisition_name(Acquisition acquisition)
+{
+	return acquisition_names[acquisition];
+}
+
+Privilege
+privilege_from_name(const char *name)
+{
+	for (int i = PRIVILEGE_PREDICT; i <= PRIVILEGE_MANAGE; i++)
+	{
+		if (strcmp(privilege_names[i], name) == 0)
+			return (Privilege) i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized privilege \"%s\"", name),
+			 errhint("Privileges are \"predict\", \"annotate\", \"review\" and \"manage\".")));
+}
+
+/* Is there an explicit conversion to real[]? */
+static bool
+casts_to_vector(Oid type)
+{
+	Oid			function;
+	CoercionPathType path = find_coercion_pathway(FLOAT4ARRAYOID, type, COERCION_EXPLICIT,
+												  &function);
+
+	/* through text does not count: every type has that */
+	return type == FLOAT4ARRAYOID ||
+		path == COERCION_PATH_FUNC || path == COERCION_PATH_RELABELTYPE ||
+		path == COERCION_PATH_ARRAYCOERCE;
+}
+
+InputKind
+input_kind_of(Oid type, const char *column)
+{
+	Oid			base = getBaseType(type);
+
+	if (base == TEXTOID || base == VARCHAROID || base == BPCHAROID ||
+		IsBinaryCoercible(base, TEXTOID))
+		return INPUT_TEXT;
+	if (casts_to_vector(base))
+		return INPUT_VECTOR;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("input column \"%s\" has type %s", column, format_type_be(type)),
+			 errhint("Name a column of type text or varchar, or one of type real[] or with a cast to it.")));
+}
+
+Oid
+key_type_of(Oid type, const char *column)
+{
+	Oid			base = getBaseType(type);
+
+	switch (base)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case UUIDOID:
+		case TEXTOID:
+		case VARCHAROID:
+			return base;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("key column \"%s\" has type %s", column, format_type_be(type)),
+					 errhint("Keys are smallint, integer, bigint, uuid, text or varchar.")));
+	}
+}
+
+const char *
+project_key_type_name(const Project *project)
+{
+	switch (project->key_type)
+	{
+		case INT2OID:
+			return "pg_catalog.int2";
+		case INT4OID:
+			return "pg_catalog.int4";
+		case INT8OID:
+			return "pg_catalog.int8";
+		case UUIDOID:
+			return "pg_catalog.uuid";
+		default:
+			return "pg_catalog.text";
+	}
+}
+
+/* The row of the last result, not yet resolved. */
+static Project *
+project_from_result(void)
+{
+	Project    *project = palloc0(sizeof(Project));
+	bool		isnull;
+	Datum		value;
+
+	project->id = result_int(0, COLUMN_ID);
+	project->name = result_string(0, COLUMN_NAME);
+	project->source_schema = result_string(0, COLUMN_SOURCE_SCHEMA);
+	project->source_name = result_string(0, COLUMN_SOURCE_NAME);
+	project->input_column = result_string(0, COLUMN_INPUT);
+	project->key_column = result_string(0, COLUMN_KEY);
+	project->label_column = result_string(0, COLUMN_LABEL);
+	project->view_schema = result_string(0, COLUMN_VIEW_SCHEMA);
+	value = result_datum(0, COLUMN_CLASSES, &isnull);
+	if (!isnull)
+		project->classes = array_strings(value, &project->nclasses);
+	project->encoder = result_string(0, COLUMN_ENCODER);
+	project->acquisition = acquisition_from_name(result_string(0, COLUMN_ACQUISITION));
+	value = result_datum(0, COLUMN_OPTIONS, &isnull);
+	project_options_parse(isnull ? NULL : DatumGetJsonbP(value), &project->options);
+
+	value = result_datum(0, COLUMN_LOCAL_SOURCE, &isnull);
+	if (!isnull)
+	{
+		project->source = DatumGetObjectId(value);
+		project->input_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_INPUT, &isnull));
+		project->key_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_KEY, &isnull));
+		value = result_datum(0, COLUMN_LOCAL_LABEL, &isnull);
+		project->label_attnum = isnull ? 0 : DatumGetInt16(value);
+		value = result_datum(0, COLUMN_LOCAL_VIEW, &isnull);
+		project->queue_view = isnull ? InvalidOid : DatumGetObjectId(value);
+	}
+	return project;
+}
+
+/* Follows a rename of a column, or finds it again by name. */
+static bool
+resolve_column(Project *project, AttrNumber *attnum, char **name)
+{
+	char	   *now = *attnum == 0 ? NULL : get_attname(project->source, *attnum, true);
+
+	if (now == NULL)
+	{
+		*attnum = get_attnum(project->source, *name);
+		if (*attnum <= 0)
+		{
+			project->problem = psprintf("column \"%s\" of %s does not exist", *name,
+										project_source_quoted(project));
+			return false;
+		}
+		project->stale = true;
+	}
+	else if (strcmp(now, *name) != 0)
+	{
+		*name = now;
+		project->stale = true;
+	}
+	return true;
+}
+
+/* Where the source is now: by OID if that lives, else by name. */
+static void
+resolve_relation(Project *project)
+{
+	char	   *name = OidIsValid(project->source) ? get_rel_name(project->source) : NULL;
+
+	if (name != NULL)
+	{
+		char	   *schema = get_namespace_name(get_rel_namespace(project->source));
+
+		if (strcmp(name, project->source_name) != 0 ||
+			strcmp(schema, project->source_schema) != 0)
+		{
+			project->source_name = name;
+			project->source_schema = schema;
+			project->stale = true;
+		}
+		return;
+	}
+	project->source = InvalidOid;
+	project->input_attnum = project->key_attnum = project->label_attnum = 0;
+	{
+		Oid			schema = get_namespace_oid(project->source_schema, true);
+
+		if (OidIsValid(schema))
+			project->source = get_relname_relid(project->source_name, schema);
+	}
+	if (OidIsValid(project->source))
+		project->stale = true;
+	else
+		project->problem = psprintf("relation %s does not exist", project_source_quoted(project));
+}
+
+static void
+resolve_source(Project *project)
+{
+	resolve_relation(project);
+	if (!OidIsValid(project->source))
+		return;
+	if (!resolve_column(project, &project->input_attnum, &project->input_column) ||
+		!resolve_column(project, &project->key_attnum, &project->key_column) ||
+		(project->label_column != NULL &&
+		 !resolve_column(project, &project->label_attnum, &project->label_column)))
+	{
+		project->source = InvalidOid;
+		return;
+	}
+	project->input_kind = input_kind_of(get_atttype(project->source, project->input_attnum),
+										project->input_column);
+	project->key_type = key_type_of(get_atttype(project->source, project->key_attnum),
+									project->key_column);
+}
+
+static Oid
+relation_owner(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+static void
+resolve_owner(Project *project)
+{
+	Oid			view = project->queue_view;
+
+	if (!OidIsValid(view) || get_rel_name(view) == NULL)
+	{
+		Oid			schema = get_namespace_oid(project->view_schema, true);
+
+		view = InvalidOid;
+		if (OidIsValid(schema))
+			view = get_relname_relid(psprintf("hl_queue_%s", project->name), schema);
+		if (view != project->queue_view)
+			project->stale = true;
+		project->queue_view = view;
+	}
+	project->owner = OidIsValid(view) ? relation_owner(view) :
+		OidIsValid(project->source) ? relation_owner(project->source) : InvalidOid;
+}
+
+static Project *
+project_resolve(void)
+{
+	Project    *project = project_from_result();
+
+	resolve_source(project);
+	resolve_owner(project);
+	return project;
+}
+
+Project *
+project_read(int32 id, bool read_only)
+{
+	static Statement by_id = {"SELECT " PROJECT_COLUMNS "WHERE p.id = $1", 1, {INT4OID}, NULL, 0};
+	Datum		values[1] = {Int32GetDatum(id)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&by_id, values, NULL, read_only, 0);
+	act_as_before(&acting);
+	return SPI_processed == 0 ? NULL : project_resolve();
+}
+
+/* Does a grant say so?  Grants name roles; a role that is gone grants nothing. */
+static bool
+privilege_granted(const Project *project, Oid role, Privilege privilege, bool read_only)
+{
+	static Statement grants = {
+		"SELECT role, privilege FROM @hl_privilege WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&grants, values, NULL, read_only, 0);
+	act_as_before(&acting);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Oid			grantee = get_role_oid(result_string(i, 1), true);
+		Privilege	granted = privilege_from_name(result_string(i, 2));
+
+		if (!OidIsValid(grantee) || !has_privs_of_role(role, grantee))
+			continue;
+		if (granted == privilege || granted == PRIVILEGE_MANAGE || privilege == PRIVILEGE_ANY ||
+			(granted == PRIVILEGE_REVIEW && privilege == PRIVILEGE_ANNOTATE))
+			return true;
+	}
+	return false;
+}
+
+bool
+project_privilege(const Project *project, Oid role, Privilege privilege, bool read_only)
+{
+	if (superuser_arg(role))
+		return true;
+	if (OidIsValid(project->owner) && has_privs_of_role(role, project->owner))
+		return true;
+	return privilege_granted(project, role, privilege, read_only);
+}
+
+Project *
+project_open(const char *name, Privilege privilege, bool read_only)
+{
+	static Statement by_name = {"SELECT " PROJECT_COLUMNS "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0};
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	Project    *project;
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&by_name, values, NULL, read_only, 0);
+	act_as_before(&acting);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("project \"%s\" does not exist", name),
+				 errhint("See the view hl_projects, or declare it with hl_create_project().")));
+	project = project_resolve();
+	if (!project_privilege(project, GetUserId(), privilege, read_only))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for project \"%s\"", name),
+				 privilege == PRIVILEGE_ANY ? 0 :
+				 errdetail("You need the privilege \"%s\" on it.", privilege_names[privilege])));
+	return project;
+}
+
+/* Records what resolve_* has found, so that a dump carries today's names. */
+static void
+project_sync(const Project *project)
+{
+	static Statement names = {
+		"UPDATE @hl_project SET source_schema = $2, source_name = $3, input_column = $4, "
+		"key_column = $5, label_column = $6 WHERE id = $1",
+		6, {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}, NULL, 0
+	};
+	static Statement local = {
+		"INSERT INTO @hl_project_local VALUES ($1, $2, $3, $4, $5, $6) "
+		"ON CONFLICT (project_id) DO UPDATE SET source = excluded.source, "
+		"input_attnum = excluded.input_attnum, key_attnum = excluded.key_attnum, "
+		"label_attnum = excluded.label_attnum, queue_view = excluded.queue_view",
+		6, {INT4OID, OIDOID, INT2OID, INT2OID, INT2OID, OIDOID}, NULL, 0
+	};
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	values[0] = Int32GetDatum(project->id);
+	values[1] = CStringGetTextDatum(project->source_schema);
+	values[2] = CStringGetTextDatum(project->source_name);
+	values[3] = CStringGetTextDatum(project->input_column);
+	values[4] = CStringGetTextDatum(project->key_column);
+	nulls[5] = project->label_column == NULL;
+	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(project->label_column);
+	statement_run(&names, values, nulls, false, 0);
+
+	values[1] = ObjectIdGetDatum(project->source);
+	values[2] = Int16GetDatum(project->input_attnum);
+	values[3] = Int16GetDatum(project->key_attnum);
+	nulls[4] = project->label_attnum == 0;
+	values[4] = Int16GetDatum(project->label_attnum);
+	nulls[5] = !OidIsValid(project->queue_view);
+	values[5] = ObjectIdGetDatum(project->queue_view);
+	statement_run(&local, values, nulls, false, 0);
+	act_as_before(&acting);
+}
+
+/*
+ * Locks on a project, all until the end of the transaction, as heavyweight
+ * locks on an object that is our table hl_project or hl_serving with the
+ * project's id:
+ * (hl_project, id): shared by all who write, exclusive to drop the project;
+ * (hl_serving, id): exclusive to write model state.
+ */
+static Oid
+lock_class(const char *table)
+{
+	return get_relname_relid(table, extension_namespace());
+}
+
+/* Keeps the project from being dropped; error where that has happened. */
+static void
+project_lock_shared(const Project *project)
+{
+	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	Acting		acting;
+
+	LockDatabaseObject(lock_class("hl_project"), project->id, 0, AccessShareLock);
+	act_as_extension(&acting);
+	statement_run(&exists, values, NULL, false, 0);
+	act_as_before(&acting);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("project \"%s\" was dropped meanwhile", project->name)));
+}
+
+void
+project_lock_to_drop(const Project *project)
+{
+	LockDatabaseObject(lock_class("hl_project"), project->id, 0, AccessExclusiveLock);
+}
+
+void
+project_lock(const Project *project)
+{
+	LockDatabaseObject(lock_class("hl_serving"), project->id, 0, ExclusiveLock);
+}
+
+Project *
+project_open_for_write(const char *name, Privilege privilege)
+{
+	Project    *project;
+
+	PreventCommandIfReadOnly("writing to a humanloop project");
+	PreventCommandDuringRecovery("writing to a humanloop project");
+	project = project_open(name, privilege, false);
+	project_lock_shared(project);
+	if (project->stale && OidIsValid(project->source))
+		project_sync(project);
+	return project;
+}
+
+void
+project_need_source(const Project *project)
+{
+	if (!OidIsValid(project->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the source of project \"%s\" is missing", project->name),
+				 errdetail("%s", project->problem),
+				 errhint("Put it back under that name, or drop the project with hl_drop_project().")));
+}
+
+Oid
+project_source_owner(const Project *project)
+{
+	return relation_owner(project->source);
+}
+
+char *
+project_source_quoted(const Project *project)
+{
+	return quote_qualified_identifier(project->source_schema, project->source_name);
+}
+
+char *
+project_key_expression(const Project *project)
+{
+	return psprintf("s.%s::pg_catalog.text", quote_identifier(project->key_column));
+}
+
+char *
+project_input_expression(const Project *project)
+{
+	return psprintf("s.%s::%s", quote_identifier(project->input_column),
+					project->input_kind == INPUT_TEXT ? "pg_catalog.text" : "pg_catalog.float4[]");
+}
+
+/* Does the view have a column of its own with that name? */
+static bool
+is_queue_column(const char *name)
+{
+	static const char *const taken[] = {
+		"rank", "score", "epistemic", "aleatoric", "suggestion", "confidence",
+		"reason", "leased_by", "lease_until"
+	};
+
+	for (int i = 0; i < (int) lengthof(taken); i++)
+	{
+		if (strcmp(taken[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static char *
+view_column(const char *name)
+{
+	return is_queue_column(name) ? psprintf("source_%s", name) : pstrdup(name);
+}
+
+/*
+ * The view joins source and queue with the rights of whoever reads it; the
+ * item is cast to the key's type, so that the source's index serves.
+ */
+Oid
+project_create_view(const Project *project)
+{
+	char	   *view = quote_qualified_identifier(project->view_schema,
+												  psprintf("hl_queue_%s", project->name));
+	const char *key = quote_identifier(project->key_column);
+	char	   *input_name = view_column(project->input_column);
+	char	   *key_name = view_column(project->key_column);
+	StringInfoData text;
+
+	if (strcmp(input_name, key_name) == 0)
+		input_name = strcmp(key_name, "input") == 0 ? "source_input" : "input";
+	initStringInfo(&text);
+	appendStringInfo(&text,
+					 "CREATE VIEW %s WITH (security_invoker = true) AS "
+					 "SELECT s.%s AS %s, s.%s AS %s, q.rank, q.score, q.epistemic, "
+					 "q.aleatoric, q.label AS suggestion, q.confidence, q.reason, "
+					 "q.leased_by, q.lease_until "
+					 "FROM %s.hl_queue_entries(%s) q "
+					 "JOIN %s s ON s.%s OPERATOR(pg_catalog.=) q.item::%s",
+					 view, key, quote_identifier(key_name),
+					 quote_identifier(project->input_column), quote_identifier(input_name),
+					 extension_schema(), quote_literal_cstr(project->name),
+					 project_source_quoted(project), key, project_key_type_name(project));
+	if (SPI_execute(text.data, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not create view %s", view);
+	resetStringInfo(&text);
+	appendStringInfo(&text, "COMMENT ON VIEW %s IS %s", view,
+					 quote_literal_cstr(psprintf("queue of humanloop project \"%s\"; to change the source's columns, drop this view and call hl_refresh('%s')",
+												 project->name, project->name)));
+	SPI_execute(text.data, false, 0);
+	return get_relname_relid(psprintf("hl_queue_%s", project->name),
+							 get_namespace_oid(project->view_schema, false));
+}

@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * project.h
+ *	  A project: what was declared, where its source is, who may do what.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_PROJECT_H
+#define HUMANLOOP_PROJECT_H
+
+#include "access/attnum.h"
+#include "utils/jsonb.h"
+
+#include "learn/acquisition.h"
+
+/* What the input column holds. */
+typedef enum InputKind
+{
+	INPUT_TEXT,
+	INPUT_VECTOR
+} InputKind;
+
+/* What somebody may want to do with a project; in SQL by name. */
+typedef enum Privilege
+{
+	PRIVILEGE_ANY,				/* see that it exists */
+	PRIVILEGE_PREDICT,
+	PRIVILEGE_ANNOTATE,
+	PRIVILEGE_REVIEW,
+	PRIVILEGE_MANAGE
+} Privilege;
+
+/* Options of a project, with their defaults filled in; see options.c */
+typedef struct ProjectOptions
+{
+	int			dimensions;		/* of the built-in text features */
+	int			vocabulary;		/* n-grams kept */
+	int			sample_rows;	/* rows the decomposition sees */
+	int			queue_size;		/* entries shown in the queue */
+	int			batch;			/* questions chosen together */
+	int			seed_batch;		/* questions before the first model */
+	int			folds;			/* of the cross-validation */
+	double		prior_precision;	/* 0: chosen */
+	int			refine;			/* 1, 0, -1 chosen */
+	int64		random_seed;
+} ProjectOptions;
+
+typedef struct Project
+{
+	int32		id;
+	char	   *name;
+	char	   *source_schema;
+	char	   *source_name;
+	char	   *input_column;
+	char	   *key_column;
+	char	   *label_column;	/* NULL: none */
+	char	   *view_schema;
+	char	  **classes;		/* closed list; NULL: open */
+	int			nclasses;
+	char	   *encoder;
+	Acquisition acquisition;
+	ProjectOptions options;
+
+	/* Resolved against the catalogs when opened. */
+	Oid			source;			/* InvalidOid: missing, see problem */
+	char	   *problem;		/* NULL: all is well */
+	AttrNumber	input_attnum;
+	AttrNumber	key_attnum;
+	AttrNumber	label_attnum;	/* 0: none */
+	Oid			key_type;		/* base type */
+	InputKind	input_kind;
+	Oid			queue_view;		/* InvalidOid: dropped */
+	Oid			owner;			/* InvalidOid: nobody but superusers */
+	bool		stale;			/* names or local OIDs have changed */
+} Project;
+
+/*
+ * Opens a project that the current user has the privilege on; an error with
+ * hint otherwise.  Palloc'd in the current context.  Needs SPI connected and
+ * the caller still acting as himself.  read_only as in statement_run.
+ */
+extern Project *project_open(const char *name, Privilege privilege, bool read_only);
+
+/* The same for writing: also brings recorded names and OIDs up to date. */
+extern Project *project_open_for_write(const char *name, Privilege privilege);
+
+/* By id, without a check of privileges; NULL where there is none. */
+extern Project *project_read(int32 id, bool read_only);
+
+extern bool project_privilege(const Project *project, Oid role, Privilege privilege,
+							  bool read_only);
+
+/* Error where the source is missing. */
+extern void project_need_source(const Project *project);
+
+/* Error unless the input can be encoded as the project says. */
+extern void project_check_encoder(const Project *project);
+
+/* Owner of the source: rows are read as him.  Quoted names for statements. */
+extern Oid	project_source_owner(const Project *project);
+extern char *project_source_quoted(const Project *project);
+
+/* "s.key::text" and the like, quoted; s is the source's alias */
+extern char *project_key_expression(const Project *project);
+extern char *project_input_expression(const Project *project);
+
+/* Type name to cast an item to, as the key's */
+extern const char *project_key_type_name(const Project *project);
+
+/* Takes the lock under which the project's model state is written. */
+extern void project_lock(const Project *project);
+
+/* Waits until nobody writes to the project, and keeps them out. */
+extern void project_lock_to_drop(const Project *project);
+
+/* Creates hl_queue_<project>, as the current user. */
+extern Oid	project_create_view(const Project *project);
+
+extern Acquisition acquisition_from_name(const char *name);
+extern const char *acquisition_name(Acquisition acquisition);
+
+/* options.c: an error names the offending option. */
+extern void project_options_parse(Jsonb *json, ProjectOptions *options);
+
+extern Privilege privilege_from_name(const char *name);
+
+/* Source columns: checks their types.  Errors for the user. */
+extern InputKind input_kind_of(Oid type, const char *column);
+extern Oid	key_type_of(Oid type, const char *column);
+
+#endif							/* HUMANLOOP_PROJECT_H */

@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *	  The queue as it is stored: ranking and leases.
+ *
+ * The ranking is one row a project, replaced as a whole; an item that has been
+ * labelled since is left out by whoever reads it.  A lease is a row of its own
+ * that exists for every item of the ranking before anybody asks for it, so
+ * that taking one is an UPDATE under FOR UPDATE SKIP LOCKED and never waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "store/queue.h"
+#include "store/session.h"
+
+void
+ranking_init(Ranking *ranking, int capacity)
+{
+	memset(ranking, 0, sizeof(*ranking));
+	ranking->items = palloc_array_checked(char *, capacity);
+	ranking->score = palloc_array_checked(float, capacity);
+	ranking->epistemic = palloc_array_checked(float, capacity);
+	ranking->aleatoric = palloc_array_checked(float, capacity);
+	ranking->label = palloc_array_checked(char *, capacity);
+	ranking->confidence = palloc_array_checked(float, capacity);
+	ranking->reason = palloc_array_checked(const char *, capacity);
+}
+
+void
+ranking_add_seed(Ranking *ranking, char *item)
+{
+	int			i = ranking->n++;
+
+	ranking->items[i] = item;
+	ranking->score[i] = ranking->epistemic[i] = ranking->aleatoric[i] = NAN;
+	ranking->label[i] = NULL;
+	ranking->confidence[i] = NAN;
+	ranking->reason[i] = "seed";
+}
+
+/* real[]; NaN becomes NULL */
+static Datum
+real_array(const float *numbers, int n)
+{
+	Datum	   *values = palloc_array_checked(Datum, n);
+	bool	   *nulls = palloc_array_checked(bool, n);
+	int			lower = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = isnan(numbers[i]);
+		values[i] = Float4GetDatum(numbers[i]);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
+											  FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
+}
+
+static void
+leases_follow(const Project *project, Datum items)
+{
+	static Statement forget = {
+		"DELETE FROM @hl_lease l USING (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 "
+		"AND f.item <> ALL ($2) "
+		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
+		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	static Statement add = {
+		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM pg_catalog.unnest($2) i "
+		"ON CONFLICT DO NOTHING",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), items};
+
+	statement_run(&forget, values, NULL, false, 0);
+	statement_run(&add, values, NULL, false, 0);
+}
+
+void
+ranking_write(const Project *project, const Ranking *ranking)
+{
+	static Statement write = {
+		"INSERT INTO @hl_ranking AS r (project_id, generation, model, revision, items, scores, "
+		"epistemic, aleatoric, labels, confidence, reasons) "
+		"VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+		"ON CONFLICT (project_id) DO UPDATE SET generation = r.generation + 1, "
+		"model = excluded.model, revision = excluded.revision, made_at = pg_catalog.clock_timestamp(), "
+		"items = excluded.items, scores = excluded.scores, epistemic = excluded.epistemic, "
+		"aleatoric = excluded.aleatoric, labels = excluded.labels, "
+		"confidence = excluded.confidence, reasons = excluded.reasons",
+		10, {INT4OID, INT4OID, INT4OID, TEXTARRAYOID, FLOAT4ARRAYOID, FLOAT4ARRAYOID,
+		FLOAT4ARRAYOID, TEXTARRAYOID, FLOAT4ARRAYOID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[10];
+	bool		nulls[10] = {false};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	values[0] = Int32GetDatum(project->id);
+	values[1] = Int32GetDatum(ranking->model);
+	values[2] = Int32GetDatum(ranking->revision);
+	nulls[1] = nulls[2] = ranking->model == 0;
+	values[3] = text_array(ranking->items, ranking->n);
+	values[4] = real_array(ranking->score, ranking->n);
+	values[5] = real_array(ranking->epistemic, ranking->n);
+	values[6] = real_array(ranking->aleatoric, ranking->n);
+	values[7] = text_array(ranking->label, ranking->n);
+	values[8] = real_array(ranking->confidence, ranking->n);
+	values[9] = text_array((char **) ranking->reason, ranking->n);
+	statement_run(&write, values, nulls, false, 0);
+	leases_follow(project, values[3]);
+	act_as_before(&acting);
+}
+
+/*
+ * Free items of one stretch of the ranking; those that others hold locked are
+ * passed over.  A lease or label committed since our snapshot shows on the
+ * recheck of the locked row (READ COMMITTED) or is a 40001.
+ */
+static int
+take_from(const Project *project, const char *annotator, int n, Interval *duration,
+		  Datum refused, int from, int to, Lease *leases)
+{
+	static Statement take = {
+		"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n "
+		"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], "
+		"r.epistemic[$4:$5], r.reasons[$4:$5]) "
+		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1), "
+		"free AS (SELECT l.item, e.n FROM ranked e "
+		"JOIN @hl_lease l ON l.project_id = $1 AND l.item = e.item "
+		"WHERE (l.lease_until IS NULL OR l.lease_until < pg_catalog.clock_timestamp()) "
+		"AND e.item <> ALL ($7) "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 "
+		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2)) "
+		"ORDER BY e.n LIMIT $3 FOR UPDATE OF l SKIP LOCKED), "
+		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
+		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
+		"WHERE l.project_id = $1 AND l.item = f.item RETURNING l.item, l.lease_until, f.n) "
+		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, e.reason, t.lease_until "
+		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
+		7, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[7] = {
+		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
+		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused
+	};
+	Acting		acting;
+	bool		isnull;
+
+	act_as_extension(&acting);
+	statement_run(&take, values, NULL, false, 0);
+	act_as_before(&acting);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		leases[i].item = result_string(i, 1);
+		leases[i].label = result_string(i, 2);
+		leases[i].confidence = result_double(i, 3);
+		leases[i].epistemic = result_double(i, 4);
+		leases[i].has_scores = !result_is_null(i, 3);
+		leases[i].reason = result_string(i, 5);
+		leases[i].until = DatumGetTimestampTz(result_datum(i, 6, &isnull));
+	}
+	return (int) SPI_processed;
+}
+
+static int
+ranking_length(const Project *project)
+{
+	static Statement length = {
+		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&length, values, NULL, false, 0);
+	act_as_before(&acting);
+	return SPI_processed == 0 ? 0 : result_int(0, 1);
+}
+
+int
+leases_take(const Project *project, const char *annotator, int n, Interval *duration,
+			char **refused, int nrefused, Lease *leases)
+{
+	Datum		refused_array = text_array(refused, nrefused);
+	int			length = ranking_length(project);
+	int			taken = 0;
+	int			stretch = Max(100, 4 * n);
+
+	/* the head is nearly always enough; the rest is looked at when it is not */
+	for (int from = 1; from <= length && taken < n; from += stretch, stretch *= 4)
+		taken += take_from(project, annotator, n - taken, duration, refused_array,
+						   from, from + stretch - 1, leases + taken);
+	return taken;
+}
+
+void
+lease_release(const Project *project, char *item)
+{
+	static Statement give_back = {
+		"UPDATE @hl_lease SET annotator = NULL, leased_at = NULL, lease_until = NULL "
+		"WHERE project_id = $1 AND item = $2", 2, {INT4OID, TEXTOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&give_back, values, NULL, false, 0);
+	act_as_before(&acting);
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *	  The queue as it is stored: ranking and leases.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_QUEUE_H
+#define HUMANLOOP_QUEUE_H
+
+#include "datatype/timestamp.h"
+
+#include "store/project.h"
+
+/* What the model thinks is worth asking, best first; parallel arrays. */
+typedef struct Ranking
+{
+	int32		model;			/* 0: none, a seed batch */
+	int32		revision;
+	int			n;
+	char	  **items;
+	float	   *score;			/* NAN: none */
+	float	   *epistemic;
+	float	   *aleatoric;
+	char	  **label;			/* suggestion; NULL: none */
+	float	   *confidence;
+	const char **reason;
+} Ranking;
+
+extern void ranking_init(Ranking *ranking, int capacity);
+
+/* Appends an item without scores. */
+extern void ranking_add_seed(Ranking *ranking, char *item);
+
+/* Replaces the project's ranking and makes its items leasable. */
+extern void ranking_write(const Project *project, const Ranking *ranking);
+
+/* An item handed to somebody. */
+typedef struct Lease
+{
+	char	   *item;
+	char	   *label;
+	double		confidence;
+	double		epistemic;
+	bool		has_scores;
+	char	   *reason;
+	TimestampTz until;
+} Lease;
+
+/*
+ * Leases up to n items to an annotator, in order of the ranking, without
+ * waiting for anybody; skipping those in refused.  Returns how many; SPI.
+ */
+extern int	leases_take(const Project *project, const char *annotator, int n,
+						Interval *duration, char **refused, int nrefused, Lease *leases);
+
+/* Gives one back at once. */
+extern void lease_release(const Project *project, char *item);
+
+#endif							/* HUMANLOOP_QUEUE_H */

@@ -1,0 +1,588 @@
+/*-------------------------------------------------------------------------
+ *
+ * refresh.c
+ *	  Keeps encoded rows and source labels in step with the source.
+ *
+ * One scan of the source, compared in memory with what the blocks hold: an
+ * item whose input hashes to the same value is left alone, all else is encoded
+ * into new blocks, and what the scan has not met is gone.  An item is 32 bytes
+ * in memory, so ten million fit in the default humanloop.work_mem.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "humanloop.h"
+#include "store/cache.h"
+#include "store/caller.h"
+#include "store/label.h"
+#include "store/parts.h"
+#include "store/refresh.h"
+#include "store/session.h"
+
+/* An item as the blocks have it. */
+typedef struct ItemEntry
+{
+	ItemKey		key;
+	uint64		hash;			/* of its input; 0: it has none */
+	int32		block;			/* index in the list of blocks */
+	int16		row;
+	bool		seen;			/* by this scan */
+	char		status;			/* of the hash table */
+} ItemEntry;
+
+#define SH_PREFIX items
+#define SH_ELEMENT_TYPE ItemEntry
+#define SH_KEY_TYPE ItemKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key).low)
+#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+/* A block's short columns, as read and as they shall be. */
+typedef struct BlockHead
+{
+	int64		number;
+	int			rows;
+	int			live;
+	bool		changed;
+	uint64	   *hashes;
+} BlockHead;
+
+typedef struct RefreshState
+{
+	const Project *project;
+	Refreshed  *result;
+	MemoryContext context;		/* of the items and heads */
+	items_hash *items;
+	BlockHead  *blocks;
+	int			nblocks;
+	bool		locked;
+	bool		raced;			/* somebody has written since we read */
+	bool		writing;
+	BlockWriter writer;
+	Encoding	encoding;
+	unsigned char *packed;
+	size_t		packed_size;
+	SourceLabels labels;
+} RefreshState;
+
+void
+state_read(const Project *project, ProjectState *state)
+{
+	static Statement select = {
+		"SELECT model, revision, last_model, features, encoder_id, items "
+		"FROM @hl_serving WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	Acting		acting;
+
+	memset(state, 0, sizeof(*state));
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, false, 0);
+	act_as_before(&acting);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("project \"%s\" was dropped meanwhile", project->name)));
+	state->model = result_int(0, 1);
+	state->revision = result_int(0, 2);
+	state->last_model = result_int(0, 3);
+	state->features = result_bigint(0, 4);
+	state->encoder_id = result_bigint(0, 5);
+	state->items = result_bigint(0, 6);
+}
+
+void
+state_lock(const Project *project, ProjectState *state)
+{
+	project_lock(project);
+	state_read(project, state);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Fitting */
+
+typedef struct FitState
+{
+	TextFit    *fit;
+	int			dims;			/* of the first vector met */
+	int64		rows;
+} FitState;
+
+static void
+fit_row(const SourceRow *row, void *argument)
+{
+	FitState   *state = argument;
+
+	state->rows++;
+	if (row->input.missing)
+		return;
+	if (state->fit != NULL)
+		status_check(text_fit_add(state->fit, row->input.text, row->input.length),
+					 "fit the text encoder");
+	else if (state->dims == 0)
+		state->dims = row->input.n;
+}
+
+static void
+fit_text(const Project *project, const Caller *caller, FitState *state, Encoder **encoder)
+{
+	TextFitOptions options = {
+		.dims = project->options.dimensions,
+		.vocabulary = project->options.vocabulary,
+		.sample_rows = project->options.sample_rows,
+		.memory = (size_t) setting_work_mem * 1024,
+		.seed = (uint64) project->options.random_seed
+	};
+	size_t		needed = 0;
+
+	if (text_fit_start(caller, &options, &state->fit, &needed) == STATUS_NO_MEMORY)
+		memory_check(Max(needed, (size_t) setting_work_mem * 1024 + 1024 * 1024),
+					 "fit the text encoder");
+	source_scan(project, READ_AS_OWNER, NULL, false, fit_row, state);
+	status_check(text_fit_finish(state->fit, encoder), "fit the text encoder");
+	text_fit_free(state->fit);
+}
+
+static void
+fit_vector(const Project *project, const Caller *caller, FitState *state, Encoder **encoder)
+{
+	source_scan(project, READ_AS_OWNER, NULL, false, fit_row, state);
+	if (state->dims == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the source of project \"%s\" has no vectors yet", project->name),
+				 errhint("Fill column \"%s\" first.", project->input_column)));
+	if (state->dims > 16000)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("vectors of %d dimensions are too long", state->dims),
+				 errhint("At most 16000 are allowed.")));
+	status_check(vector_encoder(caller, state->dims, encoder), "make the encoder");
+}
+
+/* Fits, stores; the new encoder's id. */
+static int64
+fit_encoder(const Project *project)
+{
+	static Statement insert = {
+		"INSERT INTO @hl_encoder (project_id, name, dims, sparse_dims, source_rows) "
+		"VALUES ($1, $2, $3, $4, $5) RETURNING id",
+		5, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}, NULL, 0
+	};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop encoder fit",
+												  ALLOCSET_DEFAULT_SIZES);
+	Caller		caller = caller_in(context);
+	FitState	state = {0};
+	Encoder    *encoder;
+	Writer		writer;
+	Datum		values[5];
+	int64		id;
+	Acting		acting;
+
+	if (project->input_kind == INPUT_TEXT)
+		fit_text(project, &caller, &state, &encoder);
+	else
+		fit_vector(project, &caller, &state, &encoder);
+	writer_init(&writer, &caller);
+	status_check(encoder_write(encoder, &writer), "store the encoder");
+	values[0] = Int32GetDatum(project->id);
+	values[1] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
+	values[2] = Int32GetDatum(encoder_dims(encoder));
+	values[3] = Int32GetDatum(encoder_sparse_dims(encoder));
+	values[4] = Int64GetDatum(state.rows);
+	act_as_extension(&acting);
+	statement_run(&insert, values, NULL, false, 0);
+	id = result_bigint(0, 1);
+	encoder_parts_write(id, &writer);
+	act_as_before(&acting);
+	MemoryContextDelete(context);
+	return id;
+}
+
+/* Has the source grown to more than twice what the encoder was fitted on? */
+static bool
+outgrown(int64 encoder_id, int64 items)
+{
+	static Statement select = {
+		"SELECT source_rows FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0
+	};
+	Datum		values[1] = {Int64GetDatum(encoder_id)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, false, 0);
+	act_as_before(&acting);
+	/* few rows are refitted sooner: they are cheap, and each counts */
+	return SPI_processed > 0 && items > 2 * result_bigint(0, 1);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Comparing */
+
+static void
+read_blocks(RefreshState *state)
+{
+	MemoryContext before = MemoryContextSwitchTo(state->context);
+	int			capacity = 64;
+	BlockScan  *scan;
+	FeatureBlock block;
+
+	state->items = items_create(state->context, 1024, NULL);
+	state->blocks = palloc_array_checked(BlockHead, capacity);
+	scan = block_scan_begin(state->project->id, state->result->encoder,
+							state->result->encoder_id, false, false);
+	while (block_scan_next(scan, &block))
+	{
+		BlockHead  *head;
+
+		if (state->nblocks == capacity)
+		{
+			capacity *= 2;
+			state->blocks = repalloc_huge(state->blocks, mul_size(capacity, sizeof(BlockHead)));
+		}
+		head = &state->blocks[state->nblocks];
+		memset(head, 0, sizeof(*head));
+		head->number = block.number;
+		head->rows = block.rows;
+		head->live = block.live;
+		head->hashes = palloc_array_checked(uint64, block.rows);
+		memcpy(head->hashes, block.hashes, block.rows * sizeof(uint64));
+		for (int row = 0; row < block.rows; row++)
+		{
+			ItemEntry  *entry;
+			bool		found;
+
+			if (block.hashes[row] == 0)
+				continue;
+			entry = items_insert(state->items, item_key(block.items[row]), &found);
+			entry->hash = block.hashes[row];
+			entry->block = state->nblocks;
+			entry->row = (int16) row;
+			entry->seen = false;
+		}
+		state->nblocks++;
+	}
+	block_scan_end(scan);
+	MemoryContextSwitchTo(before);
+}
+
+static void
+forget_row(RefreshState *state, const ItemEntry *entry)
+{
+	BlockHead  *head;
+
+	if (entry->block < 0)
+		return;
+	head = &state->blocks[entry->block];
+	head->hashes[entry->row] = 0;
+	head->live--;
+	head->changed = true;
+}
+
+/*
+ * First write: nobody else may write features from here to our commit.  Did
+ * somebody while we read, what we compare with is not what is there: raced,
+ * and features_refresh starts over, under the lock.
+ */
+static void
+start_writing(RefreshState *state)
+{
+	ProjectState now;
+
+	if (!state->locked)
+	{
+		state_lock(state->project, &now);
+		state->locked = true;
+		state->raced = now.features != state->result->state.features ||
+			now.encoder_id != state->result->state.encoder_id;
+	}
+	if (!state->writing && !state->raced)
+	{
+		state->writing = true;
+		block_writer_init(&state->writer, state->project, state->result->encoder,
+						  state->result->encoder_id, state->context);
+	}
+}
+
+/* Encodes into the next block; false where the input is no good. */
+static bool
+encode_row(RefreshState *state, const SourceRow *row, uint64 hash)
+{
+	Status		status = encode_input(state->result->encoder, &row->input, &state->encoding);
+	size_t		bound;
+
+	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
+		return false;
+	status_check(status, "encode a row");
+	bound = terms_bound(&state->encoding);
+	if (bound > state->packed_size)
+	{
+		state->packed_size = bound * 2;
+		state->packed = repalloc_huge(state->packed, state->packed_size);
+	}
+	start_writing(state);
+	if (state->raced)
+		return false;
+	block_writer_add(&state->writer, row->item, hash, state->encoding.dense, state->packed,
+					 terms_pack(&state->encoding, state->packed));
+	return true;
+}
+
+static void
+refresh_row(const SourceRow *row, void *argument)
+{
+	RefreshState *state = argument;
+	uint64		hash = row->input.missing ? 0 : input_hash(&row->input);
+	ItemEntry  *entry;
+	bool		found;
+
+	if (state->raced)
+		return;
+	entry = items_insert(state->items, item_key(row->item), &found);
+	if (found && entry->seen)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("the key \"%s\" of project \"%s\" is not unique",
+						state->project->key_column, state->project->name),
+				 errdetail("Item \"%s\" is there twice.", row->item)));
+	state->result->items++;
+	if (row->label != NULL && row->label[0] != '\0')
+		source_labels_add(&state->labels, row->item, row->label);
+	if (!found || entry->hash != hash)
+	{
+		bool		was_encoded = found && entry->hash != 0;
+
+		if (was_encoded)
+			forget_row(state, entry);
+		entry->block = -1;
+		entry->hash = hash;
+		if (hash != 0 && !encode_row(state, row, hash))
+			entry->hash = 0;
+		if (entry->hash != 0 || was_encoded)
+			state->result->changed++;
+	}
+	if (entry->hash == 0)
+		state->result->not_encoded++;
+	entry->seen = true;
+}
+
+static void
+forget_unseen(RefreshState *state)
+{
+	items_iterator iterator;
+	ItemEntry  *entry;
+
+	items_start_iterate(state->items, &iterator);
+	while ((entry = items_iterate(state->items, &iterator)) != NULL)
+	{
+		if (entry->seen)
+			continue;
+		forget_row(state, entry);
+		state->result->changed++;
+	}
+}
+
+static bool
+is_sparse(const BlockHead *head)
+{
+	return head->live < BLOCK_ROWS / 2;
+}
+
+/*
+ * Moves the rows of half-empty blocks to new ones, so that many small
+ * refreshes do not leave many small blocks.
+ */
+static void
+merge_blocks(RefreshState *state)
+{
+	BlockScan  *scan;
+	FeatureBlock block;
+	int			at = 0;
+
+	scan = block_scan_begin(state->project->id, state->result->encoder,
+							state->result->encoder_id, true, true);
+	while (at < state->nblocks && block_scan_next(scan, &block))
+	{
+		BlockHead  *head = &state->blocks[at];
+
+		if (block.number != head->number)
+			break;				/* the new ones */
+		at++;
+		if (!is_sparse(head))
+			continue;
+		for (int row = 0; row < block.rows; row++)
+		{
+			size_t		length;
+			const unsigned char *terms;
+
+			if (head->hashes[row] == 0)
+				continue;
+			terms = block_terms(&block, row, &length);
+			block_writer_add(&state->writer, block.items[row], head->hashes[row],
+							 block.dense + (size_t) row * block.dims, terms, length);
+		}
+		head->live = 0;
+		head->changed = true;
+	}
+	block_scan_end(scan);
+}
+
+static void
+write_blocks(RefreshState *state)
+{
+	int			sparse = 0;
+
+	for (int i = 0; i < state->nblocks; i++)
+		sparse += is_sparse(&state->blocks[i]) ? 1 : 0;
+	if (sparse > 1 || (sparse == 1 && state->writing))
+	{
+		start_writing(state);
+		merge_blocks(state);
+	}
+	if (state->writing)
+		block_writer_flush(&state->writer);
+	for (int i = 0; i < state->nblocks; i++)
+	{
+		BlockHead  *head = &state->blocks[i];
+		FeatureBlock block = {0};
+
+		if (!head->changed)
+			continue;
+		block.number = head->number;
+		block.rows = head->rows;
+		block.live = head->live;
+		block.hashes = head->hashes;
+		block_mark(state->project->id, state->result->encoder_id, &block);
+	}
+}
+
+/* Blocks and encoders that nothing refers to any more. */
+static void
+drop_unused(const Project *project, int64 encoder_id)
+{
+	static Statement blocks = {
+		"DELETE FROM @hl_feature_block WHERE project_id = $1 AND encoder_id <> $2",
+		2, {INT4OID, INT8OID}, NULL, 0
+	};
+	static Statement encoders = {
+		"DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id <> $2 "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id)",
+		2, {INT4OID, INT8OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(encoder_id)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&blocks, values, NULL, false, 0);
+	statement_run(&encoders, values, NULL, false, 0);
+	act_as_before(&acting);
+}
+
+static void
+state_write(const Project *project, const Refreshed *refreshed, bool refitted)
+{
+	static Statement update = {
+		"UPDATE @hl_serving SET features = $2, encoder_id = $3, items = $4 WHERE project_id = $1",
+		4, {INT4OID, INT8OID, INT8OID, INT8OID}, NULL, 0
+	};
+	Datum		values[4] = {
+		Int32GetDatum(project->id), Int64GetDatum(refreshed->state.features),
+		Int64GetDatum(refreshed->encoder_id), Int64GetDatum(refreshed->items)
+	};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&update, values, NULL, false, 0);
+	act_as_before(&acting);
+	if (refitted)
+		drop_unused(project, refreshed->encoder_id);
+}
+
+/*
+ * One pass with the encoder that is there.  False: raced, nothing is written
+ * but the lock is held now.
+ */
+static bool
+compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
+{
+	RefreshState state = {0};
+	Caller		caller;
+
+	state.project = project;
+	state.result = refreshed;
+	state.locked = *locked;
+	state.context = AllocSetContextCreate(CurrentMemoryContext, "humanloop refresh",
+										  ALLOCSET_DEFAULT_SIZES);
+	caller = caller_in(state.context);
+	state.packed_size = 1024;
+	state.packed = MemoryContextAlloc(state.context, state.packed_size);
+	source_labels_init(&state.labels, state.context);
+	status_check(encoding_init(&caller, refreshed->encoder, &state.encoding), "encode");
+	refreshed->items = refreshed->changed = refreshed->not_encoded = 0;
+	read_blocks(&state);
+	source_scan(project, READ_AS_OWNER, NULL, false, refresh_row, &state);
+	forget_unseen(&state);
+	if (!state.raced && refreshed->changed > 0)
+	{
+		start_writing(&state);
+		if (!state.raced)
+			write_blocks(&state);
+	}
+	if (!state.raced && project->label_attnum != 0)
+		source_labels_write(project, &state.labels);
+	*locked = state.locked;
+	MemoryContextDelete(state.context);
+	return !state.raced;
+}
+
+void
+features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
+{
+	bool		locked = false;
+	bool		refit = false;
+	bool		fitted = false;
+
+	memset(refreshed, 0, sizeof(*refreshed));
+	blas_load();
+	for (;;)
+	{
+		state_read(project, &refreshed->state);
+		if (refreshed->state.encoder_id == 0 || refit)
+		{
+			if (!locked)
+			{
+				/* fitting is expensive: not in two sessions at once */
+				state_lock(project, &refreshed->state);
+				locked = true;
+				continue;
+			}
+			refreshed->state.encoder_id = fit_encoder(project);
+			refit = false;
+			fitted = true;
+		}
+		refreshed->encoder_id = refreshed->state.encoder_id;
+		refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
+		if (!compare_with_source(project, refreshed, &locked))
+			continue;
+		if (fitted || !may_refit || !outgrown(refreshed->encoder_id, refreshed->items))
+			break;
+		refit = true;
+	}
+	if (refreshed->changed > 0 || fitted || refreshed->items != refreshed->state.items)
+	{
+		refreshed->state.features++;
+		refreshed->state.items = refreshed->items;
+		state_write(project, refreshed, fitted);
+	}
+}

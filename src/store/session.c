@@ -1,0 +1,250 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  How the extension talks to its own tables: as whom, and through what.
+ *
+ * The tables belong to the owner of the extension and nobody else may touch
+ * them.  A SQL function checks the caller's privilege on the project first,
+ * then acts as that owner for its own statements only.  Statements name
+ * every table with its schema and run with search_path = pg_catalog, pg_temp,
+ * so that nothing a caller has created can take the place of an operator or
+ * a function in them.
+ *
+ * The user id and the setting are put back by the end of the function, or by
+ * the (sub)transaction's abort.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "store/session.h"
+
+/* The extension as pg_extension has it now. */
+typedef struct ExtensionEntry
+{
+	Oid			oid;
+	Oid			owner;
+	Oid			namespace;
+} ExtensionEntry;
+
+static void
+find_extension(ExtensionEntry *entry)
+{
+	Relation	relation = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("humanloop"));
+	scan = systable_beginscan(relation, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"humanloop\" is not installed in this database"),
+				 errhint("CREATE EXTENSION humanloop;")));
+	entry->oid = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
+	entry->owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	entry->namespace = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+}
+
+static void
+act_as(Acting *acting, Oid role, int flags)
+{
+	GetUserIdAndSecContext(&acting->user, &acting->security_context);
+	SetUserIdAndSecContext(role, acting->security_context | flags);
+	acting->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+act_as_extension(Acting *acting)
+{
+	ExtensionEntry entry;
+
+	find_extension(&entry);
+	act_as(acting, entry.owner, SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void
+act_as_restricted(Acting *acting, Oid role)
+{
+	act_as(acting, role, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+}
+
+void
+act_as_before(const Acting *acting)
+{
+	AtEOXact_GUC(false, acting->guc_level);
+	SetUserIdAndSecContext(acting->user, acting->security_context);
+}
+
+Oid
+extension_namespace(void)
+{
+	ExtensionEntry entry;
+
+	find_extension(&entry);
+	return entry.namespace;
+}
+
+const char *
+extension_schema(void)
+{
+	return quote_identifier(get_namespace_name(extension_namespace()));
+}
+
+/* Text with "@hl_x" replaced, palloc'd. */
+char *
+qualify(const char *text)
+{
+	const char *schema = extension_schema();
+	StringInfoData result;
+
+	initStringInfo(&result);
+	for (const char *c = text; *c != '\0'; c++)
+	{
+		if (strncmp(c, "@hl_", 4) == 0)
+			appendStringInfo(&result, "%s.", schema);
+		else
+			appendStringInfoChar(&result, *c);
+	}
+	return result.data;
+}
+
+void
+statement_run(Statement *statement, const Datum *values, const bool *nulls,
+			  bool read_only, long limit)
+{
+	MemoryContext before = CurrentMemoryContext;
+	char		null_flags[MAX_STATEMENT_ARGS + 1];
+	ExtensionEntry entry;
+	int			code;
+
+	find_extension(&entry);
+	if (statement->plan != NULL && statement->extension != entry.oid)
+	{
+		/* dropped and created again, perhaps in another schema */
+		SPI_freeplan(statement->plan);
+		statement->plan = NULL;
+	}
+	if (statement->plan == NULL)
+	{
+		char	   *text = qualify(statement->text);
+		SPIPlanPtr	plan = SPI_prepare(text, statement->nargs, statement->types);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		statement->plan = plan;
+		statement->extension = entry.oid;
+		pfree(text);
+	}
+	for (int i = 0; i < statement->nargs; i++)
+		null_flags[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
+	null_flags[statement->nargs] = '\0';
+	code = SPI_execute_plan(statement->plan, (Datum *) values, null_flags, read_only, limit);
+	if (code < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+	/* SPI leaves its own context behind, which ends with SPI_finish */
+	MemoryContextSwitchTo(before);
+}
+
+Datum
+result_datum(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+char *
+result_string(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+bool
+result_is_null(uint64 row, int column)
+{
+	bool		isnull;
+
+	(void) result_datum(row, column, &isnull);
+	return isnull;
+}
+
+int32
+result_int(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = result_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+int64
+result_bigint(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = result_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+double
+result_double(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = result_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetFloat8(value);
+}
+
+Datum
+text_array(char **strings, int n)
+{
+	Datum	   *values = palloc_array_checked(Datum, n);
+	bool	   *nulls = palloc_array_checked(bool, n);
+	int			lower = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = strings[i] == NULL;
+		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(strings[i]);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
+											  TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+char **
+array_strings(Datum array, int *n)
+{
+	ArrayType  *value = DatumGetArrayTypeP(array);
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **strings;
+
+	deconstruct_array(value, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, n);
+	strings = palloc_array_checked(char *, *n);
+	for (int i = 0; i < *n; i++)
+		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+	return strings;
+}

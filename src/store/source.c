@@ -1,0 +1,265 @@
+/*-------------------------------------------------------------------------
+ *
+ * source.c
+ *	  Reading the rows of a project's source.
+ *
+ * Training reads as the owner of the source (as REINDEX and REFRESH do), in a
+ * security-restricted operation: a view over a hostile function must not run
+ * it as whoever called hl_train().  What is shown to somebody is read as that
+ * somebody.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "store/session.h"
+#include "store/source.h"
+
+/* Rows are fetched so many bytes at a time, whatever their size. */
+#define FETCH_BYTES (4 * 1024 * 1024)
+#define FETCH_MAX 1000
+
+Input
+input_from_text(Datum datum)
+{
+	text	   *value = DatumGetTextPP(datum);
+	Input		input = {false, NULL, 0, NULL, 0};
+
+	input.text = VARDATA_ANY(value);
+	input.length = VARSIZE_ANY_EXHDR(value);
+	/* bytes of an SQL_ASCII database are taken as they are */
+	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
+	{
+		char	   *copy = pnstrdup(input.text, input.length);
+		char	   *utf8 = pg_server_to_any(copy, (int) input.length, PG_UTF8);
+
+		input.text = utf8;
+		input.length = strlen(utf8);
+	}
+	return input;
+}
+
+/* float4[] to numbers, NULL as NaN. */
+Input
+input_from_array(Datum array)
+{
+	ArrayType  *value = DatumGetArrayTypeP(array);
+	Input		input = {false, NULL, 0, NULL, 0};
+	Datum	   *elements;
+	bool	   *nulls;
+	float	   *vector;
+
+	if (ARR_NDIM(value) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a vector must be an array of one dimension, not %d", ARR_NDIM(value))));
+	deconstruct_array(value, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT,
+					  &elements, &nulls, &input.n);
+	vector = palloc_array_checked(float, input.n);
+	for (int i = 0; i < input.n; i++)
+		vector[i] = nulls[i] ? NAN : DatumGetFloat4(elements[i]);
+	input.vector = vector;
+	return input;
+}
+
+uint64
+input_hash(const Input *input)
+{
+	uint64		hash;
+
+	if (input->vector != NULL)
+		hash = hash_bytes_extended((const unsigned char *) input->vector,
+								   input->n * (int) sizeof(float), 1);
+	else
+		hash = hash_bytes_extended((const unsigned char *) input->text, (int) input->length, 2);
+	return hash == 0 ? 1 : hash;
+}
+
+/* One row of the current SPI result, in the current memory context. */
+static void
+read_row(const Project *project, HeapTuple tuple, TupleDesc desc, SourceRow *row)
+{
+	bool		isnull;
+	Datum		value;
+
+	row->item = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
+	value = SPI_getbinval(tuple, desc, 2, &isnull);
+	if (isnull)
+	{
+		memset(&row->input, 0, sizeof(Input));
+		row->input.missing = true;
+	}
+	else
+		row->input = project->input_kind == INPUT_TEXT ? input_from_text(value) :
+			input_from_array(value);
+	value = SPI_getbinval(tuple, desc, 3, &isnull);
+	row->label = isnull ? NULL : TextDatumGetCString(value);
+}
+
+static char *
+scan_query(const Project *project, const char *sample)
+{
+	return psprintf("SELECT %s, %s, %s FROM %s s %s",
+					project_key_expression(project),
+					project_input_expression(project),
+					project->label_attnum == 0 ? "NULL::pg_catalog.text" :
+					psprintf("s.%s::pg_catalog.text", quote_identifier(project->label_column)),
+					project_source_quoted(project), sample == NULL ? "" : sample);
+}
+
+/* Bytes a row takes up to now, as it lies in the result (toasted or not). */
+static long
+next_fetch(uint64 rows, size_t bytes)
+{
+	size_t		each = rows == 0 ? FETCH_BYTES / 16 : bytes / rows + 1;
+
+	return (long) Max(1, Min(FETCH_MAX, FETCH_BYTES / each));
+}
+
+static void
+fetch(Portal portal, long count, SourceReader reader, Oid owner)
+{
+	MemoryContext before = CurrentMemoryContext;
+	Acting		acting;
+
+	if (reader == READ_AS_OWNER)
+		act_as_restricted(&acting, owner);
+	SPI_cursor_fetch(portal, true, count);
+	if (reader == READ_AS_OWNER)
+		act_as_before(&acting);
+	MemoryContextSwitchTo(before);
+}
+
+void
+source_scan(const Project *project, SourceReader reader, const char *sample,
+			bool read_only, SourceCallback callback, void *state)
+{
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "humanloop source row",
+													  ALLOCSET_DEFAULT_SIZES);
+	Oid			owner = project_source_owner(project);
+	long		count = 16;
+	Portal		portal;
+	Acting		acting;
+
+	if (reader == READ_AS_OWNER)
+		act_as_restricted(&acting, owner);
+	portal = SPI_cursor_open_with_args(NULL, scan_query(project, sample), 0, NULL, NULL, NULL,
+									   read_only, CURSOR_OPT_NO_SCROLL);
+	if (reader == READ_AS_OWNER)
+		act_as_before(&acting);
+	for (;;)
+	{
+		SPITupleTable *table;
+		uint64		rows;
+		size_t		bytes = 0;
+
+		fetch(portal, count, reader, owner);
+		table = SPI_tuptable;
+		rows = SPI_processed;
+		if (rows == 0)
+			break;
+		for (uint64 i = 0; i < rows; i++)
+		{
+			MemoryContext before = MemoryContextSwitchTo(row_context);
+			bool		isnull;
+			SourceRow	row;
+
+			bytes += table->vals[i]->t_len;
+			(void) SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull);
+			if (!isnull)
+			{
+				read_row(project, table->vals[i], table->tupdesc, &row);
+				callback(&row, state);
+			}
+			MemoryContextSwitchTo(before);
+			MemoryContextReset(row_context);
+			CHECK_FOR_INTERRUPTS();
+		}
+		SPI_freetuptable(table);
+		count = next_fetch(rows, bytes);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	SPI_cursor_close(portal);
+	MemoryContextDelete(row_context);
+}
+
+/* Statements that look up items, one a project, planned once a session. */
+typedef struct LookupEntry
+{
+	char	   *text;
+	SPIPlanPtr	plan;
+} LookupEntry;
+
+static LookupEntry lookup;
+
+static SPIPlanPtr
+lookup_plan(const Project *project)
+{
+	Oid			types[1] = {TEXTARRAYOID};
+	char	   *text = psprintf("SELECT %s FROM pg_catalog.unnest($1) WITH ORDINALITY i(item, n) "
+								"LEFT JOIN %s s ON s.%s OPERATOR(pg_catalog.=) i.item::%s "
+								"ORDER BY i.n",
+								project_key_expression(project), project_source_quoted(project),
+								quote_identifier(project->key_column),
+								project_key_type_name(project));
+
+	/* people label one project at a time: the last statement is enough */
+	if (lookup.text == NULL || strcmp(lookup.text, text) != 0)
+	{
+		SPIPlanPtr	plan = SPI_prepare(text, 1, types);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		if (lookup.text != NULL)
+		{
+			SPI_freeplan(lookup.plan);
+			pfree(lookup.text);
+			lookup.text = NULL;
+		}
+		SPI_keepplan(plan);
+		lookup.plan = plan;
+		lookup.text = MemoryContextStrdup(TopMemoryContext, text);
+	}
+	return lookup.plan;
+}
+
+char **
+source_items(const Project *project, char **items, int n)
+{
+	char	  **canonical = palloc_array_checked(char *, n);
+	Datum		values[1] = {text_array(items, n)};
+	Acting		acting;
+
+	act_as_restricted(&acting, project_source_owner(project));
+	if (SPI_execute_plan(lookup_plan(project), values, " ", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look up items");
+	act_as_before(&acting);
+	for (uint64 i = 0; i < SPI_processed && i < (uint64) n; i++)
+	{
+		canonical[i] = result_string(i, 1);
+		if (canonical[i] == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_NO_DATA_FOUND),
+					 errmsg("item \"%s\" does not exist in the source of project \"%s\"",
+							items[i], project->name)));
+	}
+	if (SPI_processed != (uint64) n)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("the key \"%s\" of project \"%s\" is not unique",
+						project->key_column, project->name)));
+	return canonical;
+}

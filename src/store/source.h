@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * source.h
+ *	  Reading the rows of a project's source.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_SOURCE_H
+#define HUMANLOOP_SOURCE_H
+
+#include "store/project.h"
+
+/* An input as encoders take it. */
+typedef struct Input
+{
+	bool		missing;		/* NULL */
+	const char *text;			/* UTF-8, not terminated */
+	size_t		length;
+	const float *vector;		/* NULL elements have become NaN */
+	int			n;
+} Input;
+
+typedef struct SourceRow
+{
+	const char *item;
+	const char *label;			/* of the source's label column, or NULL */
+	Input		input;
+} SourceRow;
+
+typedef void (*SourceCallback) (const SourceRow *row, void *state);
+
+typedef enum SourceReader
+{
+	READ_AS_OWNER,				/* of the source; restricted */
+	READ_AS_CALLER
+} SourceReader;
+
+/*
+ * Calls back for every row with a key, in the order of the scan; memory of
+ * the row is gone after the callback.  sample: NULL, or what is appended
+ * to the FROM clause.  Needs SPI connected.
+ */
+extern void source_scan(const Project *project, SourceReader reader, const char *sample,
+						bool read_only, SourceCallback callback, void *state);
+
+/* Input from a value of type text, or of an array type. */
+extern Input input_from_text(Datum datum);
+extern Input input_from_array(Datum array);
+
+/* 64 bits that change with the input; never 0 */
+extern uint64 input_hash(const Input *input);
+
+/*
+ * Canonical names of items (as the key's text), read as the source's owner;
+ * error for one that the source does not have.
+ */
+extern char **source_items(const Project *project, char **items, int n);
+
+#endif							/* HUMANLOOP_SOURCE_H */
