@@ -519,9 +519,45 @@ hl_project_source(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(row);
 }
 
-/* Grants or revokes, and the view with it, which shows what to annotate. */
+/* Has the role a privilege left that lets it see the queue view? */
+static bool
+sees_queue(const Project *project, const char *role)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege <> 'predict'",
+		2, {INT4OID, TEXTOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(role)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, false, 0);
+	act_as_before(&acting);
+	return SPI_processed > 0;
+}
+
+/* SELECT on the view goes with the privileges, as the project's owner. */
 static void
-change_privilege(FunctionCallInfo fcinfo, Statement *statement, const char *view_command)
+adjust_view(const Project *project, const char *role)
+{
+	char	   *view;
+	Acting		acting;
+
+	if (!OidIsValid(project->queue_view))
+		return;
+	view = quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
+									  get_rel_name(project->queue_view));
+	if (sees_queue(project, role))
+		view = psprintf("GRANT SELECT ON %s TO %s", view, quote_identifier(role));
+	else
+		view = psprintf("REVOKE SELECT ON %s FROM %s", view, quote_identifier(role));
+	act_as_restricted(&acting, project->owner);
+	SPI_execute(view, false, 0);
+	act_as_before(&acting);
+}
+
+static void
+change_privilege(FunctionCallInfo fcinfo, Statement *statement)
 {
 	Project    *project;
 	char	   *privilege;
@@ -545,15 +581,7 @@ change_privilege(FunctionCallInfo fcinfo, Statement *statement, const char *view
 	act_as_extension(&acting);
 	statement_run(statement, values, NULL, false, 0);
 	act_as_before(&acting);
-	if (OidIsValid(project->queue_view) && strcmp(privilege, "predict") != 0)
-	{
-		act_as_restricted(&acting, project->owner);
-		SPI_execute(psprintf(view_command,
-							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
-														get_rel_name(project->queue_view)),
-							 quote_identifier(role)), false, 0);
-		act_as_before(&acting);
-	}
+	adjust_view(project, role);
 	call_end(&call);
 }
 
@@ -565,7 +593,7 @@ hl_grant(PG_FUNCTION_ARGS)
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
 
-	change_privilege(fcinfo, &insert, "GRANT SELECT ON %s TO %s");
+	change_privilege(fcinfo, &insert);
 	PG_RETURN_VOID();
 }
 
@@ -577,7 +605,7 @@ hl_revoke(PG_FUNCTION_ARGS)
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
 
-	change_privilege(fcinfo, &delete, "REVOKE SELECT ON %s FROM %s");
+	change_privilege(fcinfo, &delete);
 	PG_RETURN_VOID();
 }
 

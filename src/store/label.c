@@ -78,47 +78,36 @@ check_label(const Project *project, const char *label)
 			 errhint("Classes are %s%s.", list.data, project->nclasses > 20 ? ", ..." : "")));
 }
 
-/*
- * lease_until of an answered item is infinity: whoever is about to lease it
- * and waits for nothing sees that on his second look.
- */
-static void
-leases_settle(const Project *project, Datum items, bool answered)
-{
-	static Statement settle = {
-		"UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, "
-		"lease_until = CASE WHEN $3 THEN 'infinity'::timestamptz END "
-		"FROM (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 AND f.item = ANY ($2) "
-		"FOR UPDATE SKIP LOCKED) s "
-		"WHERE l.project_id = $1 AND l.item = s.item",
-		3, {INT4OID, TEXTARRAYOID, BOOLOID}, NULL, 0
-	};
-	Datum		values[3] = {Int32GetDatum(project->id), items, BoolGetDatum(answered)};
-
-	statement_run(&settle, values, NULL, false, 0);
-}
-
 int64
 answers_write(const Project *project, const char *annotator,
 			  char **items, char **labels, int n, const char *reason)
 {
+	/*
+	 * One statement: a new connection pays for planning each.  lease_until of
+	 * a labelled item is infinity: whoever is about to lease it and waits for
+	 * nothing sees that when he looks again.
+	 */
 	static Statement insert = {
 		"WITH said AS (INSERT INTO @hl_answer (project_id, item, annotator, action, label, reason) "
 		"SELECT $1, s.item, $2, CASE WHEN s.label IS NULL THEN 'skip' ELSE 'label' END, "
 		"s.label, $5 FROM unnest($3, $4) WITH ORDINALITY s(item, label, n) ORDER BY s.n "
 		"RETURNING id, item, label, answered_at), "
+		"settled AS (UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, "
+		"lease_until = CASE WHEN $6 THEN 'infinity'::timestamptz END "
+		"FROM (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 AND f.item = ANY ($3) "
+		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item), "
 		"last AS (SELECT DISTINCT ON (item) * FROM said ORDER BY item, id DESC), "
 		"now AS (INSERT INTO @hl_current_answer AS c "
 		"SELECT $1, item, $2, id, label, answered_at FROM last "
 		"ON CONFLICT (project_id, item, annotator) DO UPDATE SET answer_id = excluded.answer_id, "
 		"label = excluded.label, answered_at = excluded.answered_at) "
 		"SELECT pg_catalog.max(id) FROM said",
-		5, {INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID}, NULL, 0
+		6, {INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, BOOLOID}, NULL, 0
 	};
-	Datum		values[5] = {
+	Datum		values[6] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), text_array(items, n)
 	};
-	bool		nulls[5] = {false};
+	bool		nulls[6] = {false};
 	int64		id;
 	Acting		acting;
 
@@ -134,10 +123,10 @@ answers_write(const Project *project, const char *annotator,
 		values[3] = text_array((char **) palloc0(sizeof(char *) * n), n);
 	nulls[4] = reason == NULL;
 	values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(reason);
+	values[5] = BoolGetDatum(labels != NULL);
 	act_as_extension(&acting);
 	statement_run(&insert, values, nulls, false, 0);
 	id = result_bigint(0, 1);
-	leases_settle(project, values[2], labels != NULL);
 	act_as_before(&acting);
 	return id;
 }
@@ -150,6 +139,9 @@ answer_undo(const Project *project, const char *annotator, char *item)
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
 	static Statement insert = {
+		"WITH released AS (UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, lease_until = NULL "
+		"FROM (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 AND f.item = $2 "
+		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item) "
 		"INSERT INTO @hl_answer (project_id, item, annotator, action) VALUES ($1, $2, $3, 'undo')",
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
@@ -166,7 +158,6 @@ answer_undo(const Project *project, const char *annotator, char *item)
 				 errmsg("annotator \"%s\" has not answered item \"%s\" of project \"%s\"",
 						annotator, item, project->name)));
 	statement_run(&insert, values, NULL, false, 0);
-	leases_settle(project, text_array(&item, 1), false);
 	act_as_before(&acting);
 }
 
