@@ -77,7 +77,10 @@ SELECT error_of(format('SELECT hl_create_project(''p'', ''ticket'', ''body'', op
 FROM unnest(ARRAY['{"dimension": 64}', '[]', '"x"', '3', 'null', '{"dimensions": "64"}', '{"dimensions": 0}',
 	'{"dimensions": -1}', '{"dimensions": 1e9}', '{"dimensions": 2.5}', '{"dimensions": true}', '{"dimensions": [64]}',
 	'{"dimensions": {"a": 1}}', '{"vocabulary": 1}', '{"queue_size": 0}', '{"batch": 100000}', '{"folds": 1}',
-	'{"prior_precision": -1}', '{"prior_precision": 1e99999}', '{"refine": 1}', '{"seed_batch": 0}', '{"random_seed": 1.5}', '{"random_seed": -1}']) o;
+	'{"prior_precision": -1}', '{"refine": 1}', '{"seed_batch": 0}', '{"random_seed": 1.5}', '{"random_seed": -1}']) o;
+-- a number with 100,000 digits is too large, and not repeated in full
+SELECT left(e, 5), length(e) < 1000 AS brief
+FROM error_of($$SELECT hl_create_project('p', 'ticket', 'body', options => '{"prior_precision": 1e99999}')$$) e;
 -- nothing of all that is left
 SELECT count(*) FROM hl_projects;
 SELECT count(*) FROM pg_class WHERE relname LIKE 'hl\_queue\_%';

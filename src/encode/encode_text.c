@@ -32,6 +32,7 @@
 
 /* Terms whose projections are added in one pass over the sums */
 #define TERMS_A_PASS 4
+#define DIMS_A_STEP 32
 
 /* First length of the sparse arrays of an encoding */
 #define FIRST_CAPACITY 256
@@ -288,21 +289,74 @@ encode_terms(const Encoder *encoder, const char *utf8, size_t length, Encoding *
 	return STATUS_OK;
 }
 
-/* sum[j] += sum over four terms of weight * mantissa[j], in this order. */
+/*
+ * sum[j] += sum over four terms of weight * mantissa[j], in this order.  The
+ * inner loop has a fixed length: at the usual optimisation level compilers
+ * use wide registers for such loops only.
+ */
 WIDE_CLONES
 static void
 add_projections(double *restrict sum, int dims, const double *weight,
-				const int16_t *restrict a, const int16_t *restrict b,
-				const int16_t *restrict c, const int16_t *restrict d)
+				const int16_t *const *rows)
 {
+	const int16_t *restrict a = rows[0];
+	const int16_t *restrict b = rows[1];
+	const int16_t *restrict c = rows[2];
+	const int16_t *restrict d = rows[3];
 	double		weight_a = weight[0];
 	double		weight_b = weight[1];
 	double		weight_c = weight[2];
 	double		weight_d = weight[3];
+	int			j = 0;
 
-	for (int j = 0; j < dims; j++)
-		sum[j] = sum[j] + weight_a * a[j] + weight_b * b[j] +
-			weight_c * c[j] + weight_d * d[j];
+	for (; j + DIMS_A_STEP <= dims; j += DIMS_A_STEP)
+	{
+		for (int i = 0; i < DIMS_A_STEP; i++)
+			sum[i] = sum[i] + weight_a * a[i] + weight_b * b[i] +
+				weight_c * c[i] + weight_d * d[i];
+		sum += DIMS_A_STEP;
+		a += DIMS_A_STEP;
+		b += DIMS_A_STEP;
+		c += DIMS_A_STEP;
+		d += DIMS_A_STEP;
+	}
+	for (int i = 0; i < dims - j; i++)
+		sum[i] = sum[i] + weight_a * a[i] + weight_b * b[i] +
+			weight_c * c[i] + weight_d * d[i];
+}
+
+/* Asks for the projections of four terms, which are used one pass later. */
+static inline void
+fetch_projections(const int16_t *const *rows, int dims)
+{
+#ifdef __GNUC__
+	for (int k = 0; k < TERMS_A_PASS; k++)
+		for (int j = 0; j < dims; j += 32)
+			__builtin_prefetch(rows[k] + j);
+#else
+	(void) rows;
+	(void) dims;
+#endif
+}
+
+/*
+ * Projections and their weights of the terms from i on; where there are no
+ * more, the weight is 0 and the projection any.
+ */
+static void
+look_up_pass(const Encoder *encoder, const Encoding *encoding, int i,
+			 const int16_t **rows, double *weight)
+{
+	for (int k = 0; k < TERMS_A_PASS; k++)
+	{
+		bool		there = i + k < encoding->terms;
+		size_t		term = there ? encoding->index[i + k] : encoding->index[0];
+
+		/* rounded to float, so that the products are exact */
+		weight[k] = there ? (float) ((double) encoding->weight[i + k] *
+									 encoder->scale[term]) : 0.0f;
+		rows[k] = encoder->mantissa + term * (size_t) encoder->dims;
+	}
 }
 
 /* dense = unit(weights x projection), 1 x dims. */
@@ -313,24 +367,19 @@ project(const Encoder *encoder, Encoding *encoding)
 	int			dims = encoder->dims;
 	double		sum = 0.0;
 	double		length;
+	const int16_t *rows[2][TERMS_A_PASS];
+	double		weight[2][TERMS_A_PASS];
+	int			now = 0;
 
 	memset(scratch->sum, 0, (size_t) dims * sizeof(double));
+	if (encoding->terms > 0)
+		look_up_pass(encoder, encoding, 0, rows[now], weight[now]);
 	for (int i = 0; i < encoding->terms; i += TERMS_A_PASS)
 	{
-		const int16_t *row[TERMS_A_PASS];
-		double		weight[TERMS_A_PASS];
-
-		for (int k = 0; k < TERMS_A_PASS; k++)
-		{
-			bool		there = i + k < encoding->terms;
-			size_t		term = encoding->index[there ? i + k : i];
-
-			/* rounded to float, so that the products below are exact */
-			weight[k] = there ? (float) ((double) encoding->weight[i + k] *
-										 encoder->scale[term]) : 0.0f;
-			row[k] = encoder->mantissa + term * (size_t) dims;
-		}
-		add_projections(scratch->sum, dims, weight, row[0], row[1], row[2], row[3]);
+		look_up_pass(encoder, encoding, i + TERMS_A_PASS, rows[!now], weight[!now]);
+		fetch_projections(rows[!now], dims);
+		add_projections(scratch->sum, dims, weight[now], rows[now]);
+		now = !now;
 	}
 	for (int j = 0; j < dims; j++)
 	{

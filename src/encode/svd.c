@@ -7,7 +7,7 @@
  * structure with randomness", SIAM Review 2011).  A is n x m, the block has
  * l = dims + a few columns:
  *
- *	  Y = A S			S a sparse sign matrix: eight entries a row suffice
+ *	  Y = A S			S a sparse sign matrix: a few entries a row suffice
  *						(Martinsson and Tropp, Acta Numerica 2020), so that
  *						the first pass over A costs next to nothing
  *	  Y = A (A' Q)		for each power iteration, with Q = orth(Y)
@@ -38,16 +38,13 @@
 #include "encoder_internal.h"
 
 #define OVERSAMPLE 10			/* columns beyond dims, at least */
-#define COLUMN_MULTIPLE 16		/* so that loops over columns have no rest */
-#ifndef POWER_ITERATIONS
-#define POWER_ITERATIONS 1
-#endif
-#ifndef SKETCH_ENTRIES
-#define SKETCH_ENTRIES 8		/* of a row of the sign matrix */
-#endif
+#define PANEL 64				/* columns that a product with A treats at once */
+#define COLUMN_MULTIPLE 16		/* that the number of columns is rounded up to */
+#define POWER_ITERATIONS 2
+#define SKETCH_ENTRIES 4		/* of a row of the sign matrix */
 
 #define BLOCK_ROWS 512			/* of a dense factor, in double at a time */
-#define ENTRIES_A_STEP 65536	/* of a, between two questions whether to stop */
+#define ENTRIES_A_STEP 200000	/* of a, between two questions whether to stop */
 
 /*
  * Squared singular values below this share of the largest are rounding errors
@@ -102,73 +99,153 @@ truncated_svd_bytes(size_t rows, size_t columns, size_t entries, int dims)
 
 /*
  * Here, unlike in the encoder, the last bit may differ between machines, as
- * that of BLAS does: fused multiplications and the widest registers are
- * welcome.
+ * that of BLAS does: fused multiplications are welcome.
  */
 #ifdef WIDE_CLONES_ARE_REAL
-#define FUSED_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define FUSED_CLONES __attribute__((target_clones("fma", "default")))
 #else
 #define FUSED_CLONES
 #endif
 
-/* sum[j] += sum over four rows of weight * row[j] */
+/*
+ * Eight floats that the compiler keeps in as many registers as it takes; may
+ * stand anywhere in an array of floats.
+ */
+#ifdef __GNUC__
+typedef float Lane __attribute__((vector_size(32), aligned(4), may_alias));
+#endif
+
+/*
+ * out[0 .. 63] = sum over entries of value * the first 64 elements of row
+ * `index` of x, whose rows are l apart.  The sums must stay in registers for
+ * the whole row, which is why they are spelt out: a loop over an array of
+ * sums stores and loads each of them for every entry, and takes three times
+ * as long.
+ */
 FUSED_CLONES
 static void
-add_four(float *restrict sum, int n, const float *weight,
-		 const float *restrict a, const float *restrict b,
-		 const float *restrict c, const float *restrict d)
+sum_rows_64(float *restrict out, const float *restrict x, size_t l,
+			const uint32_t *restrict index, const float *restrict value, size_t entries)
 {
-	float		weight_a = weight[0];
-	float		weight_b = weight[1];
-	float		weight_c = weight[2];
-	float		weight_d = weight[3];
+#ifdef __GNUC__
+	Lane		a = {0};
+	Lane		b = {0};
+	Lane		c = {0};
+	Lane		d = {0};
+	Lane		e = {0};
+	Lane		f = {0};
+	Lane		g = {0};
+	Lane		h = {0};
 
-	for (int j = 0; j < n; j++)
-		sum[j] += weight_a * a[j] + weight_b * b[j] + weight_c * c[j] + weight_d * d[j];
+	for (size_t k = 0; k < entries; k++)
+	{
+		const Lane *row = (const Lane *) (x + (size_t) index[k] * l);
+		float		weight = value[k];
+
+		a += weight * row[0];
+		b += weight * row[1];
+		c += weight * row[2];
+		d += weight * row[3];
+		e += weight * row[4];
+		f += weight * row[5];
+		g += weight * row[6];
+		h += weight * row[7];
+	}
+	((Lane *) out)[0] = a;
+	((Lane *) out)[1] = b;
+	((Lane *) out)[2] = c;
+	((Lane *) out)[3] = d;
+	((Lane *) out)[4] = e;
+	((Lane *) out)[5] = f;
+	((Lane *) out)[6] = g;
+	((Lane *) out)[7] = h;
+#else
+	memset(out, 0, 64 * sizeof(float));
+	for (size_t k = 0; k < entries; k++)
+		for (int j = 0; j < 64; j++)
+			out[j] += value[k] * x[(size_t) index[k] * l + (size_t) j];
+#endif
 }
 
+/* The same for 16 columns. */
+FUSED_CLONES
 static void
-add_one(float *restrict sum, int n, float weight, const float *restrict a)
+sum_rows_16(float *restrict out, const float *restrict x, size_t l,
+			const uint32_t *restrict index, const float *restrict value, size_t entries)
 {
-	for (int j = 0; j < n; j++)
-		sum[j] += weight * a[j];
+#ifdef __GNUC__
+	Lane		a = {0};
+	Lane		b = {0};
+
+	for (size_t k = 0; k < entries; k++)
+	{
+		const Lane *row = (const Lane *) (x + (size_t) index[k] * l);
+		float		weight = value[k];
+
+		a += weight * row[0];
+		b += weight * row[1];
+	}
+	((Lane *) out)[0] = a;
+	((Lane *) out)[1] = b;
+#else
+	memset(out, 0, 16 * sizeof(float));
+	for (size_t k = 0; k < entries; k++)
+		for (int j = 0; j < 16; j++)
+			out[j] += value[k] * x[(size_t) index[k] * l + (size_t) j];
+#endif
+}
+
+/* The same for any number of columns: the rest in small matrices. */
+static void
+sum_rows(float *restrict out, int width, const float *restrict x, size_t l,
+		 const uint32_t *restrict index, const float *restrict value, size_t entries)
+{
+	for (int j = 0; j < width; j++)
+		out[j] = 0.0f;
+	for (size_t k = 0; k < entries; k++)
+		for (int j = 0; j < width; j++)
+			out[j] += value[k] * x[(size_t) index[k] * l + (size_t) j];
 }
 
 /*
  * out = A x with A sparse, x A->columns x l and out A->rows x l; rows of both
- * are l apart.
+ * are l apart.  A panel of 64 columns at a time: of a matrix with tens of
+ * thousands of rows that much stays in the second- and third-level caches.
  */
 static Status
 sparse_times_dense(const Caller *caller, const SparseMatrix *a, const float *x, int l,
 				   float *out)
 {
-	size_t		asked = 0;
+	size_t		work = 0;
 
-	for (int i = 0; i < a->rows; i++)
+	for (int panel = 0, width; panel < l; panel += width)
 	{
-		float	   *sum = out + (size_t) i * (size_t) l;
-		size_t		k = a->start[i];
-		size_t		end = a->start[i + 1];
-
-		memset(sum, 0, (size_t) l * sizeof(float));
-		for (; k + 4 <= end; k += 4)
+		width = l - panel >= PANEL ? PANEL : l - panel >= COLUMN_MULTIPLE ? COLUMN_MULTIPLE : l - panel;
+		for (int i = 0; i < a->rows; i++)
 		{
-			const uint32_t *index = a->index + k;
+			size_t		from = a->start[i];
+			size_t		entries = a->start[i + 1] - from;
+			float	   *sums = out + (size_t) i * (size_t) l + panel;
 
-			if (k - asked > ENTRIES_A_STEP)
+			if (width == PANEL)
+				sum_rows_64(sums, x + panel, (size_t) l, a->index + from,
+							a->value + from, entries);
+			else if (width == COLUMN_MULTIPLE)
+				sum_rows_16(sums, x + panel, (size_t) l, a->index + from,
+							a->value + from, entries);
+			else
+				sum_rows(sums, width, x + panel, (size_t) l, a->index + from,
+						 a->value + from, entries);
+			work += entries + 1;
+			if (work > ENTRIES_A_STEP)
 			{
-				asked = k;
+				work = 0;
 				if (stopped(caller))
 					return STATUS_STOPPED;
 			}
-			add_four(sum, l, a->value + k,
-					 x + (size_t) index[0] * (size_t) l, x + (size_t) index[1] * (size_t) l,
-					 x + (size_t) index[2] * (size_t) l, x + (size_t) index[3] * (size_t) l);
 		}
-		for (; k < end; k++)
-			add_one(sum, l, a->value[k], x + (size_t) a->index[k] * (size_t) l);
 	}
-	return stopped(caller) ? STATUS_STOPPED : STATUS_OK;
+	return STATUS_OK;
 }
 
 /*

@@ -27,12 +27,7 @@
 #include "terms.h"
 
 /* An n-gram must be in so many rows to be a term */
-#ifndef MIN_ROWS_WORD
-#define MIN_ROWS_WORD 2
-#endif
-#ifndef MIN_ROWS_PIECE
-#define MIN_ROWS_PIECE 2
-#endif
+#define MIN_ROWS 2
 
 #define MAX_DIMS 4096
 
@@ -285,9 +280,7 @@ text_fit_add(TextFit *fit, const char *utf8, size_t length)
 static inline bool
 candidate(const TextFit *fit, const GramCount *gram)
 {
-	uint32_t	least = term_kind(gram->hash) == TERM_WORD ? MIN_ROWS_WORD : MIN_ROWS_PIECE;
-
-	return gram->hash != 0 && gram->rows >= least && gram->rows < fit->rows;
+	return gram->hash != 0 && gram->rows >= MIN_ROWS && gram->rows < fit->rows;
 }
 
 /* Order of terms: words first, then by falling number of rows, then by hash. */
@@ -509,13 +502,15 @@ quantise(const float *row, int dims, int16_t *mantissa)
 	float		scale;
 
 	for (int j = 0; j < dims; j++)
-		largest = fmaxf(largest, fabsf(row[j]));
+		largest = fabsf(row[j]) > largest ? fabsf(row[j]) : largest;
 	scale = largest / 32767.0f;
 	for (int j = 0; j < dims; j++)
 	{
 		float		value = scale > 0.0f ? row[j] / scale : 0.0f;
 
-		mantissa[j] = (int16_t) lrintf(fmaxf(-32767.0f, fminf(32767.0f, value)));
+		/* the quotient of the largest may round up beyond */
+		value = value > 32767.0f ? 32767.0f : value < -32767.0f ? -32767.0f : value;
+		mantissa[j] = (int16_t) lrintf(value);
 	}
 	return scale;
 }
@@ -530,6 +525,7 @@ make_projection(TextFit *fit, Encoder *encoder)
 	};
 	size_t		vocabulary = (size_t) encoder->vocabulary;
 	float	   *vectors;
+	Status		status = STATUS_OK;
 
 	free_sample(fit);
 	TRY(truncated_svd(fit->caller, &a, fit->options.dims, random_bits(&fit->random),
@@ -538,13 +534,17 @@ make_projection(TextFit *fit, Encoder *encoder)
 	encoder->mantissa = allocate_array(fit->caller, vocabulary * (size_t) encoder->dims,
 									   sizeof(int16_t));
 	encoder->scale = allocate_array(fit->caller, vocabulary, sizeof(float));
-	for (size_t i = 0; i < vocabulary && encoder->scale != NULL && encoder->mantissa != NULL; i++)
+	if (encoder->mantissa == NULL || encoder->scale == NULL)
+		status = STATUS_NO_MEMORY;
+	for (size_t i = 0; i < vocabulary && status == STATUS_OK; i++)
+	{
 		encoder->scale[i] = quantise(vectors + i * (size_t) encoder->dims, encoder->dims,
 									 encoder->mantissa + i * (size_t) encoder->dims);
+		if (i % 4096 == 0 && stopped(fit->caller))
+			status = STATUS_STOPPED;
+	}
 	release(fit->caller, vectors);
-	if (encoder->mantissa == NULL || encoder->scale == NULL)
-		return STATUS_NO_MEMORY;
-	return STATUS_OK;
+	return status;
 }
 
 static Status

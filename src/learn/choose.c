@@ -342,6 +342,15 @@ calibrate(const Caller *caller, const double *logits, const int *label,
 	return penalised_loss(caller, logits, label, usable, n, classes, t, loss, &slope);
 }
 
+/* What an unusual prior precision costs: ln lam has a spread of 1. */
+static double
+prior_penalty(const CrossFit *fit, double prior_precision)
+{
+	double		t = fit->usual > 0.0 ? log(prior_precision / fit->usual) : 0.0;
+
+	return 0.5 * t * t;
+}
+
 /* Calibrated loss of one prior precision in a search. */
 typedef Status (*LossOfPrior) (const Caller *caller, void *state, double prior_precision,
 							   Choice *choice);
@@ -367,7 +376,7 @@ descend(const Caller *caller, LossOfPrior loss_of, void *state,
 
 			at += direction;
 			TRY(loss_of(caller, state, grid[at], &choice));
-			if (!(choice.loss < best->loss))
+			if (!(choice.loss + choice.penalty < best->loss + best->penalty))
 				break;
 			*best = choice;
 		}
@@ -395,11 +404,12 @@ full_loss(const Caller *caller, void *state, double prior_precision, Choice *cho
 
 	TRY(cross_validate(caller, fit, prior_precision, search->tolerance));
 	choice->prior_precision = prior_precision;
+	choice->penalty = prior_penalty(fit, prior_precision);
 	TRY(calibrate(caller, fit->logits, design->label, fit->usable, design->n,
 				  design->classes, &choice->scale, &choice->loss));
-	if (choice->loss < search->best)
+	if (choice->loss + choice->penalty < search->best)
 	{
-		search->best = choice->loss;
+		search->best = choice->loss + choice->penalty;
 		memcpy(search->best_logits, fit->logits,
 			   sizeof(double) * design->n * design->classes);
 	}
@@ -464,6 +474,7 @@ quick_loss(const Caller *caller, void *state, double prior_precision, Choice *ch
 				 fit->weights, &objective));
 	TRY(head_logits(caller, fit->design, search->held, fit->weights, search->logits));
 	choice->prior_precision = prior_precision;
+	choice->penalty = prior_penalty(fit, prior_precision);
 	return calibrate(caller, search->logits, search->label, search->usable,
 					 search->held.count, fit->design->classes,
 					 &choice->scale, &choice->loss);

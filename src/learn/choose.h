@@ -29,6 +29,7 @@ typedef struct CrossFit
 	double	   *weights;		/* folds x D x K: start and result; chained:
 								 * only the first fold's start counts */
 	double	   *logits;			/* n x K, out of fold */
+	double		usual;			/* prior precision to expect; 0: no opinion */
 	bool	   *usable;			/* n: counts for the loss (its class has
 								 * another row to learn from) */
 } CrossFit;
@@ -49,7 +50,9 @@ typedef struct Choice
 {
 	double		prior_precision;
 	double		scale;			/* of the logits, exp(-2) to exp(2.3) */
-	double		loss;			/* nats over the usable rows, with the penalty */
+	double		loss;			/* nats over the usable rows, with the penalty
+								 * on the scale */
+	double		penalty;		/* and on the prior precision */
 	int			rows;			/* usable */
 } Choice;
 
@@ -64,7 +67,9 @@ extern Status calibrate(const Caller *caller, const double *logits, const int *l
 
 /*
  * The prior precision of grid (ascending, count of them) with the lowest
- * calibrated loss, looked for downhill from grid[start].  fit's logits are
+ * calibrated loss plus ln(lam / usual)^2 / 2, which keeps it sensible where
+ * rows are few: an extreme one may cost nothing in probability and still send
+ * the choice of what to ask astray.  Looked for downhill from grid[start].  fit's logits are
  * those of the choice afterwards.
  */
 extern Status choose_prior(const Caller *caller, CrossFit *fit, const double *grid, int count,

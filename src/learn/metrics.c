@@ -48,8 +48,9 @@ wilson_interval(double hits, double n, double *low, double *high)
 	share = hits / n;
 	middle = (share + z * z / (2 * n)) / (1 + z * z / n);
 	half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-	*low = fmax(middle - half, 0.0);
-	*high = fmin(middle + half, 1.0);
+	/* exactly the ends where rounding would miss them */
+	*low = hits > 0.0 ? fmax(middle - half, 0.0) : 0.0;
+	*high = hits < n ? fmin(middle + half, 1.0) : 1.0;
 }
 
 /* Confusion counts, truth by row, prediction by column. */

@@ -118,7 +118,11 @@ compare(Seeds *seeds, const float *dense, int n, int dims, uint64_t seed)
 
 		matrix->gemm_float(false, true, count, m, dims, 1.0f, rows + (size_t) first * dims,
 						   dims, rows, dims, 0.0f, seeds->similar + (size_t) first * m, m);
-		if (stopped(seeds->caller))
+		/* a row's cosine with itself is finite if the row is */
+		for (int i = first; i < first + count; i++)
+			if (!isfinite(seeds->similar[(size_t) i * m + i]))
+				status = STATUS_NOT_FINITE;
+		if (status == STATUS_OK && stopped(seeds->caller))
 			status = STATUS_STOPPED;
 	}
 	release(seeds->caller, rows);
@@ -136,8 +140,6 @@ start_heap(Seeds *seeds)
 			return STATUS_STOPPED;
 		seeds->bound[i] = gain_of(seeds->similar + (size_t) i * seeds->m, seeds->covered,
 								  seeds->m);
-		if (!isfinite(seeds->bound[i]))
-			return STATUS_NOT_FINITE;
 		seeds->heap[i] = i;
 	}
 	seeds->size = seeds->m;

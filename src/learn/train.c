@@ -36,6 +36,10 @@
 #define FOLD_TOLERANCE 2e-4
 #define FINAL_TOLERANCE 3e-5
 
+/* Refined features must lower the loss this far: at few labels a small gain
+ * is luck, and more features make the choice of what to ask less sure. */
+#define REFINE_GAIN 0.97
+
 /* Logit that a refined feature of its own class starts with. */
 #define REFINE_START 4.0
 
@@ -44,6 +48,8 @@ static const double prior_grid[] = {0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0,
 #define PRIORS ((int) (sizeof(prior_grid) / sizeof(prior_grid[0])))
 #define DENSE_START 3			/* where the search starts: 0.1 */
 #define REFINED_START 5			/* and with refined features: 1 */
+#define DENSE_USUAL 0.1
+#define REFINED_USUAL 0.3
 
 /* One way to train, cross-validated: with or without refined features. */
 typedef struct Candidate
@@ -200,6 +206,7 @@ validate(Trainer *trainer, Candidate *candidate)
 
 	TRY(cross_fit_start(caller, design, trainer->fold, trainer->folds, !careful, fit));
 	candidate->done = true;
+	fit->usual = design->refined > 0 ? REFINED_USUAL : DENSE_USUAL;
 	for (int k = 0; k < trainer->folds; k++)
 		start_weights(design, fit->weights +
 					  (size_t) k * design->features * design->classes);
@@ -256,7 +263,8 @@ choose_candidate(Trainer *trainer)
 	if (!refine || (wanted < 0 && rows->n < QUICK_ROWS))
 	{
 		TRY(validate(trainer, &trainer->dense));
-		if (!refine || trainer->dense.choice.loss <= trainer->refined.choice.loss)
+		if (!refine ||
+			trainer->refined.choice.loss > REFINE_GAIN * trainer->dense.choice.loss)
 			trainer->best = &trainer->dense;
 	}
 	return STATUS_OK;

@@ -111,7 +111,7 @@ draw(const float *restrict mean, const float *restrict deviation, int slots,
 	double		entropy = 0.0;
 
 	for (int d = 0; d < DRAWS; d++)
-		largest[d] = undrawn->largest;
+		largest[d] = undrawn->sum > 0.0f ? undrawn->largest : -INFINITY;
 	for (int k = 0; k < slots; k++)
 	{
 		const float *restrict z = normal + (size_t) k * HALF;

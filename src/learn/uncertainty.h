@@ -20,8 +20,8 @@
  * independent variance a class is too wide.  Their means are the logits times
  * WIDEN, which makes up for the averaging.
  */
-#define TEMPER 0.3f
-#define WIDEN 1.3f
+#define TEMPER 0.5f
+#define WIDEN 1.2f
 
 /* Standard normal numbers, the same for every row and model. */
 typedef struct Draws

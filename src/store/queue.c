@@ -69,7 +69,7 @@ leases_follow(const Project *project, Datum items)
 {
 	static Statement forget = {
 		"DELETE FROM @hl_lease l USING (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 "
-		"AND f.item <> ALL ($2) "
+		"AND NOT EXISTS (SELECT 1 FROM unnest($2) i(item) WHERE i.item = f.item) "
 		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
 		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0

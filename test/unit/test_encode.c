@@ -18,6 +18,10 @@
 /* scikit-learn computes in double, the encoder keeps idf and weights in float */
 #define WEIGHT_TOLERANCE 1e-6
 
+/* Rows made of two rows of the corpus, and dims fitted to them */
+#define MIXED_ROWS 100
+#define MIXED_DIMS 45
+
 #define MEGABYTE ((size_t) 1 << 20)
 
 static TextFitOptions
@@ -317,36 +321,85 @@ test_weights(void)
 	CHECK(memory.blocks == 0);
 }
 
-/* dense = unit(sum of weight * scale * mantissas), computed the plain way. */
+static double
+cosine(const float *a, const float *b, int n)
+{
+	double		sum = 0.0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) a[i] * b[i];
+	return sum;
+}
+
+static double
+length_of(const float *a, int n)
+{
+	return sqrt(cosine(a, a, n));
+}
+
+/*
+ * dense = unit(sum of weight * scale * mantissas), computed the plain way:
+ * every product is exact and the order of the sum is fixed, so the very bits
+ * must agree, whatever registers the encoder uses.
+ */
 static void
 test_dense(void)
 {
 	UnitMemory	memory;
 	Caller		caller = unit_caller(&memory);
-	Encoder    *encoder = fit_corpus(&caller);
+	TextFitOptions options = small_options();
+	Encoder    *encoder;
 	Encoding	encoding;
-	int			dims = encoder_dims(encoder);
-	double		sum[16];
+	Status		status;
+	static char mixed[MIXED_ROWS][512];
+	const char *mixed_rows[MIXED_ROWS];
 
-	CHECK(dims == 16);
-	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
-	for (int row = 0; row < CORPUS_ROWS; row++)
+	for (int i = 0; i < MIXED_ROWS; i++)
 	{
-		double		length = 0.0;
-
-		memset(sum, 0, sizeof(sum));
-		CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_OK);
-		for (int i = 0; i < encoding.terms; i++)
-			for (int j = 0; j < dims; j++)
-				sum[j] += (double) encoding.weight[i] * encoder->scale[encoding.index[i]] *
-					encoder->mantissa[encoding.index[i] * (uint32_t) dims + (uint32_t) j];
-		for (int j = 0; j < dims; j++)
-			length += sum[j] * sum[j];
-		for (int j = 0; j < dims; j++)
-			CHECK_NEAR(encoding.dense[j], sum[j] / sqrt(length), 1e-6);
+		snprintf(mixed[i], sizeof(mixed[i]), "%s %s", corpus[i % CORPUS_ROWS],
+				 corpus[(i + i / CORPUS_ROWS * 5 + 3) % CORPUS_ROWS]);
+		mixed_rows[i] = mixed[i];
 	}
-	encoding_free(&encoding);
-	encoder_free(&caller, encoder);
+	/* less than a step of the hot loop; a step and a rest */
+	for (int round = 0; round < 2; round++)
+	{
+		int			dims;
+
+		options.dims = round == 0 ? 16 : MIXED_DIMS;
+		encoder = fit_texts(&caller, options, mixed_rows, MIXED_ROWS, &status);
+		REQUIRE(encoder != NULL);
+		dims = encoder_dims(encoder);
+		REQUIRE(dims == options.dims);
+		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
+		for (int row = 0; row < CORPUS_ROWS; row++)
+		{
+			float		dense[MIXED_DIMS];
+			double		length = 0.0;
+
+			CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_OK);
+			for (int j = 0; j < dims; j++)
+			{
+				double		sum = 0.0;
+
+				for (int i = 0; i < encoding.terms; i++)
+				{
+					uint32_t	term = encoding.index[i];
+					double		weight = (float) ((double) encoding.weight[i] *
+												  encoder->scale[term]);
+
+					sum += weight * encoder->mantissa[term * (uint32_t) dims + (uint32_t) j];
+				}
+				dense[j] = (float) sum;
+				length += (double) dense[j] * dense[j];
+			}
+			for (int j = 0; j < dims; j++)
+				dense[j] = (float) (dense[j] / sqrt(length));
+			CHECK(memcmp(dense, encoding.dense, (size_t) dims * sizeof(float)) == 0);
+			CHECK_NEAR(length_of(encoding.dense, dims), 1.0, 1e-6);
+		}
+		encoding_free(&encoding);
+		encoder_free(&caller, encoder);
+	}
 	CHECK(memory.blocks == 0);
 }
 
@@ -495,22 +548,6 @@ test_svd_rank(void)
 	CHECK_NEAR(fabsf(v[19]), 19.0 / sqrt(2470.0), 1e-6);
 	release(&caller, v);
 	CHECK(memory.blocks == 0);
-}
-
-static double
-cosine(const float *a, const float *b, int n)
-{
-	double		sum = 0.0;
-
-	for (int i = 0; i < n; i++)
-		sum += (double) a[i] * b[i];
-	return sum;
-}
-
-static double
-length_of(const float *a, int n)
-{
-	return sqrt(cosine(a, a, n));
 }
 
 /* Sources of a few rows, equal rows, empty rows. */
