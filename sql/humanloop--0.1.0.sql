@@ -532,6 +532,7 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 		   CASE
 			   WHEN s.problem IS NOT NULL THEN s.problem
 			   WHEN q.queued OPERATOR(pg_catalog.>) 0 THEN NULL
+			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
 			   WHEN v.model IS NULL THEN 'the seed batch is answered: call hl_train()'
@@ -541,6 +542,7 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 	FROM @extschema@.hl_project p
 	CROSS JOIN LATERAL @extschema@.hl_project_source(p.id) s
 	LEFT JOIN @extschema@.hl_serving v ON v.project_id OPERATOR(pg_catalog.=) p.id
+	LEFT JOIN @extschema@.hl_ranking r ON r.project_id OPERATOR(pg_catalog.=) p.id
 	LEFT JOIN @extschema@.hl_model m ON m.project_id OPERATOR(pg_catalog.=) p.id
 		AND m.model OPERATOR(pg_catalog.=) v.model
 	CROSS JOIN LATERAL (

@@ -240,8 +240,9 @@ project_check_encoder(const Project *project)
 				 errhint("For this column use \"auto\" or \"%s\".", own)));
 }
 
-static int64
-insert_project(const Project *project, Jsonb *options)
+/* items: rows of the source, or -1 where it was not read to its end */
+static int32
+insert_project(const Project *project, Jsonb *options, int64 items)
 {
 	static Statement insert = {
 		"INSERT INTO @hl_project (name, source_schema, source_name, input_column, key_column, "
@@ -256,7 +257,7 @@ insert_project(const Project *project, Jsonb *options)
 		6, {INT4OID, OIDOID, INT2OID, INT2OID, INT2OID, OIDOID}, NULL, 0
 	};
 	static Statement serving = {
-		"INSERT INTO @hl_serving (project_id) VALUES ($1)", 1, {INT4OID}, NULL, 0
+		"INSERT INTO @hl_serving (project_id, items) VALUES ($1, $2)", 2, {INT4OID, INT8OID}, NULL, 0
 	};
 	Datum		values[10] = {
 		CStringGetTextDatum(project->name), CStringGetTextDatum(project->source_schema),
@@ -292,7 +293,9 @@ insert_project(const Project *project, Jsonb *options)
 	memset(nulls, 0, sizeof(nulls));
 	nulls[4] = project->label_attnum == 0;
 	statement_run(&local, values, nulls, false, 0);
-	statement_run(&serving, values, NULL, false, 0);
+	values[1] = Int64GetDatum(items);
+	nulls[1] = items < 0;
+	statement_run(&serving, values, nulls, false, 0);
 	act_as_before(&acting);
 	return id;
 }
@@ -371,8 +374,8 @@ hl_create_project(PG_FUNCTION_ARGS)
 	relation_close(relation, NoLock);
 
 	project->queue_view = project_create_view(project);
-	project->id = insert_project(project, options);
 	sample_seed(project, &ranking, &seen, &complete);
+	project->id = insert_project(project, options, complete ? seen : -1);
 	ranking_write(project, &ranking);
 
 	values[0] = CStringGetTextDatum(project->name);
