@@ -533,9 +533,32 @@ valid_text_encoder(const Encoder *encoder)
 	return true;
 }
 
+/*
+ * The projection, left in the reader's bytes where that is wanted and they
+ * can be used as they are.
+ */
+static void
+read_projection(const Caller *caller, Reader *reader, bool in_place, Encoder *encoder)
+{
+	size_t		count = (size_t) encoder->vocabulary * (size_t) encoder->dims;
+	const unsigned char *bytes = reader->bytes + reader->position;
+	const uint16_t one = 1;
+	bool		little_endian = *(const unsigned char *) &one == 1;
+
+	if (!in_place || !little_endian || (uintptr_t) bytes % sizeof(int16_t) != 0 ||
+		reader_left(reader) / sizeof(int16_t) < count)
+	{
+		encoder->mantissa = read_i16s(reader, caller, count);
+		return;
+	}
+	encoder->mantissa = (int16_t *) (uintptr_t) bytes;	/* only ever read */
+	encoder->borrowed = true;
+	reader->position += count * sizeof(int16_t);
+}
+
 /* Fills in an encoder of known dims; on failure the caller frees it. */
 Status
-text_encoder_read(const Caller *caller, Reader *reader, Encoder *encoder)
+text_encoder_read(const Caller *caller, Reader *reader, bool in_place, Encoder *encoder)
 {
 	uint32_t	vocabulary = read_u32(reader);
 	uint32_t	words = read_u32(reader);
@@ -550,7 +573,7 @@ text_encoder_read(const Caller *caller, Reader *reader, Encoder *encoder)
 	encoder->hash = read_u64s(reader, caller, vocabulary);
 	encoder->idf = read_floats(reader, caller, vocabulary);
 	encoder->scale = read_floats(reader, caller, vocabulary);
-	encoder->mantissa = read_i16s(reader, caller, (size_t) vocabulary * (size_t) encoder->dims);
+	read_projection(caller, reader, in_place, encoder);
 	if (reader->failed)
 		return STATUS_CORRUPT;
 	if (encoder->hash == NULL || encoder->idf == NULL || encoder->scale == NULL ||

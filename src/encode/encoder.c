@@ -52,7 +52,8 @@ encoder_free(const Caller *caller, Encoder *encoder)
 	release(caller, encoder->hash);
 	release(caller, encoder->idf);
 	release(caller, encoder->scale);
-	release(caller, encoder->mantissa);
+	if (!encoder->borrowed)
+		release(caller, encoder->mantissa);
 	release(caller, encoder->slots);
 	release(caller, encoder);
 }
@@ -103,12 +104,9 @@ encoder_write(const Encoder *encoder, Writer *writer)
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
-/*
- * Reads what encoder_write has written; the reader may hold more behind it.
- * STATUS_CORRUPT for anything else, STATUS_NO_MEMORY.
- */
-Status
-encoder_read(const Caller *caller, Reader *reader, Encoder **encoder)
+/* Both ways of reading. */
+static Status
+read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **encoder)
 {
 	uint32_t	magic = read_u32(reader);
 	uint32_t	version = read_u32(reader);
@@ -126,7 +124,7 @@ encoder_read(const Caller *caller, Reader *reader, Encoder **encoder)
 	if (read == NULL)
 		return STATUS_NO_MEMORY;
 	if (kind == ENCODER_TEXT)
-		status = text_encoder_read(caller, reader, read);
+		status = text_encoder_read(caller, reader, in_place, read);
 	if (status != STATUS_OK)
 	{
 		encoder_free(caller, read);
@@ -134,4 +132,20 @@ encoder_read(const Caller *caller, Reader *reader, Encoder **encoder)
 	}
 	*encoder = read;
 	return STATUS_OK;
+}
+
+/*
+ * Reads what encoder_write has written; the reader may hold more behind it.
+ * STATUS_CORRUPT for anything else, STATUS_NO_MEMORY.
+ */
+Status
+encoder_read(const Caller *caller, Reader *reader, Encoder **encoder)
+{
+	return read_encoder(caller, reader, false, encoder);
+}
+
+Status
+encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder)
+{
+	return read_encoder(caller, reader, true, encoder);
 }

@@ -84,6 +84,13 @@ extern Status terms_unpack(const Encoder *encoder, const unsigned char *bytes, s
 /* Stored form; the reader accepts what any version has written. */
 extern Status encoder_write(const Encoder *encoder, Writer *writer);
 extern Status encoder_read(const Caller *caller, Reader *reader, Encoder **encoder);
+
+/*
+ * The same, but the projection (nearly all of it) stays where it is in the
+ * reader's bytes if they are aligned to 2 and little-endian: they must then
+ * outlive the encoder unchanged, as a mapped file does.
+ */
+extern Status encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder);
 extern void encoder_free(const Caller *caller, Encoder *encoder);
 
 /* An encoder of vectors of a given length. */

@@ -41,6 +41,7 @@ struct Encoder
 	float	   *idf;			/* vocabulary */
 	float	   *scale;			/* vocabulary; of the mantissas */
 	int16_t    *mantissa;		/* vocabulary x dims: projection = scale * mantissa */
+	bool		borrowed;		/* mantissa lies in the bytes that were read */
 
 	/* Derived from the above when it is read */
 	int			slot_bits;
@@ -64,6 +65,7 @@ extern Status encode_terms(const Encoder *encoder, const char *utf8, size_t leng
 						   Encoding *encoding);
 
 extern Status text_encoder_write(const Encoder *encoder, Writer *writer);
-extern Status text_encoder_read(const Caller *caller, Reader *reader, Encoder *encoder);
+extern Status text_encoder_read(const Caller *caller, Reader *reader, bool in_place,
+								Encoder *encoder);
 
 #endif							/* HUMANLOOP_ENCODER_INTERNAL_H */

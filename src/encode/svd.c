@@ -38,13 +38,24 @@
 #include "encoder_internal.h"
 
 #define OVERSAMPLE 10			/* columns beyond dims, at least */
+
+/*
+ * Larger eigenproblems take more than 100 ms and cannot be stopped.  Blocks
+ * of more columns are not oversampled, and the result is an orthonormal basis
+ * of the same space, but not turned towards the singular vectors: nothing
+ * that looks at lengths and angles only, as all models here do, can tell.
+ */
+#define MOST_EIGEN_COLUMNS 528
+
 #define PANEL 64				/* columns that a product with A treats at once */
 #define COLUMN_MULTIPLE 16		/* that the number of columns is rounded up to */
 #define POWER_ITERATIONS 2
-#define SKETCH_ENTRIES 4		/* of a row of the sign matrix */
+#define SKETCH_ENTRIES 4		/* of a row of the sign matrix, at least */
+#define ROW_WORK 8				/* a row's sums cost as much as so many entries */
+#define SKETCH_COLUMN 32		/* of a column, on average: none stays empty */
 
 #define BLOCK_ROWS 512			/* of a dense factor, in double at a time */
-#define ENTRIES_A_STEP 200000	/* of a, between two questions whether to stop */
+#define ENTRIES_A_STEP 50000	/* of a, between two questions whether to stop */
 
 /*
  * Squared singular values below this share of the largest are rounding errors
@@ -79,6 +90,8 @@ block_columns(size_t rows, size_t columns, int dims)
 	size_t		l = ((size_t) dims + OVERSAMPLE + COLUMN_MULTIPLE - 1) /
 		COLUMN_MULTIPLE * COLUMN_MULTIPLE;
 
+	if (l > MOST_EIGEN_COLUMNS)
+		l = (size_t) dims;
 	if (l > rows)
 		l = rows;
 	if (l > columns)
@@ -94,7 +107,8 @@ truncated_svd_bytes(size_t rows, size_t columns, size_t entries, int dims)
 	return (rows + columns) * l * sizeof(float) +
 		(columns + 2) * sizeof(size_t) + entries * (sizeof(uint32_t) + sizeof(float)) +
 		(BLOCK_ROWS + 2 * l + 1) * l * sizeof(double) +
-		BLOCK_ROWS * l * sizeof(float) + l * l * sizeof(float);
+		BLOCK_ROWS * l * sizeof(float) + l * l * sizeof(float) +
+		columns * sizeof(uint64_t);
 }
 
 /*
@@ -236,7 +250,7 @@ sparse_times_dense(const Caller *caller, const SparseMatrix *a, const float *x, 
 			else
 				sum_rows(sums, width, x + panel, (size_t) l, a->index + from,
 						 a->value + from, entries);
-			work += entries + 1;
+			work += entries + ROW_WORK;
 			if (work > ENTRIES_A_STEP)
 			{
 				work = 0;
@@ -249,28 +263,27 @@ sparse_times_dense(const Caller *caller, const SparseMatrix *a, const float *x, 
 }
 
 /*
- * Y = A S, S with SKETCH_ENTRIES random signs in random columns of each row.
- * They follow from the seed and the number of the row alone, so that S needs
- * no memory.
+ * Y = A S, S with a few random signs in random columns of each row.
+ * They follow from 64 random bits a row, so that S itself needs no memory.
  */
 static Status
 sketch(Svd *svd, uint64_t seed)
 {
 	const SparseMatrix *a = svd->a;
 	int			l = svd->columns;
-	size_t		asked = 0;
+	int			entries = SKETCH_ENTRIES;
+	size_t		work = 0;
 	uint64_t   *signs;
+	Random		random;
 
 	signs = allocate_array(svd->caller, (size_t) a->columns, sizeof(uint64_t));
 	if (signs == NULL)
 		return STATUS_NO_MEMORY;
-	{
-		Random		random;
-
-		random_seed(&random, seed);
-		for (int i = 0; i < a->columns; i++)
-			signs[i] = random_bits(&random);
-	}
+	random_seed(&random, seed);
+	for (int i = 0; i < a->columns; i++)
+		signs[i] = random_bits(&random);
+	if (a->columns > 0 && (int64_t) a->columns * entries < (int64_t) l * SKETCH_COLUMN)
+		entries = (int) ((int64_t) l * SKETCH_COLUMN / a->columns) + 1;
 	memset(svd->y, 0, (size_t) a->rows * (size_t) l * sizeof(float));
 	for (int i = 0; i < a->rows; i++)
 	{
@@ -280,7 +293,7 @@ sketch(Svd *svd, uint64_t seed)
 		{
 			uint64_t	bits = signs[a->index[k]];
 
-			for (int e = 0; e < SKETCH_ENTRIES; e++)
+			for (int e = 0; e < entries; e++)
 			{
 				uint32_t	place;
 
@@ -288,14 +301,15 @@ sketch(Svd *svd, uint64_t seed)
 				place = (uint32_t) ((bits >> 33) * (uint64_t) l >> 31);
 				sum[place] += (bits >> 32 & 1) ? a->value[k] : -a->value[k];
 			}
-			if (k - asked > ENTRIES_A_STEP)
+		}
+		work += (a->start[i + 1] - a->start[i]) * (size_t) entries + 1;
+		if (work > ENTRIES_A_STEP)
+		{
+			work = 0;
+			if (stopped(svd->caller))
 			{
-				asked = k;
-				if (stopped(svd->caller))
-				{
-					release(svd->caller, signs);
-					return STATUS_STOPPED;
-				}
+				release(svd->caller, signs);
+				return STATUS_STOPPED;
 			}
 		}
 	}
@@ -529,7 +543,9 @@ svd_compute(Svd *svd, int dims, uint64_t seed, int *found)
 		return STATUS_OK;
 	TRY(sparse_times_dense(svd->caller, &svd->transposed, svd->y, svd->columns, svd->z));
 	TRY(gram_matrix(svd, svd->z, a->columns));
-	TRY(eigen_basis(svd, dims, found));
+	*found = svd->columns;
+	if (svd->columns <= MOST_EIGEN_COLUMNS || !cholesky_basis(svd))
+		TRY(eigen_basis(svd, dims, found));
 	return *found == 0 ? STATUS_OK : apply_basis(svd, svd->z, a->columns, *found);
 }
 

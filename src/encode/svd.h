@@ -23,7 +23,8 @@ typedef struct SparseMatrix
 /*
  * The first `dims` right singular vectors of a, by falling singular value, as
  * columns of a row-major matrix of a->columns rows; fewer where the numerical
- * rank is lower, but at least one column (of zeros where a is zero).
+ * rank is lower, but at least one column (of zeros where a is zero).  Beyond
+ * 528 columns: an orthonormal basis of the space that they span.
  *
  * *vectors is allocated, *found is its number of columns.
  * STATUS_NO_MEMORY, STATUS_STOPPED, STATUS_NOT_FINITE.

@@ -29,7 +29,7 @@
 /* An n-gram must be in so many rows to be a term */
 #define MIN_ROWS 2
 
-#define MAX_DIMS 4096
+#define MAX_DIMS 2048
 
 /* What the smallest plan grants each row of the sample */
 #define LEAST_TEXT 256			/* bytes */

@@ -96,7 +96,7 @@ cross_fit_memory(int n, int features, int classes, int folds)
 	size_t		D = features;
 	size_t		K = classes;
 
-	return sizeof(double) * (2 * D * D + (folds + 1) * D * K + 2 * n * K) +
+	return sizeof(double) * (2 * D * D + (folds + 2) * D * K + 2 * n * K) +
 		(size_t) n * (2 * sizeof(int) + 4) + 16 * K + head_fit_memory(features, classes);
 }
 
@@ -457,6 +457,8 @@ typedef struct QuickSearch
 	RowSet		rest;
 	RowSet		held;
 	double	   *gram;			/* D x D, of rest */
+	double	   *best;			/* D x K: weights of the best so far */
+	double		best_loss;
 	double	   *logits;			/* held x K */
 	int		   *label;			/* of held */
 	bool	   *usable;
@@ -475,9 +477,16 @@ quick_loss(const Caller *caller, void *state, double prior_precision, Choice *ch
 	TRY(head_logits(caller, fit->design, search->held, fit->weights, search->logits));
 	choice->prior_precision = prior_precision;
 	choice->penalty = prior_penalty(fit, prior_precision);
-	return calibrate(caller, search->logits, search->label, search->usable,
-					 search->held.count, fit->design->classes,
-					 &choice->scale, &choice->loss);
+	TRY(calibrate(caller, search->logits, search->label, search->usable,
+				  search->held.count, fit->design->classes,
+				  &choice->scale, &choice->loss));
+	if (choice->loss + choice->penalty < search->best_loss)
+	{
+		search->best_loss = choice->loss + choice->penalty;
+		memcpy(search->best, fit->weights,
+			   sizeof(double) * fit->design->features * fit->design->classes);
+	}
+	return STATUS_OK;
 }
 
 /* The search of choose_prior_quickly, its memory in place. */
@@ -493,14 +502,17 @@ search_quickly(const Caller *caller, QuickSearch *search, const double *grid, in
 		search->usable[i] = fit->usable[search->held.index[i]];
 	}
 	TRY(head_gram(caller, fit->design, search->rest, 1.0, search->gram));
+	search->best_loss = INFINITY;
 	TRY(descend(caller, quick_loss, search, grid, count, start, choice));
+	memcpy(fit->weights, search->best,
+		   sizeof(double) * fit->design->features * fit->design->classes);
 	choice->rows = search->held.count;
 	return STATUS_OK;
 }
 
 /*
- * Prior precision on the first fold; see choose.h.  Its weights stay, for the
- * folds to start from.
+ * Prior precision on the first fold; see choose.h.  The best weights stay, for
+ * the first fold to start from.
  */
 Status
 choose_prior_quickly(const Caller *caller, CrossFit *fit, const double *grid,
@@ -514,7 +526,8 @@ choose_prior_quickly(const Caller *caller, CrossFit *fit, const double *grid,
 
 	search.fit = fit;
 	search.gram = allocate_array(caller, D * D, sizeof(double));
-	if (list != NULL && search.gram != NULL)
+	search.best = allocate_array(caller, D * K, sizeof(double));
+	if (list != NULL && search.gram != NULL && search.best != NULL)
 	{
 		int			kept = 0;
 
@@ -532,6 +545,7 @@ choose_prior_quickly(const Caller *caller, CrossFit *fit, const double *grid,
 			status = search_quickly(caller, &search, grid, count, start, choice);
 	}
 	release(caller, search.gram);
+	release(caller, search.best);
 	release(caller, search.logits);
 	release(caller, search.label);
 	release(caller, search.usable);

@@ -54,9 +54,12 @@ typedef struct Fit
 	double	   *next_weights;
 	double	   *next_gradient;
 	double	   *direction;
+	double	   *rest;			/* of the gradient, for the two loops */
 	double	   *solved;			/* C^-1 gradient */
-	double	   *step[MEMORY];	/* changes of W, and of the gradient with it */
-	double	   *change[MEMORY];
+	double	   *next_solved;
+	double	   *step[MEMORY];	/* changes of W, of the gradient with it, and */
+	double	   *change[MEMORY]; /* C^-1 of that: so a step solves only once, */
+	double	   *solved_change[MEMORY];	/* for the gradient it ends with */
 	double		product[MEMORY];	/* step . change */
 	double		scale;			/* of C^-1, from the last pair */
 	int			pairs;			/* remembered */
@@ -124,20 +127,11 @@ label_loss(double *restrict logits, int classes, int label)
 FOR_EACH_PROCESSOR static double
 label_loss_float(float *restrict logits, int classes, int label)
 {
-	float		largest = logits[0];
+	float		largest = largest_float(logits, classes);
 	float		chosen = logits[label];
-	float		sum = 0.0f;
-	float		inverse;
+	float		sum = exponentiate_float(logits, classes, largest);
 
-	for (int k = 1; k < classes; k++)
-		largest = logits[k] > largest ? logits[k] : largest;
-	for (int k = 0; k < classes; k++)
-		logits[k] = exp_float(logits[k] - largest);
-	for (int k = 0; k < classes; k++)
-		sum += logits[k];
-	inverse = 1.0f / sum;
-	for (int k = 0; k < classes; k++)
-		logits[k] *= inverse;
+	scale_float(logits, classes, 1.0f / sum);
 	logits[label] -= 1.0f;
 	return log(sum) + largest - chosen;
 }
@@ -234,26 +228,25 @@ static void
 find_direction(Fit *fit)
 {
 	double		alpha[MEMORY];
-	double	   *q = fit->direction;
 
-	for (int i = 0; i < fit->size; i++)
-		q[i] = fit->gradient[i];
+	memcpy(fit->rest, fit->gradient, sizeof(double) * fit->size);
+	memcpy(fit->direction, fit->solved, sizeof(double) * fit->size);
 	for (int i = 0; i < fit->pairs; i++)
 	{
 		int			at = (fit->newest + MEMORY - i) % MEMORY;
 
-		alpha[at] = dot(fit->size, fit->step[at], q) / fit->product[at];
-		add_scaled(fit->size, -alpha[at], fit->change[at], q);
+		alpha[at] = dot(fit->size, fit->step[at], fit->rest) / fit->product[at];
+		add_scaled(fit->size, -alpha[at], fit->change[at], fit->rest);
+		add_scaled(fit->size, -alpha[at], fit->solved_change[at], fit->direction);
 	}
-	precondition(fit, q, fit->solved);
 	for (int i = 0; i < fit->size; i++)
-		q[i] = fit->scale * fit->solved[i];
+		fit->direction[i] *= fit->scale;
 	for (int i = fit->pairs - 1; i >= 0; i--)
 	{
 		int			at = (fit->newest + MEMORY - i) % MEMORY;
-		double		beta = dot(fit->size, fit->change[at], q) / fit->product[at];
+		double		beta = dot(fit->size, fit->change[at], fit->direction) / fit->product[at];
 
-		add_scaled(fit->size, alpha[at] - beta, fit->step[at], q);
+		add_scaled(fit->size, alpha[at] - beta, fit->step[at], fit->direction);
 	}
 }
 
@@ -267,12 +260,14 @@ remember(Fit *fit, const double *weights)
 	int			at = (fit->newest + 1) % MEMORY;
 	double	   *step = fit->step[at];
 	double	   *change = fit->change[at];
+	double	   *solved = fit->solved_change[at];
 	double		product;
 
 	for (int i = 0; i < fit->size; i++)
 	{
 		step[i] = fit->next_weights[i] - weights[i];
 		change[i] = fit->next_gradient[i] - fit->gradient[i];
+		solved[i] = fit->next_solved[i] - fit->solved[i];
 	}
 	product = dot(fit->size, step, change);
 	if (!(product > 1e-12 * dot(fit->size, change, change)))
@@ -282,12 +277,20 @@ remember(Fit *fit, const double *weights)
 			fit->pairs--;
 		return;
 	}
-	precondition(fit, change, fit->solved);
-	fit->scale = product / dot(fit->size, change, fit->solved);
+	fit->scale = product / dot(fit->size, change, solved);
 	fit->product[at] = product;
 	fit->newest = at;
 	if (fit->pairs < MEMORY)
 		fit->pairs++;
+}
+
+static void
+exchange(double **a, double **b)
+{
+	double	   *spare = *a;
+
+	*a = *b;
+	*b = spare;
 }
 
 /*
@@ -315,13 +318,11 @@ take_step(Fit *fit, double *weights, double *value, bool *moved)
 	*moved = next <= *value;
 	if (*moved)
 	{
-		double	   *spare = fit->gradient;
-
+		precondition(fit, fit->next_gradient, fit->next_solved);
 		remember(fit, weights);
-		for (int i = 0; i < fit->size; i++)
-			weights[i] = fit->next_weights[i];
-		fit->gradient = fit->next_gradient;
-		fit->next_gradient = spare;
+		memcpy(weights, fit->next_weights, sizeof(double) * fit->size);
+		exchange(&fit->gradient, &fit->next_gradient);
+		exchange(&fit->solved, &fit->next_solved);
 		*value = next;
 	}
 	return STATUS_OK;
@@ -357,11 +358,14 @@ fit_allocate(Fit *fit, bool with_factor)
 		ok = (fit->next_weights = allocate_array(caller, size, sizeof(double))) != NULL && ok;
 		ok = (fit->next_gradient = allocate_array(caller, size, sizeof(double))) != NULL && ok;
 		ok = (fit->direction = allocate_array(caller, size, sizeof(double))) != NULL && ok;
+		ok = (fit->rest = allocate_array(caller, size, sizeof(double))) != NULL && ok;
 		ok = (fit->solved = allocate_array(caller, size, sizeof(double))) != NULL && ok;
+		ok = (fit->next_solved = allocate_array(caller, size, sizeof(double))) != NULL && ok;
 		for (int i = 0; i < MEMORY; i++)
 		{
 			ok = (fit->step[i] = allocate_array(caller, size, sizeof(double))) != NULL && ok;
 			ok = (fit->change[i] = allocate_array(caller, size, sizeof(double))) != NULL && ok;
+			ok = (fit->solved_change[i] = allocate_array(caller, size, sizeof(double))) != NULL && ok;
 		}
 	}
 	return ok ? STATUS_OK : STATUS_NO_MEMORY;
@@ -383,11 +387,14 @@ fit_free(Fit *fit)
 	release(caller, fit->next_weights);
 	release(caller, fit->next_gradient);
 	release(caller, fit->direction);
+	release(caller, fit->rest);
 	release(caller, fit->solved);
+	release(caller, fit->next_solved);
 	for (int i = 0; i < MEMORY; i++)
 	{
 		release(caller, fit->step[i]);
 		release(caller, fit->change[i]);
+		release(caller, fit->solved_change[i]);
 	}
 }
 
@@ -398,7 +405,7 @@ head_fit_memory(int features, int classes)
 	size_t		D = features;
 	size_t		K = classes;
 
-	return sizeof(double) * (DESIGN_BLOCK * (D + K) + D * D + (7 + 2 * MEMORY) * D * K);
+	return sizeof(double) * (DESIGN_BLOCK * (D + K) + D * D + (9 + 3 * MEMORY) * D * K);
 }
 
 /* The lower Cholesky factor of gram/K + lam I. */
@@ -423,12 +430,11 @@ minimise(Fit *fit, const HeadOptions *options, double *weights, double *objectiv
 	bool		moved = true;
 
 	TRY(evaluate(fit, weights, objective, fit->gradient));
+	precondition(fit, fit->gradient, fit->solved);
 	for (int i = 0; i < options->max_iterations; i++)
 	{
-		double		decrement;
+		double		decrement = dot(fit->size, fit->gradient, fit->solved);
 
-		precondition(fit, fit->gradient, fit->solved);
-		decrement = dot(fit->size, fit->gradient, fit->solved);
 		if (!isfinite(decrement))
 			return STATUS_NOT_FINITE;
 		if (!moved || decrement <= options->tolerance * fmax(1.0, fabs(*objective)))

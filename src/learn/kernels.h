@@ -128,4 +128,69 @@ exp_double(double x)
 	return p * power;
 }
 
+/*
+ * The largest of n numbers, and e^(x - largest) in their place with its sum.
+ * In strips of a fixed length, which compilers vectorise without being told
+ * that sums may be reordered.
+ */
+ALWAYS_INLINE float
+largest_float(const float *x, int n)
+{
+	float		strip[16];
+	float		largest = x[0];
+	int			i = 0;
+
+	if (n >= 16)
+	{
+		for (int j = 0; j < 16; j++)
+			strip[j] = x[j];
+		for (i = 16; i + 16 <= n; i += 16)
+			for (int j = 0; j < 16; j++)
+				strip[j] = x[i + j] > strip[j] ? x[i + j] : strip[j];
+		for (int j = 0; j < 16; j++)
+			largest = strip[j] > largest ? strip[j] : largest;
+	}
+	for (; i < n; i++)
+		largest = x[i] > largest ? x[i] : largest;
+	return largest;
+}
+
+ALWAYS_INLINE float
+exponentiate_float(float *x, int n, float largest)
+{
+	float		strip[16] = {0};
+	float		sum = 0.0f;
+	int			i;
+
+	for (i = 0; i + 16 <= n; i += 16)
+		for (int j = 0; j < 16; j++)
+		{
+			float		e = exp_float(x[i + j] - largest);
+
+			x[i + j] = e;
+			strip[j] += e;
+		}
+	for (; i < n; i++)
+	{
+		x[i] = exp_float(x[i] - largest);
+		sum += x[i];
+	}
+	for (int j = 0; j < 16; j++)
+		sum += strip[j];
+	return sum;
+}
+
+/* x *= factor */
+ALWAYS_INLINE void
+scale_float(float *x, int n, float factor)
+{
+	int			i;
+
+	for (i = 0; i + 16 <= n; i += 16)
+		for (int j = 0; j < 16; j++)
+			x[i + j] *= factor;
+	for (; i < n; i++)
+		x[i] *= factor;
+}
+
 #endif							/* HUMANLOOP_KERNELS_H */

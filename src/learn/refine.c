@@ -274,6 +274,8 @@ decide_fold(Solver *solver, const int *fold, int which, Random *random, float *f
 	rest.bias = spare_bias;
 	for (int i = 0; i < solver->n; i++)
 	{
+		if (i % ROWS_BETWEEN_STOPS == 0 && stopped(solver->caller))
+			return STATUS_STOPPED;
 		if (fold[i] == which)
 			take_out(&rest, i);
 		else
@@ -285,12 +287,15 @@ decide_fold(Solver *solver, const int *fold, int which, Random *random, float *f
 		TRY(run_epoch(&rest, rest.order, count));
 	}
 	for (int i = 0; i < solver->n; i++)
-		if (fold[i] == which)
-		{
-			decide(&rest, i);
-			memcpy(features + (size_t) i * solver->columns, rest.decision,
-				   sizeof(float) * solver->columns);
-		}
+	{
+		if (i % ROWS_BETWEEN_STOPS == 0 && stopped(solver->caller))
+			return STATUS_STOPPED;
+		if (fold[i] != which)
+			continue;
+		decide(&rest, i);
+		memcpy(features + (size_t) i * solver->columns, rest.decision,
+			   sizeof(float) * solver->columns);
+	}
 	return STATUS_OK;
 }
 

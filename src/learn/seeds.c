@@ -33,7 +33,7 @@ typedef struct Seeds
 {
 	const Caller *caller;
 	int			m;				/* rows in the sample */
-	int		   *sample;			/* m: their numbers */
+	int		   *order;			/* n: rows in random order, the sample first */
 	float	   *similar;		/* m x m: cosines */
 	float	   *covered;		/* m: largest cosine with a chosen row */
 	float	   *bound;			/* m: of the gain, from when last computed */
@@ -95,23 +95,18 @@ compare(Seeds *seeds, const float *dense, int n, int dims, uint64_t seed)
 {
 	int			m = seeds->m;
 	float	   *rows = allocate_array(seeds->caller, (size_t) m * dims, sizeof(float));
-	int		   *order = allocate_array(seeds->caller, n, sizeof(int));
-	Status		status = rows != NULL && order != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+	Status		status = STATUS_OK;
 	Random		random;
 
-	if (status == STATUS_OK)
-	{
-		random_seed(&random, seed);
-		for (int i = 0; i < n; i++)
-			order[i] = i;
-		random_shuffle(&random, order, n);
-		for (int i = 0; i < m; i++)
-		{
-			seeds->sample[i] = order[i];
-			memcpy(rows + (size_t) i * dims, dense + (size_t) order[i] * dims,
-				   sizeof(float) * dims);
-		}
-	}
+	if (rows == NULL)
+		return STATUS_NO_MEMORY;
+	random_seed(&random, seed);
+	for (int i = 0; i < n; i++)
+		seeds->order[i] = i;
+	random_shuffle(&random, seeds->order, n);
+	for (int i = 0; i < m; i++)
+		memcpy(rows + (size_t) i * dims, dense + (size_t) seeds->order[i] * dims,
+			   sizeof(float) * dims);
 	for (int first = 0; first < m && status == STATUS_OK; first += DESIGN_BLOCK)
 	{
 		int			count = m - first < DESIGN_BLOCK ? m - first : DESIGN_BLOCK;
@@ -126,7 +121,6 @@ compare(Seeds *seeds, const float *dense, int n, int dims, uint64_t seed)
 			status = STATUS_STOPPED;
 	}
 	release(seeds->caller, rows);
-	release(seeds->caller, order);
 	return status;
 }
 
@@ -148,7 +142,7 @@ start_heap(Seeds *seeds)
 	return STATUS_OK;
 }
 
-/* The greedy choice itself. */
+/* The greedy choice itself, of count <= m rows. */
 static Status
 choose(Seeds *seeds, int count, int *chosen)
 {
@@ -175,7 +169,7 @@ choose(Seeds *seeds, int count, int *chosen)
 				break;
 		}
 		row = seeds->heap[0];
-		chosen[picked] = seeds->sample[row];
+		chosen[picked] = seeds->order[row];
 		seeds->heap[0] = seeds->heap[--seeds->size];
 		if (seeds->size > 0)
 			sink(seeds, 0);
@@ -189,7 +183,8 @@ choose(Seeds *seeds, int count, int *chosen)
 
 /*
  * The first rows to ask about; see acquisition.h.  Holds some
- * 4 * (4 count)^2 bytes (at least 16 MB from 2,048 rows on, at most 256 MB).
+ * 4 * (4 count)^2 bytes, at least 16 MB from 2,048 rows on and at most
+ * 256 MB: beyond 8,192 rows, what is left comes in random order.
  */
 Status
 choose_seed_batch(const Caller *caller, const float *dense, int n, int dims,
@@ -205,22 +200,23 @@ choose_seed_batch(const Caller *caller, const float *dense, int n, int dims,
 		return STATUS_OK;
 	wanted = wanted < SAMPLE_LEAST ? SAMPLE_LEAST : wanted;
 	wanted = wanted > SAMPLE_MOST ? SAMPLE_MOST : wanted;
-	wanted = wanted < count ? count : wanted;
 	seeds.caller = caller;
 	seeds.m = wanted < n ? (int) wanted : n;
-	seeds.sample = allocate_array(caller, seeds.m, sizeof(int));
+	seeds.order = allocate_array(caller, n, sizeof(int));
 	seeds.similar = allocate_array(caller, (size_t) seeds.m * seeds.m, sizeof(float));
 	seeds.covered = allocate_array(caller, seeds.m, sizeof(float));
 	seeds.bound = allocate_array(caller, seeds.m, sizeof(float));
 	seeds.heap = allocate_array(caller, seeds.m, sizeof(int));
-	if (seeds.sample != NULL && seeds.similar != NULL && seeds.covered != NULL &&
+	if (seeds.order != NULL && seeds.similar != NULL && seeds.covered != NULL &&
 		seeds.bound != NULL && seeds.heap != NULL)
 		status = compare(&seeds, dense, n, dims, seed);
 	if (status == STATUS_OK)
 		status = start_heap(&seeds);
 	if (status == STATUS_OK)
-		status = choose(&seeds, count, chosen);
-	release(caller, seeds.sample);
+		status = choose(&seeds, count < seeds.m ? count : seeds.m, chosen);
+	for (int i = seeds.m; i < count && status == STATUS_OK; i++)
+		chosen[i] = seeds.order[i];
+	release(caller, seeds.order);
 	release(caller, seeds.similar);
 	release(caller, seeds.covered);
 	release(caller, seeds.bound);

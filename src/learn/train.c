@@ -33,12 +33,15 @@
 
 #define CAREFUL_TOLERANCE 1e-6
 #define SEARCH_TOLERANCE 1e-3
-#define FOLD_TOLERANCE 2e-4
-#define FINAL_TOLERANCE 3e-5
+#define FOLD_TOLERANCE 4e-4
+#define FINAL_TOLERANCE 5e-5
 
-/* Refined features must lower the loss this far: at few labels a small gain
- * is luck, and more features make the choice of what to ask less sure. */
-#define REFINE_GAIN 0.97
+/*
+ * Refined features must lower the loss by so many nats times the root of the
+ * number of rows, which is how far luck alone goes: at few labels more
+ * features make the choice of what to ask less sure.
+ */
+#define REFINE_GAIN 0.4
 
 /* Logit that a refined feature of its own class starts with. */
 #define REFINE_START 4.0
@@ -264,7 +267,8 @@ choose_candidate(Trainer *trainer)
 	{
 		TRY(validate(trainer, &trainer->dense));
 		if (!refine ||
-			trainer->refined.choice.loss > REFINE_GAIN * trainer->dense.choice.loss)
+			trainer->refined.choice.loss + REFINE_GAIN * sqrt(rows->n) >
+			trainer->dense.choice.loss)
 			trainer->best = &trainer->dense;
 	}
 	return STATUS_OK;

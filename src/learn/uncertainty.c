@@ -76,20 +76,15 @@ score_scratch(int classes)
 FOR_EACH_PROCESSOR int
 predict_row(const float *restrict logits, int classes, float *restrict probability)
 {
+	float		largest = largest_float(logits, classes);
 	int			best = 0;
-	float		sum = 0.0f;
-	float		inverse;
+	float		sum;
 
-	for (int k = 1; k < classes; k++)
-		if (logits[k] > logits[best])
-			best = k;
-	for (int k = 0; k < classes; k++)
-		probability[k] = exp_float(logits[k] - logits[best]);
-	for (int k = 0; k < classes; k++)
-		sum += probability[k];
-	inverse = 1.0f / sum;
-	for (int k = 0; k < classes; k++)
-		probability[k] *= inverse;
+	while (best < classes - 1 && logits[best] != largest)
+		best++;
+	memcpy(probability, logits, sizeof(float) * classes);
+	sum = exponentiate_float(probability, classes, largest);
+	scale_float(probability, classes, 1.0f / sum);
 	return best;
 }
 
