@@ -67,7 +67,8 @@ BLAS_MODULE = humanloop_blas$(DLSUFFIX)
 
 # PGXS tracks no headers in a server built without dependency tracking.
 $(OBJS) $(BLAS_OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
-$(BLAS_OBJS): override CPPFLAGS += $(BLAS_CFLAGS)
+# An assertion that fails would end the whole server.
+$(BLAS_OBJS): override CPPFLAGS += $(BLAS_CFLAGS) -DNDEBUG
 $(shlib): src/exports.map
 
 all: $(BLAS_MODULE)

@@ -73,6 +73,7 @@ CREATE TABLE hl_current_answer
 	project_id    integer NOT NULL,
 	item          text NOT NULL,
 	annotator     text NOT NULL,
+	id            bigint NOT NULL UNIQUE,     -- of the first answer; stays when it is replaced
 	answer_id     bigint NOT NULL,
 	label         text,
 	answered_at   timestamptz NOT NULL,
@@ -369,7 +370,7 @@ COMMENT ON FUNCTION hl_undo(text, text, text)
 IS 'takes the annotator''s current answer back';
 
 CREATE VIEW hl_labels WITH (security_barrier = true) AS
-	SELECT a.answer_id AS id, p.name AS project, a.item, a.label, a.annotator,
+	SELECT a.id, p.name AS project, a.item, a.label, a.annotator,
 		   a.answered_at AS labelled_at
 	FROM @extschema@.hl_project p
 	JOIN @extschema@.hl_current_answer a ON a.project_id OPERATOR(pg_catalog.=) p.id

@@ -99,8 +99,8 @@ block_of(RowSet rows, int first)
 
 /*
  * Turns one row of logits (K) into the gradient with respect to them,
- * softmax - target, and returns its loss.  With soft_target_loss_float the
- * only place that knows what a label is to the head.
+ * softmax - target, and returns its loss.  This and label_loss_float are the
+ * only places that know what a label is to the head.
  */
 FOR_EACH_PROCESSOR static double
 label_loss(double *restrict logits, int classes, int label)

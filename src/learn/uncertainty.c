@@ -88,25 +88,21 @@ predict_row(const float *restrict logits, int classes, float *restrict probabili
 	return best;
 }
 
-/*
- * The draws' entropies and mean probabilities for slots classes with these
- * means and standard deviations; drawn is slots x DRAWS of scratch.  Returns
- * the mean entropy; *total is the entropy of the mean.
- */
-FOR_EACH_PROCESSOR static float
-draw(const float *restrict mean, const float *restrict deviation, int slots,
-	 const float *restrict normal, const Undrawn *undrawn, float *restrict drawn,
-	 float *total)
+/* Sums over the classes, for each draw; relative to the largest logit. */
+typedef struct DrawSums
 {
 	float		largest[DRAWS];
-	float		sum[DRAWS];
-	float		weighted[DRAWS];
-	float		inverse[DRAWS];
-	double		aleatoric = 0.0;
-	double		entropy = 0.0;
+	float		sum[DRAWS];		/* of e^f; later its inverse */
+	float		weighted[DRAWS];	/* of e^f f */
+} DrawSums;
 
+/* The largest logit of each draw, and what the undrawn classes bring. */
+FOR_EACH_PROCESSOR static void
+start_draws(const float *restrict mean, const float *restrict deviation, int slots,
+			const float *restrict normal, const Undrawn *undrawn, DrawSums *restrict sums)
+{
 	for (int d = 0; d < DRAWS; d++)
-		largest[d] = undrawn->sum > 0.0f ? undrawn->largest : -INFINITY;
+		sums->largest[d] = undrawn->sum > 0.0f ? undrawn->largest : -INFINITY;
 	for (int k = 0; k < slots; k++)
 	{
 		const float *restrict z = normal + (size_t) k * HALF;
@@ -118,18 +114,26 @@ draw(const float *restrict mean, const float *restrict deviation, int slots,
 			float		plus = f + s * z[d];
 			float		minus = f - s * z[d];
 
-			largest[d] = plus > largest[d] ? plus : largest[d];
-			largest[HALF + d] = minus > largest[HALF + d] ? minus : largest[HALF + d];
+			sums->largest[d] = plus > sums->largest[d] ? plus : sums->largest[d];
+			sums->largest[HALF + d] = minus > sums->largest[HALF + d] ?
+				minus : sums->largest[HALF + d];
 		}
 	}
 	for (int d = 0; d < DRAWS; d++)
 	{
-		float		shift = undrawn->largest - largest[d];
+		float		shift = undrawn->largest - sums->largest[d];
 		float		factor = exp_float(shift);
 
-		sum[d] = undrawn->sum * factor;
-		weighted[d] = (undrawn->weighted + undrawn->sum * shift) * factor;
+		sums->sum[d] = undrawn->sum * factor;
+		sums->weighted[d] = (undrawn->weighted + undrawn->sum * shift) * factor;
 	}
+}
+
+/* Adds the drawn classes to the sums; drawn (slots x DRAWS) keeps each e^f. */
+FOR_EACH_PROCESSOR static void
+add_draws(const float *restrict mean, const float *restrict deviation, int slots,
+		  const float *restrict normal, DrawSums *restrict sums, float *restrict drawn)
+{
 	for (int k = 0; k < slots; k++)
 	{
 		const float *restrict z = normal + (size_t) k * HALF;
@@ -139,24 +143,28 @@ draw(const float *restrict mean, const float *restrict deviation, int slots,
 
 		for (int d = 0; d < HALF; d++)
 		{
-			float		plus = f + s * z[d] - largest[d];
-			float		minus = f - s * z[d] - largest[HALF + d];
+			float		plus = f + s * z[d] - sums->largest[d];
+			float		minus = f - s * z[d] - sums->largest[HALF + d];
 			float		e = exp_float(plus);
 			float		g = exp_float(minus);
 
-			sum[d] += e;
-			weighted[d] += e * plus;
+			sums->sum[d] += e;
+			sums->weighted[d] += e * plus;
 			to[d] = e;
-			sum[HALF + d] += g;
-			weighted[HALF + d] += g * minus;
+			sums->sum[HALF + d] += g;
+			sums->weighted[HALF + d] += g * minus;
 			to[HALF + d] = g;
 		}
 	}
-	for (int d = 0; d < DRAWS; d++)
-	{
-		inverse[d] = 1.0f / sum[d];
-		aleatoric += logf(sum[d]) - weighted[d] * inverse[d];
-	}
+}
+
+/* Entropy of the mean of the draws' softmaxes. */
+FOR_EACH_PROCESSOR static float
+entropy_of_mean(const float *restrict drawn, int slots, const Undrawn *undrawn,
+				const DrawSums *restrict sums)
+{
+	double		entropy = 0.0;
+
 	for (int k = 0; k < slots; k++)
 	{
 		const float *restrict from = drawn + (size_t) k * DRAWS;
@@ -165,7 +173,7 @@ draw(const float *restrict mean, const float *restrict deviation, int slots,
 
 		for (int d = 0; d < DRAWS; d += 16)
 			for (int j = 0; j < 16; j++)
-				part[j] += from[d + j] * inverse[d + j];
+				part[j] += from[d + j] * sums->sum[d + j];
 		for (int j = 0; j < 16; j++)
 			p += part[j];
 		p *= 1.0f / DRAWS;
@@ -178,11 +186,35 @@ draw(const float *restrict mean, const float *restrict deviation, int slots,
 		float		m = 0.0f;
 
 		for (int d = 0; d < DRAWS; d++)
-			m += inverse[d] * exp_float(undrawn->largest - largest[d]);
+			m += sums->sum[d] * exp_float(undrawn->largest - sums->largest[d]);
 		m *= 1.0f / DRAWS;
 		entropy -= m * (undrawn->weighted + undrawn->sum * logf(m));
 	}
-	*total = (float) entropy;
+	return (float) entropy;
+}
+
+/*
+ * Draws slots classes with these means and standard deviations; drawn is
+ * slots x DRAWS of scratch.  Returns the mean of the draws' entropies,
+ * log sum e^f - sum p f; *total is the entropy of their mean.
+ */
+static float
+draw(const float *mean, const float *deviation, int slots, const float *normal,
+	 const Undrawn *undrawn, float *drawn, float *total)
+{
+	double		aleatoric = 0.0;
+	DrawSums	sums;
+
+	start_draws(mean, deviation, slots, normal, undrawn, &sums);
+	add_draws(mean, deviation, slots, normal, &sums, drawn);
+	for (int d = 0; d < DRAWS; d++)
+	{
+		float		inverse = 1.0f / sums.sum[d];
+
+		aleatoric += logf(sums.sum[d]) - sums.weighted[d] * inverse;
+		sums.sum[d] = inverse;
+	}
+	*total = entropy_of_mean(drawn, slots, undrawn, &sums);
 	return (float) (aleatoric / DRAWS);
 }
 

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/uuid.h"
 
 #include "sql/api.h"
@@ -166,7 +167,23 @@ hl_skip_uuid(PG_FUNCTION_ARGS)
 	return skip_item(fcinfo, UUIDOID);
 }
 
-/* The item may have left the source: then it is taken as it is named. */
+/* An item as the key's type writes it: '007' of an integer key is '7'. */
+static char *
+canonical_item(const Project *project, char *item)
+{
+	Oid			input;
+	Oid			parameter;
+	Oid			output;
+	bool		is_varlena;
+
+	if (!OidIsValid(project->source))
+		return item;
+	getTypeInputInfo(project->key_type, &input, &parameter);
+	getTypeOutputInfo(project->key_type, &output, &is_varlena);
+	return OidOutputFunctionCall(output, OidInputFunctionCall(input, item, parameter, -1));
+}
+
+/* The item may have left the source, so it is not looked up there. */
 static Datum
 undo_item(FunctionCallInfo fcinfo, Oid type)
 {
@@ -176,7 +193,7 @@ undo_item(FunctionCallInfo fcinfo, Oid type)
 
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_ANNOTATE);
-	item = item_argument(fcinfo, type);
+	item = canonical_item(project, item_argument(fcinfo, type));
 	answer_undo(project, annotator_name(project, optional_text(fcinfo, 2)), item);
 	call_end(&call);
 	PG_RETURN_VOID();

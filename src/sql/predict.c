@@ -154,13 +154,13 @@ vector_literal(const char *literal)
 }
 
 Input
-text_argument(const Project *project, FunctionCallInfo fcinfo)
+text_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 {
 	Input		input = {.missing = true};
 
 	if (PG_ARGISNULL(1))
 		return input;
-	if (project->input_kind == INPUT_TEXT)
+	if (encoder_kind(predictor->serving.encoder) == ENCODER_TEXT)
 		return input_from_text(PG_GETARG_DATUM(1));
 	return input_from_array(vector_literal(text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }
@@ -191,7 +191,7 @@ number_to_float(Datum value, Oid type)
 }
 
 Input
-array_argument(const Project *project, FunctionCallInfo fcinfo)
+array_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 {
 	Input		input = {.missing = true};
 	ArrayType  *array;
@@ -203,10 +203,11 @@ array_argument(const Project *project, FunctionCallInfo fcinfo)
 	bool	   *nulls;
 	float	   *vector;
 
-	if (project->input_kind != INPUT_VECTOR)
+	if (encoder_kind(predictor->serving.encoder) != ENCODER_VECTOR)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("the input of project \"%s\" is text, not a vector", project->name)));
+				 errmsg("the input of project \"%s\" is text, not a vector",
+						predictor->project_name)));
 	if (PG_ARGISNULL(1))
 		return input;
 	array = PG_GETARG_ARRAYTYPE_P(1);

@@ -52,7 +52,7 @@ extern void predictor_add_blank(Predictor *predictor);
 extern void predictor_score(Predictor *predictor, Score *scores, float *probability);
 
 /* Argument 1 as the project's inputs are: error where the type is wrong. */
-extern Input text_argument(const Project *project, FunctionCallInfo fcinfo);
-extern Input array_argument(const Project *project, FunctionCallInfo fcinfo);
+extern Input text_argument(const Predictor *predictor, FunctionCallInfo fcinfo);
+extern Input array_argument(const Predictor *predictor, FunctionCallInfo fcinfo);
 
 #endif							/* HUMANLOOP_PREDICT_H */

@@ -23,7 +23,7 @@ PG_FUNCTION_INFO_V1(hl_uncertainty_text);
 PG_FUNCTION_INFO_V1(hl_uncertainty_array);
 PG_FUNCTION_INFO_V1(hl_embed);
 
-typedef Input (*ArgumentReader) (const Project *project, FunctionCallInfo fcinfo);
+typedef Input (*ArgumentReader) (const Predictor *predictor, FunctionCallInfo fcinfo);
 
 /* Result row in the caller's context; the type is looked up once. */
 static Datum
@@ -38,7 +38,7 @@ static Datum
 predict(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 {
 	Predictor  *predictor = predictor_get(fcinfo);
-	Input		input = read_argument(predictor->project, fcinfo);
+	Input		input = read_argument(predictor, fcinfo);
 	Score		score;
 	Datum		values[7];
 	bool		nulls[7] = {false, false, false, false, true, false, false};
@@ -71,7 +71,7 @@ static Datum
 uncertainty(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 {
 	Predictor  *predictor = predictor_get(fcinfo);
-	Input		input = read_argument(predictor->project, fcinfo);
+	Input		input = read_argument(predictor, fcinfo);
 	Score		score;
 	Datum		values[3];
 	bool		nulls[3] = {false};
@@ -119,7 +119,7 @@ probabilities(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 {
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Predictor  *predictor = predictor_get(fcinfo);
-	Input		input = read_argument(predictor->project, fcinfo);
+	Input		input = read_argument(predictor, fcinfo);
 	int			n = predictor->serving.nclasses;
 	float	   *probability = palloc_array_checked(float, n);
 	ClassProbability *classes = palloc_array_checked(ClassProbability, n);
@@ -161,7 +161,7 @@ Datum
 hl_embed(PG_FUNCTION_ARGS)
 {
 	Predictor  *predictor = predictor_get(fcinfo);
-	Input		input = text_argument(predictor->project, fcinfo);
+	Input		input = text_argument(predictor, fcinfo);
 	int			dims = encoder_dims(predictor->serving.encoder);
 	Datum	   *values;
 

@@ -185,8 +185,12 @@ resolve_columns(Project *project, Relation relation)
 	Oid			relid = RelationGetRelid(relation);
 
 	project->input_attnum = find_column(relation, project->input_column, "input");
-	project->input_kind = input_kind_of(get_atttype(relid, project->input_attnum),
-										project->input_column);
+	if (!input_kind_of(get_atttype(relid, project->input_attnum), &project->input_kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("input column \"%s\" has type %s", project->input_column,
+						format_type_be(get_atttype(relid, project->input_attnum))),
+				 errhint("Name a column of type text or varchar, or one of type real[] or with a cast to it.")));
 	if (project->key_column == NULL)
 		project->key_column = primary_key_column(relation);
 	if (project->key_column == NULL)
@@ -196,7 +200,12 @@ resolve_columns(Project *project, Relation relation)
 						RelationGetRelationName(relation)),
 				 errhint("Name a column that identifies the rows: key => '...'.")));
 	project->key_attnum = find_column(relation, project->key_column, "key");
-	project->key_type = key_type_of(get_atttype(relid, project->key_attnum), project->key_column);
+	if (!key_type_of(get_atttype(relid, project->key_attnum), &project->key_type))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("key column \"%s\" has type %s", project->key_column,
+						format_type_be(get_atttype(relid, project->key_attnum))),
+				 errhint("Keys are smallint, integer, bigint, uuid, text or varchar.")));
 	if (project->label_column != NULL)
 		project->label_attnum = find_column(relation, project->label_column, "label");
 }
@@ -443,17 +452,80 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The view, where it has been dropped: as its owner-to-be, the source's owner. */
+/* Has the role a privilege left that lets it see the queue view? */
+static bool
+sees_queue(const Project *project, const char *role)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege <> 'predict'",
+		2, {INT4OID, TEXTOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(role)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, false, 0);
+	act_as_before(&acting);
+	return SPI_processed > 0;
+}
+
+/* SELECT on the view goes with the privileges, as the project's owner. */
+static void
+adjust_view(const Project *project, const char *role)
+{
+	char	   *view;
+	Acting		acting;
+
+	if (!OidIsValid(project->queue_view))
+		return;
+	view = quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
+									  get_rel_name(project->queue_view));
+	if (sees_queue(project, role))
+		view = psprintf("GRANT SELECT ON %s TO %s", view, quote_identifier(role));
+	else
+		view = psprintf("REVOKE SELECT ON %s FROM %s", view, quote_identifier(role));
+	act_as_restricted(&acting, project->owner);
+	SPI_execute(view, false, 0);
+	act_as_before(&acting);
+}
+
+/*
+ * The view, where it has been dropped: as its owner-to-be, the source's owner;
+ * with the rights that follow from the privileges.
+ */
 static void
 restore_view(Project *project)
 {
+	static Statement select = {
+		"SELECT DISTINCT role FROM @hl_privilege WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	char	  **roles;
+	int			n;
 	Acting		acting;
 
 	if (OidIsValid(project->queue_view))
 		return;
-	act_as_restricted(&acting, project_source_owner(project));
+	/* the schema it was in may be gone */
+	if (!OidIsValid(get_namespace_oid(project->view_schema, true)))
+		project->view_schema = project->source_schema;
+	project->owner = project_source_owner(project);
+	act_as_restricted(&acting, project->owner);
 	project->queue_view = project_create_view(project);
 	act_as_before(&acting);
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, false, 0);
+	act_as_before(&acting);
+	n = (int) SPI_processed;
+	roles = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+		roles[i] = result_string(i, 1);
+	for (int i = 0; i < n; i++)
+	{
+		if (OidIsValid(get_role_oid(roles[i], true)))
+			adjust_view(project, roles[i]);
+	}
+	project_sync(project);
 }
 
 Datum
@@ -520,43 +592,6 @@ hl_project_source(PG_FUNCTION_ARGS)
 	row = call_row(&call, fcinfo, values, nulls);
 	call_end(&call);
 	PG_RETURN_DATUM(row);
-}
-
-/* Has the role a privilege left that lets it see the queue view? */
-static bool
-sees_queue(const Project *project, const char *role)
-{
-	static Statement select = {
-		"SELECT 1 FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege <> 'predict'",
-		2, {INT4OID, TEXTOID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(role)};
-	Acting		acting;
-
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, false, 0);
-	act_as_before(&acting);
-	return SPI_processed > 0;
-}
-
-/* SELECT on the view goes with the privileges, as the project's owner. */
-static void
-adjust_view(const Project *project, const char *role)
-{
-	char	   *view;
-	Acting		acting;
-
-	if (!OidIsValid(project->queue_view))
-		return;
-	view = quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
-									  get_rel_name(project->queue_view));
-	if (sees_queue(project, role))
-		view = psprintf("GRANT SELECT ON %s TO %s", view, quote_identifier(role));
-	else
-		view = psprintf("REVOKE SELECT ON %s FROM %s", view, quote_identifier(role));
-	act_as_restricted(&acting, project->owner);
-	SPI_execute(view, false, 0);
-	act_as_before(&acting);
 }
 
 static void

@@ -111,6 +111,7 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop model",
 												  ALLOCSET_DEFAULT_SIZES);
 	CacheEntry *entry = MemoryContextAllocZero(context, sizeof(CacheEntry));
+	MemoryContext before;
 	Caller	   *caller = MemoryContextAlloc(context, sizeof(Caller));
 	Reader		reader;
 
@@ -118,23 +119,23 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 	entry->kind = kind;
 	entry->id = id;
 	entry->context = context;
+	before = MemoryContextSwitchTo(context);
 	if (kind == ENTRY_ENCODER)
 	{
+		/* its bytes stay: most of them are used where they are */
 		encoder_parts_read(id, read_only, &reader);
-		status_check(encoder_read(caller, &reader, &entry->encoder), "read the encoder");
+		status_check(encoder_read_in_place(caller, &reader, &entry->encoder), "read the encoder");
 	}
 	else
 	{
-		MemoryContext before = MemoryContextSwitchTo(context);
-
 		entry->classes = array_strings(classes, &entry->nclasses);
-		MemoryContextSwitchTo(before);
 		model_parts_read(project_id, model, read_only, &reader);
 		status_check(model_read(caller, &reader, &entry->model), "read the model");
 		if (model_classes(entry->model) != entry->nclasses)
 			status_check(STATUS_CORRUPT, "read the model");
+		pfree((void *) reader.bytes);
 	}
-	pfree((void *) reader.bytes);
+	MemoryContextSwitchTo(before);
 	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&entries, &entry->node);
 	return entry;

@@ -98,7 +98,7 @@ memory_check(size_t bytes, const char *doing)
 				 errmsg("not enough memory to %s", doing),
 				 errdetail("It needs %zu MB and humanloop.work_mem is %d MB.",
 						   bytes / (1024 * 1024) + 1, setting_work_mem / 1024),
-				 errhint("SET humanloop.work_mem = '%zuMB', or lower the project's dimensions.",
+				 errhint("SET humanloop.work_mem = '%zuMB';",
 						 bytes / (1024 * 1024) + 1)));
 }
 

@@ -98,10 +98,10 @@ answers_write(const Project *project, const char *annotator,
 		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item), "
 		"last AS (SELECT DISTINCT ON (item) * FROM said ORDER BY item, id DESC), "
 		"now AS (INSERT INTO @hl_current_answer AS c "
-		"SELECT $1, item, $2, id, label, answered_at FROM last "
+		"SELECT $1, item, $2, id, id, label, answered_at FROM last "
 		"ON CONFLICT (project_id, item, annotator) DO UPDATE SET answer_id = excluded.answer_id, "
-		"label = excluded.label, answered_at = excluded.answered_at) "
-		"SELECT pg_catalog.max(id) FROM said",
+		"label = excluded.label, answered_at = excluded.answered_at RETURNING id, answer_id) "
+		"SELECT id FROM now ORDER BY answer_id DESC LIMIT 1",
 		6, {INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, BOOLOID}, NULL, 0
 	};
 	Datum		values[6] = {
@@ -197,7 +197,7 @@ source_labels_write(const Project *project, const SourceLabels *labels)
 		"SELECT $1, g.item, 'source', 'label', g.label FROM given g "
 		"LEFT JOIN @hl_current_answer c ON c.project_id = $1 AND c.item = g.item AND c.annotator = 'source' "
 		"WHERE c.label IS DISTINCT FROM g.label RETURNING id, item, label, answered_at) "
-		"INSERT INTO @hl_current_answer AS c SELECT $1, item, 'source', id, label, answered_at FROM said "
+		"INSERT INTO @hl_current_answer AS c SELECT $1, item, 'source', id, id, label, answered_at FROM said "
 		"ON CONFLICT (project_id, item, annotator) DO UPDATE SET answer_id = excluded.answer_id, "
 		"label = excluded.label, answered_at = excluded.answered_at",
 		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}, NULL, 0

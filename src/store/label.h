@@ -20,7 +20,7 @@ extern char *annotator_name(const Project *project, const char *given);
 /*
  * Stores one answer an item (labels NULL: skipped), for canonical items;
  * of an item that is there twice the last answer holds.  Returns the id of
- * the last answer.
+ * the last label: that of hl_labels, which stays when an answer is replaced.
  */
 extern int64 answers_write(const Project *project, const char *annotator,
 						   char **items, char **labels, int n, const char *reason);

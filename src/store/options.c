@@ -99,12 +99,12 @@ apply_option(ProjectOptions *options, const OptionRule *rule, const JsonbValue *
 	if (rule->or_auto)
 	{
 		if (value->type != jbvBool)
-			bad_option(rule, "that is not a boolean");
+			bad_option(rule, "(not a boolean)");
 		store_option(options, rule, value->val.boolean ? 1 : 0);
 		return;
 	}
 	if (value->type != jbvNumeric)
-		bad_option(rule, "that is not a number");
+		bad_option(rule, "(not a number)");
 	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
 												NumericGetDatum(value->val.numeric)));
 	if (!(number >= rule->minimum && number <= rule->maximum) ||

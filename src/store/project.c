@@ -97,28 +97,26 @@ casts_to_vector(Oid type)
 		path == COERCION_PATH_ARRAYCOERCE;
 }
 
-InputKind
-input_kind_of(Oid type, const char *column)
+bool
+input_kind_of(Oid type, InputKind *kind)
 {
 	Oid			base = getBaseType(type);
 
 	if (base == TEXTOID || base == VARCHAROID || base == BPCHAROID ||
 		IsBinaryCoercible(base, TEXTOID))
-		return INPUT_TEXT;
-	if (casts_to_vector(base))
-		return INPUT_VECTOR;
-	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("input column \"%s\" has type %s", column, format_type_be(type)),
-			 errhint("Name a column of type text or varchar, or one of type real[] or with a cast to it.")));
+		*kind = INPUT_TEXT;
+	else if (casts_to_vector(base))
+		*kind = INPUT_VECTOR;
+	else
+		return false;
+	return true;
 }
 
-Oid
-key_type_of(Oid type, const char *column)
+bool
+key_type_of(Oid type, Oid *key_type)
 {
-	Oid			base = getBaseType(type);
-
-	switch (base)
+	*key_type = getBaseType(type);
+	switch (*key_type)
 	{
 		case INT2OID:
 		case INT4OID:
@@ -126,12 +124,9 @@ key_type_of(Oid type, const char *column)
 		case UUIDOID:
 		case TEXTOID:
 		case VARCHAROID:
-			return base;
+			return true;
 		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("key column \"%s\" has type %s", column, format_type_be(type)),
-					 errhint("Keys are smallint, integer, bigint, uuid, text or varchar.")));
+			return false;
 	}
 }
 
@@ -195,8 +190,11 @@ project_from_result(void)
 static bool
 resolve_column(Project *project, AttrNumber *attnum, char **name)
 {
-	char	   *now = *attnum == 0 ? NULL : get_attname(project->source, *attnum, true);
+	char	   *now = NULL;
 
+	/* a dropped column keeps its number, but has no type */
+	if (*attnum != 0 && OidIsValid(get_atttype(project->source, *attnum)))
+		now = get_attname(project->source, *attnum, true);
 	if (now == NULL)
 	{
 		*attnum = get_attnum(project->source, *name);
@@ -249,6 +247,25 @@ resolve_relation(Project *project)
 		project->problem = psprintf("relation %s does not exist", project_source_quoted(project));
 }
 
+/* A column may have been retyped since the project was declared. */
+static void
+resolve_types(Project *project)
+{
+	Oid			input = get_atttype(project->source, project->input_attnum);
+	Oid			key = get_atttype(project->source, project->key_attnum);
+
+	if (!input_kind_of(input, &project->input_kind))
+		project->problem = psprintf("input column \"%s\" of %s has type %s now",
+									project->input_column, project_source_quoted(project),
+									format_type_be(input));
+	else if (!key_type_of(key, &project->key_type))
+		project->problem = psprintf("key column \"%s\" of %s has type %s now",
+									project->key_column, project_source_quoted(project),
+									format_type_be(key));
+	if (project->problem != NULL)
+		project->source = InvalidOid;
+}
+
 static void
 resolve_source(Project *project)
 {
@@ -263,10 +280,7 @@ resolve_source(Project *project)
 		project->source = InvalidOid;
 		return;
 	}
-	project->input_kind = input_kind_of(get_atttype(project->source, project->input_attnum),
-										project->input_column);
-	project->key_type = key_type_of(get_atttype(project->source, project->key_attnum),
-									project->key_column);
+	resolve_types(project);
 }
 
 static Oid
@@ -297,6 +311,16 @@ resolve_owner(Project *project)
 		if (view != project->queue_view)
 			project->stale = true;
 		project->queue_view = view;
+	}
+	if (OidIsValid(view))
+	{
+		char	   *schema = get_namespace_name(get_rel_namespace(view));
+
+		if (strcmp(schema, project->view_schema) != 0)
+		{
+			project->view_schema = schema;
+			project->stale = true;
+		}
 	}
 	project->owner = OidIsValid(view) ? relation_owner(view) :
 		OidIsValid(project->source) ? relation_owner(project->source) : InvalidOid;
@@ -389,13 +413,13 @@ project_open(const char *name, Privilege privilege, bool read_only)
 }
 
 /* Records what resolve_* has found, so that a dump carries today's names. */
-static void
+void
 project_sync(const Project *project)
 {
 	static Statement names = {
 		"UPDATE @hl_project SET source_schema = $2, source_name = $3, input_column = $4, "
-		"key_column = $5, label_column = $6 WHERE id = $1",
-		6, {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}, NULL, 0
+		"key_column = $5, label_column = $6, view_schema = $7 WHERE id = $1",
+		7, {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}, NULL, 0
 	};
 	static Statement local = {
 		"INSERT INTO @hl_project_local VALUES ($1, $2, $3, $4, $5, $6) "
@@ -404,8 +428,8 @@ project_sync(const Project *project)
 		"label_attnum = excluded.label_attnum, queue_view = excluded.queue_view",
 		6, {INT4OID, OIDOID, INT2OID, INT2OID, INT2OID, OIDOID}, NULL, 0
 	};
-	Datum		values[6];
-	bool		nulls[6] = {false};
+	Datum		values[7];
+	bool		nulls[7] = {false};
 	Acting		acting;
 
 	act_as_extension(&acting);
@@ -416,6 +440,7 @@ project_sync(const Project *project)
 	values[4] = CStringGetTextDatum(project->key_column);
 	nulls[5] = project->label_column == NULL;
 	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(project->label_column);
+	values[6] = CStringGetTextDatum(project->view_schema);
 	statement_run(&names, values, nulls, false, 0);
 
 	values[1] = ObjectIdGetDatum(project->source);

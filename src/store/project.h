@@ -84,6 +84,9 @@ extern Project *project_open(const char *name, Privilege privilege, bool read_on
 /* The same for writing: also brings recorded names and OIDs up to date. */
 extern Project *project_open_for_write(const char *name, Privilege privilege);
 
+/* Records names and OIDs as they are in project. */
+extern void project_sync(const Project *project);
+
 /* By id, without a check of privileges; NULL where there is none. */
 extern Project *project_read(int32 id, bool read_only);
 
@@ -124,8 +127,8 @@ extern void project_options_parse(Jsonb *json, ProjectOptions *options);
 
 extern Privilege privilege_from_name(const char *name);
 
-/* Source columns: checks their types.  Errors for the user. */
-extern InputKind input_kind_of(Oid type, const char *column);
-extern Oid	key_type_of(Oid type, const char *column);
+/* What columns of a type can be used for; false: not for that. */
+extern bool input_kind_of(Oid type, InputKind *kind);
+extern bool key_type_of(Oid type, Oid *key_type);
 
 #endif							/* HUMANLOOP_PROJECT_H */

@@ -210,7 +210,7 @@ static void
 deploy_model(const Training *training)
 {
 	static Statement serve = {
-		"UPDATE @hl_serving SET model = $2, revision = 0, last_model = $2 WHERE project_id = $1",
+		"UPDATE @hl_serving SET model = $2, revision = 0 WHERE project_id = $1",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};
 	static Statement record = {
@@ -230,6 +230,23 @@ deploy_model(const Training *training)
 	act_as_before(&acting);
 }
 
+/* Under REPEATABLE READ, a 40001 where another training has committed since. */
+static int32
+next_number(const Project *project)
+{
+	static Statement next = {
+		"UPDATE @hl_serving SET last_model = last_model + 1 WHERE project_id = $1 RETURNING last_model",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&next, values, NULL, false, 0);
+	act_as_before(&acting);
+	return result_int(0, 1);
+}
+
 void
 train_write(Training *training)
 {
@@ -243,7 +260,7 @@ train_write(Training *training)
 				 errmsg("the features of project \"%s\" were fitted anew during the training",
 						training->project->name),
 				 errhint("Call hl_train('%s') again.", training->project->name)));
-	training->number = state.last_model + 1;
+	training->number = next_number(training->project);
 	training->seconds = (GetCurrentTimestamp() - training->started) / 1e6;
 	insert_model(training);
 	deploy_model(training);
