@@ -94,8 +94,9 @@ answers_write(const Project *project, const char *annotator,
 		"RETURNING id, item, label, answered_at), "
 		"settled AS (UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, "
 		"lease_until = CASE WHEN $6 THEN 'infinity'::timestamptz END "
-		"FROM (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 AND f.item = ANY ($3) "
-		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item), "
+		"FROM (SELECT f.place FROM unnest($3) u(item) CROSS JOIN LATERAL "
+		"(SELECT x.ctid AS place FROM @hl_lease x WHERE x.project_id = $1 AND x.item = u.item "
+		"FOR UPDATE SKIP LOCKED) f) s WHERE l.ctid = s.place), "
 		"last AS (SELECT DISTINCT ON (item) * FROM said ORDER BY item, id DESC), "
 		"now AS (INSERT INTO @hl_current_answer AS c "
 		"SELECT $1, item, $2, id, id, label, answered_at FROM last "
@@ -187,44 +188,116 @@ source_labels_add(SourceLabels *labels, const char *item, const char *label)
 	labels->labels[labels->n++] = MemoryContextStrdup(labels->context, label);
 }
 
-/* Says what is new, takes back what is gone; leaves alone what is the same. */
+/* What the source says of an item: now, and what was stored before. */
+typedef struct SourceLabel
+{
+	char	   *item;
+	char	   *now;			/* NULL: no label any more */
+	char	   *before;			/* NULL: none stored */
+} SourceLabel;
+
+static int
+compare_source_labels(const void *a, const void *b)
+{
+	return strcmp(((const SourceLabel *) a)->item, ((const SourceLabel *) b)->item);
+}
+
+/* Both sides of the comparison, sorted by item, an item once. */
+static SourceLabel *
+merge_source_labels(const Project *project, const SourceLabels *labels, int *n)
+{
+	static Statement stored = {
+		"SELECT item, label FROM @hl_current_answer WHERE project_id = $1 AND annotator = 'source'",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	SourceLabel *all;
+	int			merged = 0;
+	int			total = labels->n;
+
+	statement_run(&stored, values, NULL, false, 0);
+	all = palloc_array_checked(SourceLabel, labels->n + (Size) SPI_processed);
+	memset(all, 0, sizeof(SourceLabel) * (labels->n + SPI_processed));
+	for (int i = 0; i < labels->n; i++)
+	{
+		all[i].item = labels->items[i];
+		all[i].now = labels->labels[i];
+	}
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		all[total].item = result_string(i, 1);
+		all[total++].before = result_string(i, 2);
+	}
+	qsort(all, total, sizeof(SourceLabel), compare_source_labels);
+	for (int i = 0; i < total; i++)
+	{
+		if (merged > 0 && strcmp(all[merged - 1].item, all[i].item) == 0)
+		{
+			SourceLabel *same = &all[merged - 1];
+
+			same->now = same->now != NULL ? same->now : all[i].now;
+			same->before = same->before != NULL ? same->before : all[i].before;
+		}
+		else
+			all[merged++] = all[i];
+	}
+	*n = merged;
+	return all;
+}
+
+/* Takes answers of the source back. */
+static void
+source_labels_undo(const Project *project, char **items, int n)
+{
+	static Statement delete = {
+		"WITH gone AS (INSERT INTO @hl_answer (project_id, item, annotator, action) "
+		"SELECT $1, u, 'source', 'undo' FROM unnest($2) u) "
+		"DELETE FROM @hl_current_answer WHERE ctid = ANY (ARRAY(SELECT f.place "
+		"FROM unnest($2) u(item) CROSS JOIN LATERAL "
+		"(SELECT x.ctid AS place FROM @hl_current_answer x WHERE x.project_id = $1 "
+		"AND x.item = u.item AND x.annotator = 'source' FOR UPDATE) f))",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
+
+	statement_run(&delete, values, NULL, false, 0);
+}
+
+/*
+ * Says what is new, takes back what is gone, leaves alone what is the same.
+ * Compared here and not in SQL: a join against an array has no statistics.
+ */
 void
 source_labels_write(const Project *project, const SourceLabels *labels)
 {
-	static Statement changed = {
-		"WITH given AS MATERIALIZED (SELECT s.item, s.label FROM unnest($2, $3) s(item, label)), "
-		"said AS (INSERT INTO @hl_answer (project_id, item, annotator, action, label) "
-		"SELECT $1, g.item, 'source', 'label', g.label FROM given g "
-		"LEFT JOIN @hl_current_answer c ON c.project_id = $1 AND c.item = g.item AND c.annotator = 'source' "
-		"WHERE c.label IS DISTINCT FROM g.label RETURNING id, item, label, answered_at) "
-		"INSERT INTO @hl_current_answer AS c SELECT $1, item, 'source', id, id, label, answered_at FROM said "
-		"ON CONFLICT (project_id, item, annotator) DO UPDATE SET answer_id = excluded.answer_id, "
-		"label = excluded.label, answered_at = excluded.answered_at",
-		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}, NULL, 0
-	};
-	static Statement gone = {
-		"WITH gone AS (DELETE FROM @hl_current_answer c WHERE c.project_id = $1 AND c.annotator = 'source' "
-		"AND NOT EXISTS (SELECT 1 FROM pg_catalog.unnest($2) s(item) WHERE s.item = c.item) "
-		"RETURNING item) "
-		"INSERT INTO @hl_answer (project_id, item, annotator, action) "
-		"SELECT $1, item, 'source', 'undo' FROM gone",
-		2, {INT4OID, TEXTARRAYOID}, NULL, 0
-	};
-	Datum		values[3] = {
-		Int32GetDatum(project->id),
-		text_array(labels->items, labels->n), text_array(labels->labels, labels->n)
-	};
+	SourceLabel *all;
+	char	  **items;
+	char	  **said;
+	char	  **gone;
+	int			n;
+	int			nsaid = 0;
+	int			ngone = 0;
 	Acting		acting;
 
-	if (project->classes != NULL)
-	{
-		for (int i = 0; i < labels->n; i++)
-			check_label(project, labels->labels[i]);
-	}
 	act_as_extension(&acting);
-	statement_run(&changed, values, NULL, false, 0);
-	statement_run(&gone, values, NULL, false, 0);
+	all = merge_source_labels(project, labels, &n);
+	items = palloc_array_checked(char *, n);
+	said = palloc_array_checked(char *, n);
+	gone = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (all[i].now == NULL)
+			gone[ngone++] = all[i].item;
+		else if (all[i].before == NULL || strcmp(all[i].before, all[i].now) != 0)
+		{
+			items[nsaid] = all[i].item;
+			said[nsaid++] = all[i].now;
+		}
+	}
+	if (ngone > 0)
+		source_labels_undo(project, gone, ngone);
 	act_as_before(&acting);
+	(void) answers_write(project, RESERVED_ANNOTATOR, items, said, nsaid, NULL);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -13,8 +13,10 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "math/matrix.h"
 #include "math/random.h"
 #include "store/caller.h"
 #include "store/pool.h"
@@ -22,6 +24,8 @@
 
 #define TARGETS 300				/* of EPIG; reference: propose() */
 #define CANDIDATES_PER_QUESTION 4
+#define NEAR_DUPLICATE 0.95f	/* cosine */
+#define COSINE_ROWS 256			/* compared in one product */
 #define SEED_CANDIDATES 2000	/* rows a seed batch is chosen from */
 
 /* ---------------------------------------------------------------------- */
@@ -213,6 +217,7 @@ keep_sample(KeptRows *kept, uint64 seen, Random *random, const FeatureBlock *blo
 		kept_set(kept, &kept->rows[place], block, row);
 }
 
+/* The best first. */
 static int
 compare_kept(const void *a, const void *b)
 {
@@ -321,6 +326,59 @@ ranking_add(Ranking *ranking, const KeptRow *row, float score, char **classes, c
 }
 
 /*
+ * Moves candidates that nearly repeat a better one (cosine of the dense parts
+ * above NEAR_DUPLICATE) to the end; returns how many are left before them.
+ * The greedy downdate of EPIG lowers a repetition's gain, but where people
+ * would disagree about a text one answer leaves much of it: nobody wants to
+ * be asked the same thing twice in a row, whatever the function.
+ */
+static int
+set_repetitions_aside(KeptRows *kept)
+{
+	int			n = kept->n;
+	int			dims = kept->dims;
+	float	   *dense = palloc_array_checked(float, (Size) n * dims);
+	float	   *cosine = palloc_array_checked(float, (Size) COSINE_ROWS * n);
+	bool	   *repeats = palloc_array_checked(bool, n);
+	KeptRow    *sorted = palloc_array_checked(KeptRow, n);
+	int			unique = 0;
+	int			place;
+
+	for (int i = 0; i < n; i++)
+		memcpy(dense + (size_t) i * dims, kept->rows[i].dense, dims * sizeof(float));
+	for (int from = 0; from < n; from += COSINE_ROWS)
+	{
+		int			rows = Min(COSINE_ROWS, n - from);
+
+		CHECK_FOR_INTERRUPTS();
+		matrix->gemm_float(false, true, rows, from + rows, dims, 1.0f,
+						   dense + (size_t) from * dims, dims, dense, dims, 0.0f, cosine, n);
+		for (int i = from; i < from + rows; i++)
+		{
+			const float *with = cosine + (size_t) (i - from) * n;
+
+			repeats[i] = false;
+			for (int j = 0; j < i && !repeats[i]; j++)
+				repeats[i] = !repeats[j] && with[j] > NEAR_DUPLICATE;
+			if (!repeats[i])
+				sorted[unique++] = kept->rows[i];
+		}
+	}
+	place = unique;
+	for (int i = 0; i < n; i++)
+	{
+		if (repeats[i])
+			sorted[place++] = kept->rows[i];
+	}
+	memcpy(kept->rows, sorted, sizeof(KeptRow) * n);
+	pfree(dense);
+	pfree(cosine);
+	pfree(repeats);
+	pfree(sorted);
+	return unique;
+}
+
+/*
  * EPIG puts the head in order; what is left follows by its candidate score.
  * For the other functions the candidate score is the order.
  */
@@ -329,21 +387,27 @@ rank_candidates(PoolScan *scan, char **classes, Ranking *ranking)
 {
 	KeptRows   *candidates = &scan->candidates;
 	Caller		caller = caller_in(CurrentMemoryContext);
-	int			head = Min(scan->project->options.queue_size, candidates->n);
 	const char *reason = scan->project->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
-	int		   *chosen = palloc_array_checked(int, head);
-	float	   *gain = palloc_array_checked(float, head);
 	bool	   *taken = palloc_array_checked(bool, candidates->n);
+	int			unique = candidates->n;
+	int			head;
+	int		   *chosen;
+	float	   *gain;
 	RowsBuilder candidate_rows;
 	RowsBuilder target_rows;
 
 	qsort(candidates->rows, candidates->n, sizeof(KeptRow), compare_kept);
+	if (scan->project->acquisition != ACQUIRE_RANDOM)
+		unique = set_repetitions_aside(candidates);
+	head = Min(scan->project->options.queue_size, unique);
+	chosen = palloc_array_checked(int, head);
+	gain = palloc_array_checked(float, head);
 	memset(taken, 0, candidates->n * sizeof(bool));
 	ranking_init(ranking, candidates->n);
 	if (scan->project->acquisition == ACQUIRE_EPIG && head > 0)
 	{
 		status_check(choose_epig(&caller, scan->model,
-								 kept_rows(candidates, candidates->n, scan->encoder, &candidate_rows),
+								 kept_rows(candidates, unique, scan->encoder, &candidate_rows),
 								 kept_rows(&scan->targets, scan->targets.n, scan->encoder, &target_rows),
 								 scan->project->options.batch, head, chosen, gain),
 					 "choose questions");

@@ -15,10 +15,12 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "storage/itemptr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
 
@@ -64,24 +66,67 @@ real_array(const float *numbers, int n)
 											  FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
 }
 
+static int
+compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(ItemKey));
+}
+
+/*
+ * Leases of items that have left the ranking: rows' places, as tid[].
+ * Compared here, since a join against an array has no statistics and may be
+ * planned as the square of both.
+ */
+static Datum
+leases_left_over(const Project *project, const Ranking *ranking)
+{
+	static Statement select = {
+		"SELECT ctid, item FROM @hl_lease WHERE project_id = $1 AND "
+		"(lease_until IS NULL OR lease_until = 'infinity' OR lease_until < pg_catalog.clock_timestamp())",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	ItemKey    *keys = palloc_array_checked(ItemKey, ranking->n);
+	Datum	   *places;
+	int			n = 0;
+
+	for (int i = 0; i < ranking->n; i++)
+		keys[i] = item_key(ranking->items[i]);
+	qsort(keys, ranking->n, sizeof(ItemKey), compare_keys);
+	statement_run(&select, values, NULL, false, 0);
+	places = palloc_array_checked(Datum, SPI_processed);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		ItemKey		key = item_key(result_string(i, 2));
+		bool		isnull;
+
+		if (bsearch(&key, keys, ranking->n, sizeof(ItemKey), compare_keys) == NULL)
+			places[n++] = result_datum(i, 1, &isnull);
+	}
+	return PointerGetDatum(construct_array(places, n, TIDOID, sizeof(ItemPointerData), false,
+										   TYPALIGN_SHORT));
+}
+
 static void
-leases_follow(const Project *project, Datum items)
+leases_follow(const Project *project, const Ranking *ranking, Datum items)
 {
 	static Statement forget = {
-		"DELETE FROM @hl_lease l USING (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 "
-		"AND NOT EXISTS (SELECT 1 FROM unnest($2) i(item) WHERE i.item = f.item) "
+		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
+		"WHERE f.ctid = ANY ($1) AND f.project_id = $2 "
 		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
-		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item",
-		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+		"FOR UPDATE SKIP LOCKED))",
+		2, {TIDARRAYOID, INT4OID}, NULL, 0
 	};
 	static Statement add = {
-		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM pg_catalog.unnest($2) i "
+		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM unnest($2) i "
 		"ON CONFLICT DO NOTHING",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
-	Datum		values[2] = {Int32GetDatum(project->id), items};
+	Datum		values[2] = {leases_left_over(project, ranking), Int32GetDatum(project->id)};
 
 	statement_run(&forget, values, NULL, false, 0);
+	values[0] = Int32GetDatum(project->id);
+	values[1] = items;
 	statement_run(&add, values, NULL, false, 0);
 }
 
@@ -117,7 +162,7 @@ ranking_write(const Project *project, const Ranking *ranking)
 	values[8] = real_array(ranking->confidence, ranking->n);
 	values[9] = text_array((char **) ranking->reason, ranking->n);
 	statement_run(&write, values, nulls, false, 0);
-	leases_follow(project, values[3]);
+	leases_follow(project, ranking, values[3]);
 	act_as_before(&acting);
 }
 
