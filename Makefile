@@ -28,8 +28,9 @@ OBJS = $(sort $(patsubst %.c,%.o,$(ROOM_SOURCES) \
 	$(wildcard src/*.c src/store/*.c src/sql/*.c)))
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
-REGRESS =
-ISOLATION =
+REGRESS = install setup project sources labels source_labels train_predict \
+	vectors unicode queue refresh ddl ddl_broken metrics rights
+ISOLATION = next next_repeatable label train_train train_others drop renamed
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

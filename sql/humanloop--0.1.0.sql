@@ -26,6 +26,7 @@ CREATE TABLE hl_project
 	encoder       text NOT NULL,
 	acquisition   text NOT NULL,
 	options       jsonb NOT NULL,
+	owner         text NOT NULL,              -- as the queue view had it last
 	created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

@@ -203,6 +203,54 @@ test_choose(const Caller *caller, const LearnCase *c)
 	}
 }
 
+/*
+ * A class with a single row cannot be got right without it: the row is left
+ * out of the loss, and one of a class in two folds is not.
+ */
+static void
+test_single_rows(const Caller *caller, const LearnCase *c)
+{
+	int			label[CASE_ROWS];
+	Design		design = design_of(c);
+	CrossFit	fit = {0};
+	Choice		choice;
+	int			second = 1;
+
+	while (c->fold[second] == c->fold[0])
+		second++;
+	for (int singles = 1; singles <= 2; singles++)
+	{
+		memcpy(label, c->label, sizeof(label));
+		label[0] = c->classes;
+		if (singles == 2)
+			label[second] = c->classes;
+		design.label = label;
+		design.classes = c->classes + 1;
+		REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_OK);
+		CHECK(fit.usable[0] == (singles == 2) && fit.usable[second]);
+		CHECK(choose_prior(caller, &fit, case_grid, CASE_PRIORS, 1, 1e-6, &choice) == STATUS_OK);
+		CHECK(choice.rows == (singles == 2 ? CASE_ROWS : CASE_ROWS - 1));
+		cross_fit_end(caller, &fit);
+	}
+}
+
+/* An opinion about the prior counts where the rows have none. */
+static void
+test_usual_prior(const Caller *caller, const LearnCase *c)
+{
+	static const double grid[] = {1e-9, 1e-3, 1.0, 1e3};
+	Design		design = design_of(c);
+	CrossFit	fit = {0};
+	Choice		choice;
+
+	REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_OK);
+	fit.usual = 1e3;
+	CHECK(choose_prior(caller, &fit, grid, 4, 1, 1e-6, &choice) == STATUS_OK);
+	CHECK_NEAR(choice.penalty, 0.5 * pow(log(choice.prior_precision / 1e3), 2), 1e-9);
+	CHECK(choice.prior_precision > 1e-9);
+	cross_fit_end(caller, &fit);
+}
+
 /* The scale is the minimum, wherever that is. */
 static void
 test_calibrate(const Caller *caller, const LearnCase *c)
@@ -327,6 +375,37 @@ curvature_along(const float *dense, int n, int dims, const float *probability, i
 #define WIDE_ROWS 60
 #define WIDE_DIMS 199
 
+/* The variances of a row are those along the directions, and the rest. */
+static void
+check_wide_variance(const Posterior *posterior)
+{
+	float		row[WIDE_DIMS + 1];
+	float		scratch[POSTERIOR_RANK];
+	float		variance[MOST_CLASSES];
+	double		expected[MOST_CLASSES] = {0};
+	double		left = 0.0;
+
+	for (int j = 0; j <= WIDE_DIMS; j++)
+	{
+		row[j] = (float) ((j * 7 % 13 - 6) / 50.0);
+		left += row[j] * row[j];
+	}
+	for (int a = 0; a < posterior->rank; a++)
+	{
+		double		x = 0.0;
+
+		for (int j = 0; j <= WIDE_DIMS; j++)
+			x += (double) row[j] * posterior->basis[a * (WIDE_DIMS + 1) + j];
+		left -= x * x;
+		for (int k = 0; k < posterior->classes; k++)
+			expected[k] += x * x * posterior->variance[a * posterior->classes + k];
+	}
+	posterior_variance(posterior, row, 1, scratch, variance);
+	CHECK(left > 0.1);
+	for (int k = 0; k < posterior->classes; k++)
+		CHECK_NEAR(variance[k] / (expected[k] + left * posterior->rest[k]), 1.0, 1e-4);
+}
+
 /*
  * More features than directions, and fewer rows: the basis is orthonormal,
  * the variances are what posterior.c says, and outside is the prior.
@@ -374,6 +453,7 @@ test_wide_posterior(const Caller *caller, const LearnCase *c)
 	CHECK(worst < 1e-4);
 	for (int k = 0; k < c->classes; k++)
 		CHECK_NEAR(posterior->rest[k], 2.0, 1e-4);
+	check_wide_variance(posterior);
 	posterior_free(caller, posterior);
 }
 
@@ -638,6 +718,8 @@ main(void)
 		test_fit(&caller, c);
 		test_row_sets(&caller, c);
 		test_choose(&caller, c);
+		test_single_rows(&caller, c);
+		test_usual_prior(&caller, c);
 		test_calibrate(&caller, c);
 		test_folds(&caller, c);
 		test_posterior(&caller, c);
