@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -24,16 +25,33 @@
 #include "store/caller.h"
 #include "store/session.h"
 
+static uint64 subtransaction_aborts = 0;
+
+static void
+count_abort(SubXactEvent event, SubTransactionId subid pg_attribute_unused(),
+			SubTransactionId parent pg_attribute_unused(), void *argument pg_attribute_unused())
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		subtransaction_aborts++;
+}
+
 /*
  * Two snapshots with equal stamps see the same: transactions between xmin and
  * xmax only ever end, so equal counts of running ones mean the same ones.
+ * Our own subtransactions are the exception: their aborts are counted.
  */
 static SnapshotStamp
 current_stamp(void)
 {
+	static bool counting = false;
 	Snapshot	snapshot = GetActiveSnapshot();
 	SnapshotStamp stamp;
 
+	if (!counting)
+	{
+		RegisterSubXactCallback(count_abort, NULL);
+		counting = true;
+	}
 	memset(&stamp, 0, sizeof(stamp));
 	stamp.xmin = snapshot->xmin;
 	stamp.xmax = snapshot->xmax;
@@ -41,6 +59,7 @@ current_stamp(void)
 	stamp.subxcnt = snapshot->subxcnt;
 	stamp.curcid = snapshot->curcid;
 	stamp.user = GetUserId();
+	stamp.aborts = subtransaction_aborts;
 	return stamp;
 }
 

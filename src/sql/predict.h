@@ -22,6 +22,7 @@ typedef struct SnapshotStamp
 	int32		subxcnt;
 	CommandId	curcid;
 	Oid			user;
+	uint64		aborts;			/* of subtransactions: they unmake what was seen */
 } SnapshotStamp;
 
 typedef struct Predictor

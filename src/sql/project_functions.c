@@ -53,6 +53,31 @@ check_name(const char *name)
 						 MAX_PROJECT_NAME)));
 }
 
+static void
+project_exists(const Project *project)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("project \"%s\" already exists", project->name)));
+}
+
+/* Before its view is created: that would complain first. */
+static void
+check_new(const Project *project)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_project WHERE name = $1", 1, {TEXTOID}, NULL, 0
+	};
+	Datum		values[1] = {CStringGetTextDatum(project->name)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&select, values, NULL, false, 0);
+	act_as_before(&acting);
+	if (SPI_processed > 0)
+		project_exists(project);
+}
+
 /* The kinds of relations that rows can be read from. */
 static void
 check_source(Relation relation)
@@ -217,7 +242,7 @@ read_classes(Project *project, Datum array)
 	project->classes = array_strings(array, &project->nclasses);
 	for (int i = 0; i < project->nclasses; i++)
 	{
-		if (project->classes[i] == NULL || project->classes[i][0] == '\0')
+		if (project->classes[i] == NULL || label_is_blank(project->classes[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("a class must not be NULL or empty")));
@@ -255,11 +280,11 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 {
 	static Statement insert = {
 		"INSERT INTO @hl_project (name, source_schema, source_name, input_column, key_column, "
-		"label_column, view_schema, classes, encoder, acquisition, options) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $2, $7, $8, $9, $10) "
+		"label_column, view_schema, classes, encoder, acquisition, options, owner) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $2, $7, $8, $9, $10, $11) "
 		"ON CONFLICT (name) DO NOTHING RETURNING id",
-		10, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID,
-		JSONBOID}, NULL, 0
+		11, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID,
+		JSONBOID, TEXTOID}, NULL, 0
 	};
 	static Statement local = {
 		"INSERT INTO @hl_project_local VALUES ($1, $2, $3, $4, $5, $6)",
@@ -268,12 +293,12 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	static Statement serving = {
 		"INSERT INTO @hl_serving (project_id, items) VALUES ($1, $2)", 2, {INT4OID, INT8OID}, NULL, 0
 	};
-	Datum		values[10] = {
+	Datum		values[11] = {
 		CStringGetTextDatum(project->name), CStringGetTextDatum(project->source_schema),
 		CStringGetTextDatum(project->source_name), CStringGetTextDatum(project->input_column),
 		CStringGetTextDatum(project->key_column)
 	};
-	bool		nulls[10] = {false};
+	bool		nulls[11] = {false};
 	int32		id;
 	Acting		acting;
 
@@ -286,12 +311,11 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	values[7] = CStringGetTextDatum(project->encoder);
 	values[8] = CStringGetTextDatum(acquisition_name(project->acquisition));
 	values[9] = JsonbPGetDatum(options);
+	values[10] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	act_as_extension(&acting);
 	statement_run(&insert, values, nulls, false, 0);
 	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("project \"%s\" already exists", project->name)));
+		project_exists(project);
 	id = result_int(0, 1);
 	values[0] = Int32GetDatum(id);
 	values[1] = ObjectIdGetDatum(project->source);
@@ -371,6 +395,8 @@ hl_create_project(PG_FUNCTION_ARGS)
 		PG_GETARG_JSONB_P(8);
 	project_options_parse(options, &project->options);
 
+	check_new(project);
+
 	relation = relation_open(project->source, AccessShareLock);
 	check_source(relation);
 	project->source_schema = get_namespace_name(RelationGetNamespace(relation));
@@ -416,13 +442,20 @@ drop_view(const Project *project)
 Datum
 hl_drop_project(PG_FUNCTION_ARGS)
 {
-	/* no foreign keys on these, see the install script */
+	/* not by foreign keys, see the install script */
 	static Statement delete[] = {
+		{"DELETE FROM @hl_model_part WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_encoder_part WHERE encoder_id IN "
+		"(SELECT id FROM @hl_encoder WHERE project_id = $1)", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_deployment WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_serving WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_privilege WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_lease WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_current_answer WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_answer WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_feature_block WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_model WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_encoder WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0}
 	};
 	char	   *name;
@@ -490,8 +523,8 @@ adjust_view(const Project *project, const char *role)
 }
 
 /*
- * The view, where it has been dropped: as its owner-to-be, the source's owner;
- * with the rights that follow from the privileges.
+ * The view, where it has been dropped: as the project's owner (the source's
+ * where that role is gone), with the rights that follow from the privileges.
  */
 static void
 restore_view(Project *project)
@@ -509,7 +542,9 @@ restore_view(Project *project)
 	/* the schema it was in may be gone */
 	if (!OidIsValid(get_namespace_oid(project->view_schema, true)))
 		project->view_schema = project->source_schema;
-	project->owner = project_source_owner(project);
+	if (!OidIsValid(project->owner))
+		project->owner = project_source_owner(project);
+	project->owner_name = GetUserNameFromId(project->owner, false);
 	act_as_restricted(&acting, project->owner);
 	project->queue_view = project_create_view(project);
 	act_as_before(&acting);

@@ -88,7 +88,10 @@ read_inputs(const Project *project, const Lease *leases, int n)
 					 quote_identifier(project->key_column), project_key_type_name(project));
 	if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) != SPI_OK_SELECT ||
 		SPI_processed != (uint64) n)
-		elog(ERROR, "could not read the inputs of leased items");
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("the key \"%s\" of project \"%s\" is not unique",
+						project->key_column, project->name)));
 	for (int i = 0; i < n; i++)
 	{
 		inputs[i] = result_string(i, 2);
@@ -163,6 +166,7 @@ hl_next(PG_FUNCTION_ARGS)
 	char	  **refused;
 	int			nrefused = 0;
 	int			n;
+	int			ask;
 	int			given = 0;
 	Call		call;
 
@@ -172,11 +176,12 @@ hl_next(PG_FUNCTION_ARGS)
 	n = count_argument(fcinfo);
 	annotator = annotator_name(project, optional_text(fcinfo, 2));
 	duration = lease_argument(fcinfo);
-	leases = palloc_array_checked(Lease, n);
+	ask = n;
+	leases = palloc_array_checked(Lease, NEXT_MAX);
 	refused = palloc_array_checked(char *, NEXT_MAX);
 	while (given < n)
 	{
-		int			taken = leases_take(project, annotator, n - given, duration,
+		int			taken = leases_take(project, annotator, ask, duration,
 										refused, nrefused, leases);
 		char	  **inputs;
 
@@ -185,18 +190,20 @@ hl_next(PG_FUNCTION_ARGS)
 		inputs = read_inputs(project, leases, taken);
 		for (int i = 0; i < taken; i++)
 		{
-			if (inputs[i] != NULL)
+			if (inputs[i] != NULL && given < n)
 			{
 				add_question(set, &leases[i], inputs[i]);
 				given++;
 				continue;
 			}
 			lease_release(project, leases[i].item);
-			if (nrefused < NEXT_MAX)
+			if (inputs[i] == NULL && nrefused < NEXT_MAX)
 				refused[nrefused++] = leases[i].item;
 		}
 		if (nrefused == NEXT_MAX)
 			break;
+		/* he may see next to nothing: look further with each round */
+		ask = Min(Max(n - given, 4 * ask), NEXT_MAX);
 	}
 	call_end(&call);
 	return (Datum) 0;

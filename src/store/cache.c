@@ -35,6 +35,7 @@ typedef struct CacheEntry
 {
 	dlist_node	node;			/* most recently used first */
 	EntryKind	kind;
+	Oid			extension;		/* ids start anew when it is created again */
 	int64		id;
 	int			pins;
 	MemoryContext context;		/* everything below, and this */
@@ -49,13 +50,14 @@ static dlist_head entries = DLIST_STATIC_INIT(entries);
 static CacheEntry *
 find_entry(EntryKind kind, int64 id)
 {
+	Oid			extension = extension_oid();
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &entries)
 	{
 		CacheEntry *entry = dlist_container(CacheEntry, node, iter.cur);
 
-		if (entry->kind == kind && entry->id == id)
+		if (entry->kind == kind && entry->id == id && entry->extension == extension)
 		{
 			dlist_move_head(&entries, &entry->node);
 			return entry;
@@ -117,6 +119,7 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 
 	*caller = caller_in(context);
 	entry->kind = kind;
+	entry->extension = extension_oid();
 	entry->id = id;
 	entry->context = context;
 	before = MemoryContextSwitchTo(context);

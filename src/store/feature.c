@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
@@ -45,6 +47,17 @@ item_key(const char *item)
 	key.high = hash_bytes_extended((const unsigned char *) item, length, 11);
 	key.low = hash_bytes_extended((const unsigned char *) item, length, 12);
 	return key;
+}
+
+void
+make_vector_encoder(const Caller *caller, int dims, Encoder **encoder)
+{
+	if (dims > MAX_VECTOR_DIMS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("vectors of %d numbers are too long", dims),
+				 errhint("At most %d are allowed.", MAX_VECTOR_DIMS)));
+	status_check(vector_encoder(caller, dims, encoder), "make the encoder");
 }
 
 Status
@@ -114,6 +127,11 @@ decode_bodies(SPITupleTable *table, uint64 row, FeatureBlock *block)
 	if (length != (size_t) block->rows * block->dims * sizeof(float))
 		damaged(block->number);
 	block->dense = (const float *) bytes;
+	for (size_t i = 0; i < (size_t) block->rows * block->dims; i++)
+	{
+		if (!isfinite(block->dense[i]))
+			damaged(block->number);
+	}
 	bytes = bytes_of(table, row, 6, &length);
 	if (length < (size_t) block->rows * sizeof(uint32))
 		damaged(block->number);

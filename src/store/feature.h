@@ -105,6 +105,9 @@ extern void block_writer_flush(BlockWriter *writer);
 extern void block_mark(int32 project_id, int64 encoder_id, const FeatureBlock *block);
 extern void block_delete(int32 project_id, int64 encoder_id, int64 number);
 
+/* For vectors of that length; error where they are too long. */
+extern void make_vector_encoder(const Caller *caller, int dims, Encoder **encoder);
+
 /* encoder_text or encoder_vector, whichever the input is; a Status. */
 extern Status encode_input(const Encoder *encoder, const Input *input, Encoding *encoding);
 

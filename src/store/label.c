@@ -48,8 +48,15 @@ annotator_name(const Project *project, const char *given)
 	return pstrdup(name);
 }
 
+bool
+label_is_blank(const char *label)
+{
+	return label[strspn(label, " \t\r\n")] == '\0';
+}
+
+/* item NULL: said by somebody, else a label of the source for that item */
 static void
-check_label(const Project *project, const char *label)
+check_label(const Project *project, const char *label, const char *item)
 {
 	StringInfoData list;
 
@@ -58,10 +65,11 @@ check_label(const Project *project, const char *label)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("label must not be NULL"),
 				 errhint("Use hl_skip() for an item that cannot be answered, hl_undo() to take an answer back.")));
-	if (strspn(label, " \t\r\n") == strlen(label))
+	if (label_is_blank(label))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("label must not be empty")));
+				 errmsg("label must not be empty"),
+				 errhint("Use hl_skip() for an item that cannot be answered.")));
 	if (project->classes == NULL)
 		return;
 	for (int i = 0; i < project->nclasses; i++)
@@ -75,6 +83,8 @@ check_label(const Project *project, const char *label)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is not a class of project \"%s\"", label, project->name),
+			 item == NULL ? 0 :
+			 errdetail("It is in column \"%s\" of item \"%s\".", project->label_column, item),
 			 errhint("Classes are %s%s.", list.data, project->nclasses > 20 ? ", ..." : "")));
 }
 
@@ -83,7 +93,9 @@ answers_write(const Project *project, const char *annotator,
 			  char **items, char **labels, int n, const char *reason)
 {
 	/*
-	 * One statement: a new connection pays for planning each.  lease_until of
+	 * One statement: a new connection pays for planning each.  The last answer
+	 * of the history is the one that holds, also when two sessions of the same
+	 * annotator waited for one another.  lease_until of
 	 * a labelled item is infinity: whoever is about to lease it and waits for
 	 * nothing sees that when he looks again.
 	 */
@@ -96,13 +108,15 @@ answers_write(const Project *project, const char *annotator,
 		"lease_until = CASE WHEN $6 THEN 'infinity'::timestamptz END "
 		"FROM (SELECT f.place FROM unnest($3) u(item) CROSS JOIN LATERAL "
 		"(SELECT x.ctid AS place FROM @hl_lease x WHERE x.project_id = $1 AND x.item = u.item "
-		"FOR UPDATE SKIP LOCKED) f) s WHERE l.ctid = s.place), "
+		"AND ($6 OR x.annotator = $2) FOR UPDATE SKIP LOCKED) f) s WHERE l.ctid = s.place), "
 		"last AS (SELECT DISTINCT ON (item) * FROM said ORDER BY item, id DESC), "
 		"now AS (INSERT INTO @hl_current_answer AS c "
 		"SELECT $1, item, $2, id, id, label, answered_at FROM last "
 		"ON CONFLICT (project_id, item, annotator) DO UPDATE SET answer_id = excluded.answer_id, "
-		"label = excluded.label, answered_at = excluded.answered_at RETURNING id, answer_id) "
-		"SELECT id FROM now ORDER BY answer_id DESC LIMIT 1",
+		"label = excluded.label, answered_at = excluded.answered_at "
+		"WHERE c.answer_id < excluded.answer_id RETURNING id, answer_id) "
+		"SELECT coalesce((SELECT id FROM now ORDER BY answer_id DESC LIMIT 1), "
+		"(SELECT pg_catalog.max(id) FROM said))",
 		6, {INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, BOOLOID}, NULL, 0
 	};
 	Datum		values[6] = {
@@ -117,7 +131,8 @@ answers_write(const Project *project, const char *annotator,
 	if (labels != NULL)
 	{
 		for (int i = 0; i < n; i++)
-			check_label(project, labels[i]);
+			check_label(project, labels[i],
+						strcmp(annotator, RESERVED_ANNOTATOR) == 0 ? items[i] : NULL);
 		values[3] = text_array(labels, n);
 	}
 	else
@@ -142,6 +157,7 @@ answer_undo(const Project *project, const char *annotator, char *item)
 	static Statement insert = {
 		"WITH released AS (UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, lease_until = NULL "
 		"FROM (SELECT f.item FROM @hl_lease f WHERE f.project_id = $1 AND f.item = $2 "
+		"AND (f.lease_until = 'infinity' OR f.annotator = $3) "
 		"FOR UPDATE SKIP LOCKED) s WHERE l.project_id = $1 AND l.item = s.item) "
 		"INSERT INTO @hl_answer (project_id, item, annotator, action) VALUES ($1, $2, $3, 'undo')",
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0

@@ -38,6 +38,9 @@ typedef struct SourceLabels
 	int			capacity;
 } SourceLabels;
 
+/* Nothing but white space? */
+extern bool label_is_blank(const char *label);
+
 extern void source_labels_init(SourceLabels *labels, MemoryContext context);
 extern void source_labels_add(SourceLabels *labels, const char *item, const char *label);
 extern void source_labels_write(const Project *project, const SourceLabels *labels);

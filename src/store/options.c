@@ -76,6 +76,8 @@ find_rule(const char *name)
 static void
 bad_option(const OptionRule *rule, const char *given)
 {
+	if (strlen(given) > 40)
+		given = "(a very long number)";
 	if (rule->or_auto)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -84,9 +86,9 @@ bad_option(const OptionRule *rule, const char *given)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value %s for project option \"%s\"", given, rule->name),
-			 errhint("Give %s between %.15g and %.15g.",
-					 rule->integer ? "a whole number" : "a number",
-					 rule->minimum, rule->maximum)));
+			 rule->integer ?
+			 errhint("Give a whole number between %.0f and %.0f.", rule->minimum, rule->maximum) :
+			 errhint("Give a number between %.15g and %.15g.", rule->minimum, rule->maximum)));
 }
 
 static void
@@ -105,7 +107,7 @@ apply_option(ProjectOptions *options, const OptionRule *rule, const JsonbValue *
 	}
 	if (value->type != jbvNumeric)
 		bad_option(rule, "(not a number)");
-	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 												NumericGetDatum(value->val.numeric)));
 	if (!(number >= rule->minimum && number <= rule->maximum) ||
 		(rule->integer && number != (double) (int64) number))

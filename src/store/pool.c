@@ -24,6 +24,7 @@
 
 #define TARGETS 300				/* of EPIG; reference: propose() */
 #define CANDIDATES_PER_QUESTION 4
+#define GREEDY_MOST 1000		/* chosen one after another; the rest by worth */
 #define NEAR_DUPLICATE 0.95f	/* cosine */
 #define COSINE_ROWS 256			/* compared in one product */
 #define SEED_CANDIDATES 2000	/* rows a seed batch is chosen from */
@@ -399,7 +400,7 @@ rank_candidates(PoolScan *scan, char **classes, Ranking *ranking)
 	qsort(candidates->rows, candidates->n, sizeof(KeptRow), compare_kept);
 	if (scan->project->acquisition != ACQUIRE_RANDOM)
 		unique = set_repetitions_aside(candidates);
-	head = Min(scan->project->options.queue_size, unique);
+	head = Min(Min(scan->project->options.queue_size, GREEDY_MOST), unique);
 	chosen = palloc_array_checked(int, head);
 	gain = palloc_array_checked(float, head);
 	memset(taken, 0, candidates->n * sizeof(bool));
@@ -441,7 +442,8 @@ pool_rank(const Project *project, const Refreshed *features, const Model *model,
 	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
 	random_seed(&scan->random, (uint64) project->options.random_seed);
 	kept_init(&scan->candidates,
-			  Max(CANDIDATES_PER_QUESTION * project->options.queue_size, 200), dims);
+			  Max(Max(CANDIDATES_PER_QUESTION * Min(project->options.queue_size, GREEDY_MOST), 200),
+				  project->options.queue_size), dims);
 	kept_init(&scan->targets, TARGETS, dims);
 	blocks = block_scan_begin(project->id, features->encoder, features->encoder_id, true, false);
 	while (block_scan_next(blocks, &block))

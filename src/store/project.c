@@ -7,9 +7,11 @@
  * another cluster; OIDs known in this cluster are kept beside it and win, so
  * that renames are followed.  Whoever writes brings the names up to date.
  *
- * The owner of a project is the owner of its queue view, or of the source
- * where the view has been dropped: that is in the catalogs, so dumps, DROP
- * ROLE and REASSIGN OWNED treat it as they treat everything else.
+ * The owner of a project is the owner of its queue view, which is in the
+ * catalogs, so that dumps, DROP ROLE and REASSIGN OWNED treat it as they treat
+ * everything else.  His name is recorded as well, for when the view is gone.
+ * A relation that is only found by name counts for nothing unless it is his:
+ * anybody may create one.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +25,7 @@
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -34,7 +37,7 @@
 
 #define PROJECT_COLUMNS \
 	"p.id, p.name, p.source_schema, p.source_name, p.input_column, p.key_column, " \
-	"p.label_column, p.view_schema, p.classes, p.encoder, p.acquisition, p.options, " \
+	"p.label_column, p.view_schema, p.classes, p.encoder, p.acquisition, p.options, p.owner, " \
 	"l.source, l.input_attnum, l.key_attnum, l.label_attnum, l.queue_view " \
 	"FROM @hl_project p LEFT JOIN @hl_project_local l ON l.project_id = p.id "
 
@@ -42,7 +45,7 @@ enum
 {
 	COLUMN_ID = 1, COLUMN_NAME, COLUMN_SOURCE_SCHEMA, COLUMN_SOURCE_NAME, COLUMN_INPUT,
 	COLUMN_KEY, COLUMN_LABEL, COLUMN_VIEW_SCHEMA, COLUMN_CLASSES, COLUMN_ENCODER,
-	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
+	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_OWNER, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
 	COLUMN_LOCAL_KEY, COLUMN_LOCAL_LABEL, COLUMN_LOCAL_VIEW
 };
 
@@ -172,6 +175,7 @@ project_from_result(void)
 	value = result_datum(0, COLUMN_OPTIONS, &isnull);
 	project_options_parse(isnull ? NULL : DatumGetJsonbP(value), &project->options);
 
+	project->owner_name = result_string(0, COLUMN_OWNER);
 	value = result_datum(0, COLUMN_LOCAL_SOURCE, &isnull);
 	if (!isnull)
 	{
@@ -214,6 +218,19 @@ resolve_column(Project *project, AttrNumber *attnum, char **name)
 	return true;
 }
 
+static Oid
+relation_owner(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
 /* Where the source is now: by OID if that lives, else by name. */
 static void
 resolve_relation(Project *project)
@@ -241,10 +258,17 @@ resolve_relation(Project *project)
 		if (OidIsValid(schema))
 			project->source = get_relname_relid(project->source_name, schema);
 	}
-	if (OidIsValid(project->source))
-		project->stale = true;
-	else
+	if (!OidIsValid(project->source))
 		project->problem = psprintf("relation %s does not exist", project_source_quoted(project));
+	else if (!has_privs_of_role(get_role_oid(project->owner_name, true),
+								relation_owner(project->source)))
+	{
+		project->source = InvalidOid;
+		project->problem = psprintf("relation %s does not belong to the owner of the project",
+									project_source_quoted(project));
+	}
+	else
+		project->stale = true;
 }
 
 /* A column may have been retyped since the project was declared. */
@@ -283,47 +307,45 @@ resolve_source(Project *project)
 	resolve_types(project);
 }
 
+/* The queue view by name, if it is a view of the recorded owner. */
 static Oid
-relation_owner(Oid relation)
+find_view(const Project *project, Oid owner)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner;
+	Oid			schema = get_namespace_oid(project->view_schema, true);
+	Oid			view = InvalidOid;
 
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
+	if (OidIsValid(schema))
+		view = get_relname_relid(psprintf("hl_queue_%s", project->name), schema);
+	if (OidIsValid(view) &&
+		(get_rel_relkind(view) != RELKIND_VIEW || relation_owner(view) != owner))
+		view = InvalidOid;
+	return view;
 }
 
 static void
 resolve_owner(Project *project)
 {
+	Oid			owner = get_role_oid(project->owner_name, true);
 	Oid			view = project->queue_view;
 
 	if (!OidIsValid(view) || get_rel_name(view) == NULL)
 	{
-		Oid			schema = get_namespace_oid(project->view_schema, true);
-
-		view = InvalidOid;
-		if (OidIsValid(schema))
-			view = get_relname_relid(psprintf("hl_queue_%s", project->name), schema);
+		view = find_view(project, owner);
 		if (view != project->queue_view)
 			project->stale = true;
 		project->queue_view = view;
 	}
+	project->owner = owner;
 	if (OidIsValid(view))
 	{
 		char	   *schema = get_namespace_name(get_rel_namespace(view));
 
-		if (strcmp(schema, project->view_schema) != 0)
-		{
-			project->view_schema = schema;
+		project->owner = relation_owner(view);
+		if (project->owner != owner || strcmp(schema, project->view_schema) != 0)
 			project->stale = true;
-		}
+		project->owner_name = GetUserNameFromId(project->owner, false);
+		project->view_schema = schema;
 	}
-	project->owner = OidIsValid(view) ? relation_owner(view) :
-		OidIsValid(project->source) ? relation_owner(project->source) : InvalidOid;
 }
 
 static Project *
@@ -418,8 +440,8 @@ project_sync(const Project *project)
 {
 	static Statement names = {
 		"UPDATE @hl_project SET source_schema = $2, source_name = $3, input_column = $4, "
-		"key_column = $5, label_column = $6, view_schema = $7 WHERE id = $1",
-		7, {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}, NULL, 0
+		"key_column = $5, label_column = $6, view_schema = $7, owner = $8 WHERE id = $1",
+		8, {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}, NULL, 0
 	};
 	static Statement local = {
 		"INSERT INTO @hl_project_local VALUES ($1, $2, $3, $4, $5, $6) "
@@ -428,8 +450,8 @@ project_sync(const Project *project)
 		"label_attnum = excluded.label_attnum, queue_view = excluded.queue_view",
 		6, {INT4OID, OIDOID, INT2OID, INT2OID, INT2OID, OIDOID}, NULL, 0
 	};
-	Datum		values[7];
-	bool		nulls[7] = {false};
+	Datum		values[8];
+	bool		nulls[8] = {false};
 	Acting		acting;
 
 	act_as_extension(&acting);
@@ -441,6 +463,7 @@ project_sync(const Project *project)
 	nulls[5] = project->label_column == NULL;
 	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(project->label_column);
 	values[6] = CStringGetTextDatum(project->view_schema);
+	values[7] = CStringGetTextDatum(project->owner_name);
 	statement_run(&names, values, nulls, false, 0);
 
 	values[1] = ObjectIdGetDatum(project->source);
@@ -497,6 +520,19 @@ project_lock(const Project *project)
 	LockDatabaseObject(lock_class("hl_serving"), project->id, 0, ExclusiveLock);
 }
 
+/*
+ * One session at a time records new names, and nobody waits for it: the
+ * others go on with what they have found.
+ */
+static bool
+may_sync(const Project *project)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock_class("hl_project_local"), project->id, 0);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 Project *
 project_open_for_write(const char *name, Privilege privilege)
 {
@@ -506,7 +542,7 @@ project_open_for_write(const char *name, Privilege privilege)
 	PreventCommandDuringRecovery("writing to a humanloop project");
 	project = project_open(name, privilege, false);
 	project_lock_shared(project);
-	if (project->stale && OidIsValid(project->source))
+	if (project->stale && OidIsValid(project->source) && may_sync(project))
 		project_sync(project);
 	return project;
 }

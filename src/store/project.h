@@ -58,6 +58,7 @@ typedef struct Project
 	char	  **classes;		/* closed list; NULL: open */
 	int			nclasses;
 	char	   *encoder;
+	char	   *owner_name;		/* as recorded */
 	Acquisition acquisition;
 	ProjectOptions options;
 

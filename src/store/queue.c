@@ -72,43 +72,55 @@ compare_keys(const void *a, const void *b)
 	return memcmp(a, b, sizeof(ItemKey));
 }
 
+/* An item of the ranking, and whether it has a lease row already. */
+typedef struct RankedItem
+{
+	ItemKey		key;
+	char	   *item;
+	bool		leasable;
+} RankedItem;
+
 /*
- * Leases of items that have left the ranking: rows' places, as tid[].
- * Compared here, since a join against an array has no statistics and may be
- * planned as the square of both.
+ * Finds what leases_follow has to do: places of lease rows whose items have
+ * left the ranking and are not in use (as tid[]), and which ranked items have
+ * no row yet.  Compared here, since a join against an array has no statistics
+ * and may be planned as the square of both.
  */
 static Datum
-leases_left_over(const Project *project, const Ranking *ranking)
+compare_leases(const Project *project, RankedItem *ranked, int n)
 {
 	static Statement select = {
-		"SELECT ctid, item FROM @hl_lease WHERE project_id = $1 AND "
-		"(lease_until IS NULL OR lease_until = 'infinity' OR lease_until < pg_catalog.clock_timestamp())",
+		"SELECT ctid, item, (lease_until IS NULL OR lease_until = 'infinity' "
+		"OR lease_until < pg_catalog.clock_timestamp()) FROM @hl_lease WHERE project_id = $1",
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	ItemKey    *keys = palloc_array_checked(ItemKey, ranking->n);
 	Datum	   *places;
-	int			n = 0;
+	int			nplaces = 0;
 
-	for (int i = 0; i < ranking->n; i++)
-		keys[i] = item_key(ranking->items[i]);
-	qsort(keys, ranking->n, sizeof(ItemKey), compare_keys);
 	statement_run(&select, values, NULL, false, 0);
 	places = palloc_array_checked(Datum, SPI_processed);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		ItemKey		key = item_key(result_string(i, 2));
+		RankedItem *found = bsearch(&key, ranked, n, sizeof(RankedItem), compare_keys);
 		bool		isnull;
 
-		if (bsearch(&key, keys, ranking->n, sizeof(ItemKey), compare_keys) == NULL)
-			places[n++] = result_datum(i, 1, &isnull);
+		if (found != NULL)
+			found->leasable = true;
+		else if (DatumGetBool(result_datum(i, 3, &isnull)))
+			places[nplaces++] = result_datum(i, 1, &isnull);
 	}
-	return PointerGetDatum(construct_array(places, n, TIDOID, sizeof(ItemPointerData), false,
+	return PointerGetDatum(construct_array(places, nplaces, TIDOID, sizeof(ItemPointerData), false,
 										   TYPALIGN_SHORT));
 }
 
+/*
+ * A lease row for every ranked item, and none for what has left the ranking.
+ * Rows that are there are not touched, so nobody is waited for.
+ */
 static void
-leases_follow(const Project *project, const Ranking *ranking, Datum items)
+leases_follow(const Project *project, const Ranking *ranking)
 {
 	static Statement forget = {
 		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
@@ -122,11 +134,28 @@ leases_follow(const Project *project, const Ranking *ranking, Datum items)
 		"ON CONFLICT DO NOTHING",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
-	Datum		values[2] = {leases_left_over(project, ranking), Int32GetDatum(project->id)};
+	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n);
+	char	  **missing = palloc_array_checked(char *, ranking->n);
+	Datum		values[2];
+	int			n = 0;
 
+	for (int i = 0; i < ranking->n; i++)
+	{
+		ranked[i].key = item_key(ranking->items[i]);
+		ranked[i].item = ranking->items[i];
+		ranked[i].leasable = false;
+	}
+	qsort(ranked, ranking->n, sizeof(RankedItem), compare_keys);
+	values[0] = compare_leases(project, ranked, ranking->n);
+	values[1] = Int32GetDatum(project->id);
 	statement_run(&forget, values, NULL, false, 0);
+	for (int i = 0; i < ranking->n; i++)
+	{
+		if (!ranked[i].leasable)
+			missing[n++] = ranked[i].item;
+	}
 	values[0] = Int32GetDatum(project->id);
-	values[1] = items;
+	values[1] = text_array(missing, n);
 	statement_run(&add, values, NULL, false, 0);
 }
 
@@ -162,7 +191,7 @@ ranking_write(const Project *project, const Ranking *ranking)
 	values[8] = real_array(ranking->confidence, ranking->n);
 	values[9] = text_array((char **) ranking->reason, ranking->n);
 	statement_run(&write, values, nulls, false, 0);
-	leases_follow(project, ranking, values[3]);
+	leases_follow(project, ranking);
 	act_as_before(&acting);
 }
 

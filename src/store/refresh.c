@@ -163,12 +163,7 @@ fit_vector(const Project *project, const Caller *caller, FitState *state, Encode
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the source of project \"%s\" has no vectors yet", project->name),
 				 errhint("Fill column \"%s\" first.", project->input_column)));
-	if (state->dims > 16000)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("vectors of %d dimensions are too long", state->dims),
-				 errhint("At most 16000 are allowed.")));
-	status_check(vector_encoder(caller, state->dims, encoder), "make the encoder");
+	make_vector_encoder(caller, state->dims, encoder);
 }
 
 /* Fits, stores; the new encoder's id. */
@@ -357,7 +352,7 @@ refresh_row(const SourceRow *row, void *argument)
 						state->project->key_column, state->project->name),
 				 errdetail("Item \"%s\" is there twice.", row->item)));
 	state->result->items++;
-	if (row->label != NULL && row->label[0] != '\0')
+	if (row->label != NULL && !label_is_blank(row->label))
 		source_labels_add(&state->labels, row->item, row->label);
 	if (!found || entry->hash != hash)
 	{
@@ -476,8 +471,10 @@ drop_unused(const Project *project, int64 encoder_id)
 		2, {INT4OID, INT8OID}, NULL, 0
 	};
 	static Statement encoders = {
-		"DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id <> $2 "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id)",
+		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id <> $2 "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id) "
+		"RETURNING e.id) "
+		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
 		2, {INT4OID, INT8OID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(encoder_id)};

@@ -88,7 +88,8 @@ sample_row(const SourceRow *row, void *argument)
 	uint64		place;
 
 	sample->seen++;
-	if (row->input.missing || row->label != NULL)
+	if (row->input.missing || row->label != NULL ||
+		(row->input.vector != NULL && row->input.n == 0))
 		return;
 	sample->askable++;
 	if (sample->n < SAMPLE_ROWS)
@@ -137,7 +138,7 @@ sample_encoder(const Project *project, const Sample *sample, const Caller *calle
 
 	if (project->input_kind == INPUT_VECTOR)
 	{
-		status_check(vector_encoder(caller, sample->rows[0].input.n, &encoder), "make the encoder");
+		make_vector_encoder(caller, sample->rows[0].input.n, &encoder);
 		return encoder;
 	}
 	if (text_fit_start(caller, &options, &fit, &needed) == STATUS_NO_MEMORY)

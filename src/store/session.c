@@ -108,6 +108,15 @@ extension_namespace(void)
 	return entry.namespace;
 }
 
+Oid
+extension_oid(void)
+{
+	ExtensionEntry entry;
+
+	find_extension(&entry);
+	return entry.oid;
+}
+
 const char *
 extension_schema(void)
 {
@@ -144,8 +153,10 @@ statement_run(Statement *statement, const Datum *values, const bool *nulls,
 	find_extension(&entry);
 	if (statement->plan != NULL && statement->extension != entry.oid)
 	{
-		/* dropped and created again, perhaps in another schema */
-		SPI_freeplan(statement->plan);
+		/*
+		 * Dropped and created again, perhaps in another schema.  The old plan
+		 * is not freed: it may be running, further up.
+		 */
 		statement->plan = NULL;
 	}
 	if (statement->plan == NULL)

@@ -40,6 +40,9 @@ extern void act_as_before(const Acting *acting);
 extern const char *extension_schema(void);
 extern Oid	extension_namespace(void);
 
+/* Of the extension as it is now; another when it is created again. */
+extern Oid	extension_oid(void);
+
 #define MAX_STATEMENT_ARGS 12
 
 /*

@@ -12,7 +12,9 @@
  */
 #include "postgres.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -62,10 +64,12 @@ input_from_array(Datum array)
 	bool	   *nulls;
 	float	   *vector;
 
+	/* no vector, and of no project's length: one bad row must not end a scan */
 	if (ARR_NDIM(value) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("a vector must be an array of one dimension, not %d", ARR_NDIM(value))));
+	{
+		input.vector = palloc0(sizeof(float));
+		return input;
+	}
 	deconstruct_array(value, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT,
 					  &elements, &nulls, &input.n);
 	vector = palloc_array_checked(float, input.n);
@@ -196,14 +200,29 @@ source_scan(const Project *project, SourceReader reader, const char *sample,
 	MemoryContextDelete(row_context);
 }
 
-/* Statements that look up items, one a project, planned once a session. */
+static void
+unknown_item(const Project *project, const char *item)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("item \"%s\" does not exist in the source of project \"%s\"",
+					item, project->name),
+			 errhint("Items are the values of column \"%s\" (%s).",
+					 project->key_column, format_type_be(project->key_type))));
+}
+
+/*
+ * Statements that look up items, one a project and kept for the session.  They
+ * are never freed: a function in a view that is the source may itself come
+ * here while the statement runs.
+ */
 typedef struct LookupEntry
 {
 	char	   *text;
 	SPIPlanPtr	plan;
 } LookupEntry;
 
-static LookupEntry lookup;
+static List *lookups = NIL;
 
 static SPIPlanPtr
 lookup_plan(const Project *project)
@@ -215,25 +234,53 @@ lookup_plan(const Project *project)
 								project_key_expression(project), project_source_quoted(project),
 								quote_identifier(project->key_column),
 								project_key_type_name(project));
+	MemoryContext before;
+	LookupEntry *entry;
+	SPIPlanPtr	plan;
+	ListCell   *cell;
 
-	/* people label one project at a time: the last statement is enough */
-	if (lookup.text == NULL || strcmp(lookup.text, text) != 0)
+	foreach(cell, lookups)
 	{
-		SPIPlanPtr	plan = SPI_prepare(text, 1, types);
-
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		if (lookup.text != NULL)
-		{
-			SPI_freeplan(lookup.plan);
-			pfree(lookup.text);
-			lookup.text = NULL;
-		}
-		SPI_keepplan(plan);
-		lookup.plan = plan;
-		lookup.text = MemoryContextStrdup(TopMemoryContext, text);
+		entry = lfirst(cell);
+		if (strcmp(entry->text, text) == 0)
+			return entry->plan;
 	}
-	return lookup.plan;
+	plan = SPI_prepare(text, 1, types);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	before = MemoryContextSwitchTo(TopMemoryContext);
+	entry = palloc(sizeof(LookupEntry));
+	entry->plan = plan;
+	entry->text = pstrdup(text);
+	lookups = lappend(lookups, entry);
+	MemoryContextSwitchTo(before);
+	return plan;
+}
+
+/*
+ * An integer key has no item that is not an integer: that is an unknown item
+ * and not a syntax error from inside a statement.
+ */
+static void
+check_item(const Project *project, const char *item)
+{
+	bool		possible = item[0] != '\0';
+
+	if (project->key_type == INT2OID || project->key_type == INT4OID || project->key_type == INT8OID)
+	{
+		int64		limit = project->key_type == INT2OID ? PG_INT16_MAX :
+			project->key_type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
+		char	   *end;
+		int64		value;
+
+		errno = 0;
+		value = strtoll(item, &end, 10);
+		end += strspn(end, " \t\r\n");
+		possible = possible && *end == '\0' && errno == 0 && value <= limit && value >= -limit - 1;
+	}
+	if (!possible)
+		unknown_item(project, item);
 }
 
 char **
@@ -243,6 +290,8 @@ source_items(const Project *project, char **items, int n)
 	Datum		values[1] = {text_array(items, n)};
 	Acting		acting;
 
+	for (int i = 0; i < n; i++)
+		check_item(project, items[i]);
 	act_as_restricted(&acting, project_source_owner(project));
 	if (SPI_execute_plan(lookup_plan(project), values, " ", false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not look up items");
@@ -251,10 +300,7 @@ source_items(const Project *project, char **items, int n)
 	{
 		canonical[i] = result_string(i, 1);
 		if (canonical[i] == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_NO_DATA_FOUND),
-					 errmsg("item \"%s\" does not exist in the source of project \"%s\"",
-							items[i], project->name)));
+			unknown_item(project, items[i]);
 	}
 	if (SPI_processed != (uint64) n)
 		ereport(ERROR,

@@ -43,7 +43,13 @@ typedef enum SourceReader
 extern void source_scan(const Project *project, SourceReader reader, const char *sample,
 						bool read_only, SourceCallback callback, void *state);
 
-/* Input from a value of type text, or of an array type. */
+/* Vectors longer than this are refused. */
+#define MAX_VECTOR_DIMS 16000
+
+/*
+ * Input from a value of type text, or of float4[] (one of several dimensions
+ * becomes a vector of length 0).
+ */
 extern Input input_from_text(Datum datum);
 extern Input input_from_array(Datum array);
 
