@@ -89,15 +89,27 @@ mark_usable(const Caller *caller, const Design *design, const int *fold, bool *u
 	return seen != NULL && many != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-/* Bytes that a CrossFit and the functions on it hold at most. */
+/* Bytes of a CrossFit. */
 size_t
 cross_fit_memory(int n, int features, int classes, int folds)
 {
 	size_t		D = features;
 	size_t		K = classes;
 
-	return sizeof(double) * (2 * D * D + (folds + 2) * D * K + 2 * n * K) +
-		(size_t) n * (2 * sizeof(int) + 4) + 16 * K + head_fit_memory(features, classes);
+	return sizeof(double) * (D * D + folds * D * K + n * K) + n;
+}
+
+/* Bytes that the functions on one hold at most. */
+size_t
+cross_fit_working_memory(int n, int features, int classes, int folds)
+{
+	size_t		D = features;
+	size_t		K = classes;
+	size_t		held = n / folds + 1;
+
+	/* a search holds best logits or weights, a validation within it the rest */
+	return sizeof(double) * (D * D + D * K + (n + held) * K) + (size_t) n * 8 + held * 5 +
+		5 * K + head_fit_memory(n, features, classes);
 }
 
 /* Memory for a cross-validation, weights at zero, and X'X. */

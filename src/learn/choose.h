@@ -37,7 +37,10 @@ typedef struct CrossFit
 extern Status cross_fit_start(const Caller *caller, const Design *design, const int *fold,
 							  int folds, bool single, CrossFit *fit);
 extern void cross_fit_end(const Caller *caller, CrossFit *fit);
+
+/* Bytes of a CrossFit, and of what works on one beside it. */
 extern size_t cross_fit_memory(int n, int features, int classes, int folds);
+extern size_t cross_fit_working_memory(int n, int features, int classes, int folds);
 
 /*
  * Fits the head without each fold in turn, from weights on, and fills in the

@@ -398,14 +398,15 @@ fit_free(Fit *fit)
 	}
 }
 
-/* Bytes that head_fit holds at most. */
+/* Bytes that a function here holds at most; see head.h. */
 size_t
-head_fit_memory(int features, int classes)
+head_fit_memory(int n, int features, int classes)
 {
+	size_t		rows = n < DESIGN_BLOCK ? n : DESIGN_BLOCK;
 	size_t		D = features;
 	size_t		K = classes;
 
-	return sizeof(double) * (DESIGN_BLOCK * (D + K) + D * D + (9 + 3 * MEMORY) * D * K);
+	return sizeof(double) * (rows * (D + K) + D * D + (9 + 3 * MEMORY) * D * K);
 }
 
 /* The lower Cholesky factor of gram/K + lam I. */

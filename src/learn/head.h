@@ -59,7 +59,7 @@ extern Status head_fit(const Caller *caller, const Design *design, RowSet rows,
 extern Status head_logits(const Caller *caller, const Design *design, RowSet rows,
 						  const double *weights, double *logits);
 
-/* Bytes that head_fit holds at most. */
-extern size_t head_fit_memory(int features, int classes);
+/* Bytes that a function here holds at most, for n rows. */
+extern size_t head_fit_memory(int n, int features, int classes);
 
 #endif							/* HUMANLOOP_HEAD_H */

@@ -57,13 +57,14 @@ typedef struct Builder
 
 /* Bytes that posterior_build holds at most. */
 size_t
-posterior_memory(int features, int classes)
+posterior_memory(int n, int features, int classes)
 {
+	size_t		rows = n < DESIGN_BLOCK ? n : DESIGN_BLOCK;
 	size_t		D = features;
 	size_t		K = classes;
 	size_t		r = D < POSTERIOR_RANK ? D : POSTERIOR_RANK;
 
-	return sizeof(double) * (DESIGN_BLOCK * (D + r + K) + D * D + 2 * D * r + r * r + r +
+	return sizeof(double) * (rows * (D + r + K) + D * D + 2 * D * r + r * r + r +
 							 r * K + K) +
 		sizeof(float) * (r * D + r * K + K + r) + sizeof(Posterior) + 64;
 }
@@ -76,11 +77,12 @@ builder_allocate(Builder *b)
 	size_t		D = b->design->features;
 	size_t		K = b->design->classes;
 	size_t		r = b->rank;
+	size_t		rows = b->design->n < DESIGN_BLOCK ? b->design->n : DESIGN_BLOCK;
 	bool		ok = true;
 
-	ok = (b->block = allocate_array(caller, DESIGN_BLOCK * D, sizeof(double))) != NULL && ok;
-	ok = (b->projected = allocate_array(caller, DESIGN_BLOCK * r, sizeof(double))) != NULL && ok;
-	ok = (b->curvature = allocate_array(caller, DESIGN_BLOCK * K, sizeof(double))) != NULL && ok;
+	ok = (b->block = allocate_array(caller, rows * D, sizeof(double))) != NULL && ok;
+	ok = (b->projected = allocate_array(caller, rows * r, sizeof(double))) != NULL && ok;
+	ok = (b->curvature = allocate_array(caller, rows * K, sizeof(double))) != NULL && ok;
 	ok = (b->hessian = allocate_array(caller, D * D, sizeof(double))) != NULL && ok;
 	ok = (b->basis = allocate_array(caller, D * r, sizeof(double))) != NULL && ok;
 	ok = (b->image = allocate_array(caller, D * r, sizeof(double))) != NULL && ok;

@@ -48,7 +48,7 @@ extern void posterior_variance(const Posterior *posterior, const float *rows, in
 							   float *scratch, float *variance);
 
 /* Bytes that posterior_build holds at most, its result included. */
-extern size_t posterior_memory(int features, int classes);
+extern size_t posterior_memory(int n, int features, int classes);
 
 /* Stored form; features and classes are the model's. */
 extern void posterior_write(const Posterior *posterior, Writer *writer);

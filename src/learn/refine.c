@@ -299,17 +299,27 @@ decide_fold(Solver *solver, const int *fold, int which, Random *random, float *f
 	return STATUS_OK;
 }
 
-/* Bytes that refine_train holds at most. */
+/* Bytes of a Refine. */
+size_t
+refine_result_memory(size_t sparse_terms, int sparse_dims, int classes)
+{
+	size_t		stride = padded(refine_columns(classes));
+	size_t		terms = sparse_terms < (size_t) sparse_dims ? sparse_terms : (size_t) sparse_dims;
+
+	return sizeof(Refine) + (size_t) sparse_dims * sizeof(uint32_t) + terms * (stride + 8) +
+		stride * sizeof(float) + 3;
+}
+
+/* Bytes that refine_train holds at most, its result included. */
 size_t
 refine_memory(int n, size_t sparse_terms, int sparse_dims, int classes)
 {
 	size_t		stride = padded(refine_columns(classes));
 	size_t		terms = sparse_terms < (size_t) sparse_dims ? sparse_terms : (size_t) sparse_dims;
 
-	return sparse_terms * sizeof(uint32_t) + (size_t) sparse_dims * sizeof(uint32_t) +
-		2 * terms * stride * sizeof(float) + terms * (stride + 8) +
-		(size_t) n * (2 * stride * sizeof(float) + 8) + 5 * stride * sizeof(float) +
-		sizeof(Refine) + 16;
+	return refine_result_memory(sparse_terms, sparse_dims, classes) +
+		sparse_terms * sizeof(uint32_t) + 2 * terms * stride * sizeof(float) +
+		(size_t) n * (2 * stride * sizeof(float) + 8) + 4 * stride * sizeof(float) + 3;
 }
 
 /*
@@ -618,6 +628,9 @@ refine_apply(const Refine *refine, const SparseRows *sparse, int first, int coun
 /* Version of the stored form. */
 #define REFINE_VERSION 1
 
+/* No encoder has more n-grams; bounds what damage can make a reader allocate. */
+#define MAX_SPARSE_DIMS (1 << 24)
+
 /* Writes the columns only, not the padding. */
 void
 refine_write(const Refine *refine, Writer *writer)
@@ -694,7 +707,7 @@ refine_read(const Caller *caller, Reader *reader, int classes, Refine **refine)
 	*refine = NULL;
 	if (reader->failed || version != REFINE_VERSION ||
 		columns != (uint32_t) refine_columns(classes) ||
-		sparse_dims < 1 || sparse_dims > (1 << 26) || terms > sparse_dims ||
+		sparse_dims < 1 || sparse_dims > MAX_SPARSE_DIMS || terms > sparse_dims ||
 		terms > reader_left(reader) / (columns + 8))
 		return STATUS_CORRUPT;
 	*refine = refine_allocate(caller, sparse_dims, columns);

@@ -50,7 +50,8 @@ extern Status refine_train(const Caller *caller, const SparseRows *sparse, int s
 extern void refine_apply(const Refine *refine, const SparseRows *sparse, int first, int count,
 						 float *features);
 
-/* Bytes that refine_train holds at most, its result included. */
+/* Bytes of a Refine, and that refine_train holds at most, that included. */
+extern size_t refine_result_memory(size_t sparse_terms, int sparse_dims, int classes);
 extern size_t refine_memory(int n, size_t sparse_terms, int sparse_dims, int classes);
 
 /* Stored form. */

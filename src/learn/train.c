@@ -91,7 +91,17 @@ folds_for(int n, const TrainOptions *options)
 	return folds < n ? folds : n;
 }
 
-/* Bytes that model_train holds at most; see model.h. */
+static size_t
+larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * Bytes that model_train holds at most; see model.h.  Refined features, cross-
+ * validation, last fit and posterior come one after another; each leaves its
+ * result.
+ */
 size_t
 model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
 				   int classes, const TrainOptions *options)
@@ -100,19 +110,22 @@ model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
 	int			columns = refine ? refine_columns(classes) : 0;
 	int			D = dims + columns + 1;
 	int			folds = folds_for(n, options);
-	size_t		cells = (size_t) n * classes;
-	size_t		bytes;
+	size_t		size = (size_t) D * classes;
+	size_t		kept = (size_t) n * (sizeof(int) + columns * sizeof(float));
+	size_t		later = cross_fit_memory(n, D, classes, folds);
+	size_t		last = size * sizeof(double) + (size_t) n * classes * sizeof(float);
+	size_t		model = sizeof(Model) + (size + classes) * sizeof(float) +
+		DRAWN_CLASSES * DRAWS / 2 * sizeof(float) + posterior_memory(n, D, classes);
 
-	bytes = cross_fit_memory(n, D, classes, folds) + posterior_memory(D, classes) +
-		(size_t) n * 2 * sizeof(int) + (size_t) classes * 16 +
-		cells * 2 * sizeof(float) + 2 * sizeof(double) * (size_t) D * classes +
-		sizeof(double) * (size_t) D * D + head_fit_memory(D, classes) +
-		sizeof(Model) + DRAWN_CLASSES * DRAWS * sizeof(float) + 4096;
 	if (refine)
-		bytes += refine_memory(n, sparse_terms, sparse_dims, classes) +
-			(size_t) n * columns * sizeof(float) +
-			cross_fit_memory(n, dims + 1, classes, folds);
-	return bytes;
+		later += cross_fit_memory(n, dims + 1, classes, folds) +
+			refine_result_memory(sparse_terms, sparse_dims, classes);
+	later += larger(cross_fit_working_memory(n, D, classes, folds),
+					last + larger(head_fit_memory(n, D, classes), model));
+	if (refine)
+		later = larger(later, refine_memory(n, sparse_terms, sparse_dims, classes));
+	/* and a few small things that are soon given back */
+	return kept + later + (size_t) n * sizeof(int) + (size_t) classes * 16 + 64;
 }
 
 /* Are shapes, labels and numbers what model.h asks for? */
