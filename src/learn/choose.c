@@ -152,21 +152,41 @@ cross_fit_end(const Caller *caller, CrossFit *fit)
 	memset(fit, 0, sizeof(*fit));
 }
 
+/* The design in which a fold's labels have no part. */
+static Design
+design_without(const CrossFit *fit, int which)
+{
+	Design		design = *fit->design;
+
+	if (fit->nested != NULL)
+		design.refine = fit->nested + (size_t) which * design.n * design.refined;
+	return design;
+}
+
 /*
- * Fits without the rows held (whose X'X is taken off), evaluates them into
- * logits (held->count x K).
+ * Fits without the rows held of a fold (whose X'X is taken off, where it is
+ * of the same features), evaluates them into logits (held->count x K).
  */
 static Status
-fit_without(const Caller *caller, CrossFit *fit, RowSet rest, RowSet held,
+fit_without(const Caller *caller, CrossFit *fit, int which, RowSet rest, RowSet held,
 			const HeadOptions *options, double *gram, double *weights, double *logits)
 {
+	Design		design = design_without(fit, which);
+	size_t		cells = (size_t) design.features * design.features;
 	double		objective;
 
-	memcpy(gram, fit->gram,
-		   sizeof(double) * fit->design->features * fit->design->features);
-	TRY(head_gram(caller, fit->design, held, -1.0, gram));
-	TRY(head_fit(caller, fit->design, rest, options, gram, weights, &objective));
-	return head_logits(caller, fit->design, held, weights, logits);
+	if (fit->nested != NULL)
+	{
+		memset(gram, 0, sizeof(double) * cells);
+		TRY(head_gram(caller, &design, rest, 1.0, gram));
+	}
+	else
+	{
+		memcpy(gram, fit->gram, sizeof(double) * cells);
+		TRY(head_gram(caller, &design, held, -1.0, gram));
+	}
+	TRY(head_fit(caller, &design, rest, options, gram, weights, &objective));
+	return head_logits(caller, &design, held, weights, logits);
 }
 
 /* Rows of a fold to the end of list, the others to its start. */
@@ -217,7 +237,7 @@ cross_validate(const Caller *caller, CrossFit *fit, double prior_precision, doub
 		if (held.count > (int) most)
 			status = STATUS_BAD_ARGUMENT;
 		else
-			status = fit_without(caller, fit, rest, held, &options, gram,
+			status = fit_without(caller, fit, k, rest, held, &options, gram,
 								 fit->weights + k * D * K, logits);
 		for (int i = 0; i < held.count && status == STATUS_OK; i++)
 			memcpy(fit->logits + held.index[i] * K, logits + i * K, sizeof(double) * K);
@@ -482,11 +502,12 @@ quick_loss(const Caller *caller, void *state, double prior_precision, Choice *ch
 	QuickSearch *search = state;
 	CrossFit   *fit = search->fit;
 	HeadOptions options = {prior_precision, QUICK_TOLERANCE, MAX_ITERATIONS, true};
+	Design		design = design_without(fit, 0);
 	double		objective;
 
-	TRY(head_fit(caller, fit->design, search->rest, &options, search->gram,
+	TRY(head_fit(caller, &design, search->rest, &options, search->gram,
 				 fit->weights, &objective));
-	TRY(head_logits(caller, fit->design, search->held, fit->weights, search->logits));
+	TRY(head_logits(caller, &design, search->held, fit->weights, search->logits));
 	choice->prior_precision = prior_precision;
 	choice->penalty = prior_penalty(fit, prior_precision);
 	TRY(calibrate(caller, search->logits, search->label, search->usable,
@@ -507,13 +528,14 @@ search_quickly(const Caller *caller, QuickSearch *search, const double *grid, in
 			   int start, Choice *choice)
 {
 	CrossFit   *fit = search->fit;
+	Design		design = design_without(fit, 0);
 
 	for (int i = 0; i < search->held.count; i++)
 	{
 		search->label[i] = fit->design->label[search->held.index[i]];
 		search->usable[i] = fit->usable[search->held.index[i]];
 	}
-	TRY(head_gram(caller, fit->design, search->rest, 1.0, search->gram));
+	TRY(head_gram(caller, &design, search->rest, 1.0, search->gram));
 	search->best_loss = INFINITY;
 	TRY(descend(caller, quick_loss, search, grid, count, start, choice));
 	memcpy(fit->weights, search->best,

@@ -29,6 +29,7 @@ typedef struct CrossFit
 	double	   *weights;		/* folds x D x K: start and result; chained:
 								 * only the first fold's start counts */
 	double	   *logits;			/* n x K, out of fold */
+	const float *nested;		/* folds x n x refined, see nested.h; or NULL */
 	double		usual;			/* prior precision to expect; 0: no opinion */
 	bool	   *usable;			/* n: counts for the loss (its class has
 								 * another row to learn from) */

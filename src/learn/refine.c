@@ -329,10 +329,13 @@ refine_memory(int n, size_t sparse_terms, int sparse_dims, int classes)
 static Status
 renumber(Solver *solver, const SparseRows *sparse, Refine *refine)
 {
-	size_t		total = sparse->start[sparse->n];
-
-	for (size_t t = 0; t < total; t++)
-		refine->slot[sparse->index[t]] = 1;
+	for (int i = 0; i < sparse->n; i++)
+	{
+		if (i % ROWS_BETWEEN_STOPS == 0 && stopped(solver->caller))
+			return STATUS_STOPPED;
+		for (size_t t = sparse->start[i]; t < sparse->start[i + 1]; t++)
+			refine->slot[sparse->index[t]] = 1;
+	}
 	for (int i = 0; i < refine->sparse_dims; i++)
 		if (refine->slot[i] != 0)
 			refine->slot[i] = ++refine->terms;
@@ -342,8 +345,13 @@ renumber(Solver *solver, const SparseRows *sparse, Refine *refine)
 	for (int i = 0; i < refine->sparse_dims; i++)
 		if (refine->slot[i] != 0)
 			refine->index[refine->slot[i] - 1] = i;
-	for (size_t t = 0; t < total; t++)
-		solver->index[t] = refine->slot[sparse->index[t]] - 1;
+	for (int i = 0; i < sparse->n; i++)
+	{
+		if (i % ROWS_BETWEEN_STOPS == 0 && stopped(solver->caller))
+			return STATUS_STOPPED;
+		for (size_t t = sparse->start[i]; t < sparse->start[i + 1]; t++)
+			solver->index[t] = refine->slot[sparse->index[t]] - 1;
+	}
 	solver->terms = refine->terms;
 	return STATUS_OK;
 }

@@ -20,6 +20,7 @@
 
 #include "choose.h"
 #include "kernels.h"
+#include "nested.h"
 
 #define DEFAULT_FOLDS 5
 #define MAX_ITERATIONS 200
@@ -74,6 +75,7 @@ typedef struct Trainer
 	int		   *fold;			/* n */
 	Refine	   *refine;
 	float	   *refine_features;	/* n x columns */
+	float	   *nested;			/* folds x n x columns, or NULL */
 	float	   *probability;	/* n x K, calibrated, out of fold */
 	double	   *weights;		/* D x K */
 	double	   *gram;			/* D x D */
@@ -124,6 +126,10 @@ model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
 					last + larger(head_fit_memory(n, D, classes), model));
 	if (refine)
 		later = larger(later, refine_memory(n, sparse_terms, sparse_dims, classes));
+	if (refine && nested_wanted(n, classes, folds))
+		later = nested_result_memory(n, classes, folds) +
+			larger(later, refine_result_memory(sparse_terms, sparse_dims, classes) +
+				   nested_memory(n, sparse_terms, sparse_dims, classes));
 	/* and a few small things that are soon given back */
 	return kept + later + (size_t) n * sizeof(int) + (size_t) classes * 16 + 64;
 }
@@ -221,6 +227,7 @@ validate(Trainer *trainer, Candidate *candidate)
 	int			start = design->refined > 0 ? REFINED_START : DENSE_START;
 
 	TRY(cross_fit_start(caller, design, trainer->fold, trainer->folds, !careful, fit));
+	fit->nested = design->refined > 0 ? trainer->nested : NULL;
 	candidate->done = true;
 	fit->usual = design->refined > 0 ? REFINED_USUAL : DENSE_USUAL;
 	for (int k = 0; k < trainer->folds; k++)
@@ -241,6 +248,23 @@ validate(Trainer *trainer, Candidate *candidate)
 	return validate_at(trainer, candidate, candidate->choice.prior_precision, tolerance);
 }
 
+/* Features for the cross-validation in which no label meets itself. */
+static Status
+make_nested(Trainer *trainer, int columns)
+{
+	const Rows *rows = trainer->rows;
+
+	if (!nested_wanted(rows->n, trainer->classes, trainer->folds))
+		return STATUS_OK;
+	trainer->nested = allocate_array(trainer->caller,
+									 (size_t) trainer->folds * rows->n * columns, sizeof(float));
+	if (trainer->nested == NULL)
+		return STATUS_NO_MEMORY;
+	return nested_features(trainer->caller, rows->sparse, rows->sparse_dims, trainer->label,
+						   trainer->classes, trainer->fold, trainer->folds,
+						   trainer->options->seed, trainer->nested);
+}
+
 /*
  * Fits refined features where there is something to fit them to, and decides
  * between the ways to train.  Refined features are never worse with many
@@ -253,6 +277,9 @@ choose_candidate(Trainer *trainer)
 	int			wanted = trainer->options->refine;
 	bool		refine = rows->sparse != NULL && rows->sparse_dims > 0 && wanted != 0;
 
+	/* with fewer folds it could not be judged */
+	if (wanted < 0 && trainer->folds < 3)
+		refine = false;
 	trainer->dense.design = (Design)
 	{
 		rows->n, rows->dims, 0, rows->dims + 1, trainer->classes,
@@ -269,6 +296,7 @@ choose_candidate(Trainer *trainer)
 		TRY(refine_train(trainer->caller, rows->sparse, rows->sparse_dims, trainer->label,
 						 trainer->classes, trainer->fold, trainer->folds,
 						 trainer->options->seed, &trainer->refine, trainer->refine_features));
+		TRY(make_nested(trainer, columns));
 		trainer->refined.design = trainer->dense.design;
 		trainer->refined.design.refined = columns;
 		trainer->refined.design.features += columns;
@@ -428,6 +456,7 @@ model_train(const Caller *caller, const Rows *rows, const int *label,
 		cross_fit_end(caller, &trainer.refined.fit);
 	release(caller, trainer.fold);
 	release(caller, trainer.refine_features);
+	release(caller, trainer.nested);
 	release(caller, trainer.probability);
 	release(caller, trainer.weights);
 	refine_free(caller, trainer.refine);
