@@ -21,11 +21,57 @@ PGFILEDESC = "humanloop - text classification with humans in the loop"
 BLAS_SOURCES = src/math/matrix_blas.c src/math/matrix_module.c
 BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
-# To be frozen into a list once the files are there.
-ROOM_SOURCES = $(sort $(filter-out $(BLAS_SOURCES), \
-	$(wildcard src/math/*.c src/encode/*.c src/learn/*.c)))
-OBJS = $(sort $(patsubst %.c,%.o,$(ROOM_SOURCES) \
-	$(wildcard src/*.c src/store/*.c src/sql/*.c)))
+# The rooms that know nothing of PostgreSQL ...
+ROOM_SOURCES = src/encode/encode_text.c \
+	src/encode/encode_vector.c \
+	src/encode/encoder.c \
+	src/encode/gram_counts.c \
+	src/encode/svd.c \
+	src/encode/terms.c \
+	src/encode/text_fit.c \
+	src/encode/unicode.c \
+	src/learn/acquisition.c \
+	src/learn/choose.c \
+	src/learn/design.c \
+	src/learn/epig.c \
+	src/learn/head.c \
+	src/learn/metrics.c \
+	src/learn/model.c \
+	src/learn/model_io.c \
+	src/learn/nested.c \
+	src/learn/posterior.c \
+	src/learn/refine.c \
+	src/learn/seeds.c \
+	src/learn/train.c \
+	src/learn/uncertainty.c \
+	src/math/buffer.c \
+	src/math/matrix.c \
+	src/math/random.c
+# ... and those that do.
+SERVER_SOURCES = src/humanloop.c \
+	src/sql/api.c \
+	src/sql/label_functions.c \
+	src/sql/predict.c \
+	src/sql/predict_all.c \
+	src/sql/predict_functions.c \
+	src/sql/project_functions.c \
+	src/sql/queue_functions.c \
+	src/sql/train_functions.c \
+	src/store/cache.c \
+	src/store/caller.c \
+	src/store/feature.c \
+	src/store/label.c \
+	src/store/options.c \
+	src/store/parts.c \
+	src/store/pool.c \
+	src/store/project.c \
+	src/store/queue.c \
+	src/store/refresh.c \
+	src/store/seed.c \
+	src/store/session.c \
+	src/store/source.c \
+	src/store/train.c
+OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \

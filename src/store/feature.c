@@ -129,7 +129,8 @@ decode_bodies(SPITupleTable *table, uint64 row, FeatureBlock *block)
 	block->dense = (const float *) bytes;
 	for (size_t i = 0; i < (size_t) block->rows * block->dims; i++)
 	{
-		if (!isfinite(block->dense[i]))
+		/* of unit length; also false for NaN */
+		if (!(fabsf(block->dense[i]) <= 1.01f))
 			damaged(block->number);
 	}
 	bytes = bytes_of(table, row, 6, &length);
