@@ -384,24 +384,28 @@ RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	-- by name at run time: the schema may be renamed
+	undo text := format('SELECT %I.hl_undo($1, $2, $3)', TG_TABLE_SCHEMA);
 BEGIN
 	IF TG_OP = 'DELETE' THEN
-		PERFORM @extschema@.hl_undo(OLD.project, OLD.item, OLD.annotator);
+		EXECUTE undo USING OLD.project, OLD.item, OLD.annotator;
 		RETURN OLD;
 	END IF;
-	IF TG_OP = 'UPDATE' AND (NEW.id, NEW.labelled_at) IS DISTINCT FROM (OLD.id, OLD.labelled_at) THEN
+	IF (TG_OP = 'INSERT' AND (NEW.id IS NOT NULL OR NEW.labelled_at IS NOT NULL))
+		OR (TG_OP = 'UPDATE' AND (NEW.id, NEW.labelled_at) IS DISTINCT FROM (OLD.id, OLD.labelled_at)) THEN
 		RAISE EXCEPTION 'columns "id" and "labelled_at" of hl_labels cannot be set'
 			USING ERRCODE = 'generated_always';
 	END IF;
 	IF TG_OP = 'UPDATE' AND (NEW.project, NEW.item, NEW.annotator)
 		IS DISTINCT FROM (OLD.project, OLD.item, OLD.annotator) THEN
-		PERFORM @extschema@.hl_undo(OLD.project, OLD.item, OLD.annotator);
+		EXECUTE undo USING OLD.project, OLD.item, OLD.annotator;
 	END IF;
-	NEW.id := @extschema@.hl_label(NEW.project, NEW.item, NEW.label, NEW.annotator);
-	SELECT l.item, l.annotator, l.labelled_at
-		INTO NEW.item, NEW.annotator, NEW.labelled_at
-		FROM @extschema@.hl_labels l
-		WHERE l.project = NEW.project AND l.id = NEW.id;
+	EXECUTE format('SELECT %I.hl_label($1, $2, $3, $4)', TG_TABLE_SCHEMA)
+		INTO NEW.id USING NEW.project, NEW.item, NEW.label, NEW.annotator;
+	EXECUTE format('SELECT l.item, l.annotator, l.labelled_at FROM %I.hl_labels l
+		WHERE l.project = $1 AND l.id = $2', TG_TABLE_SCHEMA)
+		INTO NEW.item, NEW.annotator, NEW.labelled_at USING NEW.project, NEW.id;
 	RETURN NEW;
 END
 $$;

@@ -112,6 +112,24 @@ DROP EXTENSION humanloop;
 DROP SCHEMA everybody;
 DROP SCHEMA "My Loop";
 
+-- The extension's own schema is renamed under a session that has used it.
+CREATE SCHEMA before;
+CREATE EXTENSION humanloop SCHEMA before;
+SELECT project FROM before.hl_create_project('notes', 'note', 'body');
+SELECT before.hl_label('notes', 101, 'game') > 0 AS labelled;
+ALTER SCHEMA before RENAME TO "After";
+SELECT "After".hl_label('notes', 102, 'market') > 0 AS labelled;
+INSERT INTO "After".hl_labels (project, item, label) VALUES ('notes', '103', 'game') RETURNING item, label;
+UPDATE "After".hl_labels SET item = '105' WHERE item = '103' RETURNING item, label;
+DELETE FROM "After".hl_labels WHERE item = '105';
+SELECT "After".hl_label_many('notes', array_agg(id::text), array_agg(CASE id % 2 WHEN 0 THEN 'market' ELSE 'game' END))
+FROM note WHERE id <= 120;
+SELECT model, labels FROM "After".hl_train('notes');
+SELECT label FROM "After".hl_predict('notes', 'a game of chess to play');
+SELECT "After".hl_drop_project('notes');
+DROP EXTENSION humanloop;
+DROP SCHEMA "After";
+
 -- Settings: known ones have types, unknown ones are errors once it is loaded.
 LOAD 'humanloop';
 SELECT name, setting, unit, vartype, context FROM pg_settings WHERE name LIKE 'humanloop.%' ORDER BY name;

@@ -95,6 +95,8 @@ UPDATE hl_labels SET annotator = 'bob' WHERE annotator = 'ann' RETURNING item, l
 SELECT item, label, CASE WHEN annotator = current_user THEN 'me' ELSE annotator END AS annotator FROM hl_labels ORDER BY item, 3;
 -- id and time are ours
 SELECT error_of($$UPDATE hl_labels SET id = 1$$), error_of($$UPDATE hl_labels SET labelled_at = now()$$);
+SELECT error_of($$INSERT INTO hl_labels (id, project, item, label) VALUES (1, 'tickets', '1', 'a')$$);
+SELECT error_of($$INSERT INTO hl_labels (labelled_at, project, item, label) VALUES (now(), 'tickets', '1', 'a')$$);
 SELECT error_of($$INSERT INTO hl_labels (project, item, label) VALUES ('tickets', '999', 'a')$$);
 SELECT error_of($$INSERT INTO hl_labels (project, item) VALUES ('tickets', '1')$$);
 SELECT error_of($$INSERT INTO hl_labels (item, label) VALUES ('1', 'a')$$);

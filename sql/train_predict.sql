@@ -129,6 +129,28 @@ SELECT count(*) FROM hl_probabilities('tickets', 'parcel') WHERE label = 'junk';
 ROLLBACK;
 SELECT model FROM hl_predict('tickets', 'parcel');
 SELECT count(*) FROM hl_probabilities('tickets', 'parcel');
+-- also where PL/pgSQL keeps an expression from one call to the next
+CREATE FUNCTION models_seen() RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+	seen bigint[];
+BEGIN
+	FOR i IN 1..3 LOOP
+		BEGIN
+			IF i = 2 THEN
+				PERFORM hl_train('tickets');
+			END IF;
+			seen := seen || (hl_predict('tickets', 'parcel')).model::bigint;
+			IF i = 2 THEN
+				RAISE EXCEPTION 'taken back';
+			END IF;
+		EXCEPTION WHEN raise_exception THEN
+			seen := seen || 0::bigint;
+		END;
+	END LOOP;
+	RETURN seen;
+END $$;
+SELECT models_seen();
+DROP FUNCTION models_seen;
 SELECT count(*) FROM hl_learning_curve('tickets');
 SELECT model, classes FROM hl_train('tickets');
 SELECT model, count(*) FROM hl_predict('tickets') GROUP BY model;

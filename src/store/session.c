@@ -123,6 +123,31 @@ extension_schema(void)
 	return quote_identifier(get_namespace_name(extension_namespace()));
 }
 
+/*
+ * Counts what makes the text of a plan stale: the extension is dropped and
+ * created again, or its schema is renamed.
+ */
+static uint64
+extension_generation(void)
+{
+	static Oid	extension = InvalidOid;
+	static NameData schema;
+	static uint64 generation = 0;
+	ExtensionEntry entry;
+	char	   *name;
+
+	find_extension(&entry);
+	name = get_namespace_name(entry.namespace);
+	if (extension != entry.oid || strcmp(NameStr(schema), name) != 0)
+	{
+		extension = entry.oid;
+		namestrcpy(&schema, name);
+		generation++;
+	}
+	pfree(name);
+	return generation;
+}
+
 /* Text with "@hl_x" replaced, palloc'd. */
 char *
 qualify(const char *text)
@@ -147,19 +172,11 @@ statement_run(Statement *statement, const Datum *values, const bool *nulls,
 {
 	MemoryContext before = CurrentMemoryContext;
 	char		null_flags[MAX_STATEMENT_ARGS + 1];
-	ExtensionEntry entry;
+	uint64		generation = extension_generation();
 	int			code;
 
-	find_extension(&entry);
-	if (statement->plan != NULL && statement->extension != entry.oid)
-	{
-		/*
-		 * Dropped and created again, perhaps in another schema.  The old plan
-		 * is not freed: it may be running, further up.
-		 */
-		statement->plan = NULL;
-	}
-	if (statement->plan == NULL)
+	/* A stale plan is not freed: it may be running, further up. */
+	if (statement->plan == NULL || statement->generation != generation)
 	{
 		char	   *text = qualify(statement->text);
 		SPIPlanPtr	plan = SPI_prepare(text, statement->nargs, statement->types);
@@ -168,7 +185,7 @@ statement_run(Statement *statement, const Datum *values, const bool *nulls,
 			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 		SPI_keepplan(plan);
 		statement->plan = plan;
-		statement->extension = entry.oid;
+		statement->generation = generation;
 		pfree(text);
 	}
 	for (int i = 0; i < statement->nargs; i++)

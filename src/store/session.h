@@ -8,7 +8,6 @@
 #ifndef HUMANLOOP_SESSION_H
 #define HUMANLOOP_SESSION_H
 
-
 #include "executor/spi.h"
 #include "storage/shmem.h"
 
@@ -55,7 +54,7 @@ typedef struct Statement
 	int			nargs;
 	Oid			types[MAX_STATEMENT_ARGS];
 	SPIPlanPtr	plan;
-	Oid			extension;		/* that the plan was made for */
+	uint64		generation;		/* of the extension that the plan was made for */
 } Statement;
 
 /*
