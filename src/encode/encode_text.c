@@ -93,7 +93,7 @@ text_encoder_index(const Caller *caller, Encoder *encoder)
 	}
 	for (int i = 1; i <= TERM_MAX_COUNT; i++)
 		encoder->count_weight[i] = (float) (1.0 + log(i));
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* The index of a term, or -1. */
@@ -139,7 +139,7 @@ text_encoding_init(const Encoder *encoder, Encoding *encoding)
 	scratch->present = (uint64_t *) (scratch->sum + dims);
 	scratch->tally = (uint8_t *) (scratch->present + words);
 	encoding->scratch = scratch;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Room for that many terms; what was in the arrays is lost. */
@@ -149,7 +149,7 @@ ensure_capacity(Encoding *encoding, int terms)
 	int			capacity = encoding->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : encoding->capacity;
 
 	if (terms <= encoding->capacity)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	while (capacity < terms)
 		capacity = capacity > terms / 2 ? terms : capacity * 2;
 	release(encoding->caller, encoding->index);
@@ -163,7 +163,7 @@ ensure_capacity(Encoding *encoding, int terms)
 	if (encoding->index == NULL || encoding->count == NULL || encoding->weight == NULL)
 		return STATUS_NO_MEMORY;
 	encoding->capacity = capacity;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Takes a batch of n-grams of the row: known ones are tallied. */
@@ -187,7 +187,7 @@ tally_terms(void *state, const uint64_t *hashes, int count)
 		if (scratch->tally[term] < TERM_MAX_COUNT)
 			scratch->tally[term]++;
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Number of the lowest bit set; bits is not 0. */
@@ -286,7 +286,7 @@ encode_terms(const Encoder *encoder, const char *utf8, size_t length, Encoding *
 	collect_terms(scratch, encoding);
 	scratch->dirty = false;
 	weigh_terms(encoder, encoding);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -398,7 +398,7 @@ encode_text(const Encoder *encoder, const char *utf8, size_t length, Encoding *e
 		return STATUS_BAD_ARGUMENT;
 	TRY(encode_terms(encoder, utf8, length, encoding));
 	project(encoder, encoding);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -501,7 +501,7 @@ terms_unpack(const Encoder *encoder, const unsigned char *bytes, size_t length,
 	}
 	encoding->terms = terms;
 	weigh_terms(encoder, encoding);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Stored: vocabulary, words, hashes, idf, scales, mantissas. */
@@ -516,7 +516,7 @@ text_encoder_write(const Encoder *encoder, Writer *writer)
 	write_floats(writer, encoder->idf, vocabulary);
 	write_floats(writer, encoder->scale, vocabulary);
 	write_i16s(writer, encoder->mantissa, vocabulary * (size_t) encoder->dims);
-	return writer->failed ? STATUS_NO_MEMORY : STATUS_OK;
+	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
 /* Are all values such as a fit leaves them?  NaN fails every comparison. */

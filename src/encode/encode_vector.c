@@ -17,7 +17,7 @@ vector_encoder(const Caller *caller, int dims, Encoder **encoder)
 	if (dims < 1 || dims > ENCODER_MAX_DIMS)
 		return STATUS_BAD_ARGUMENT;
 	*encoder = encoder_allocate(caller, ENCODER_VECTOR, dims);
-	return *encoder == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+	return *encoder == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
 /*
@@ -40,5 +40,5 @@ encode_vector(const Encoder *encoder, const float *vector, int n, Encoding *enco
 	for (int i = 0; i < n; i++)
 		encoding->dense[i] = length > 0.0 ? (float) (vector[i] / length) : 0.0f;
 	encoding->terms = 0;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }

@@ -65,7 +65,7 @@ encoder_free(const Caller *caller, Encoder *encoder)
 Status
 encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding)
 {
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 
 	*encoding = (Encoding) {.caller = caller};
 	encoding->dense = allocate_array(caller, (size_t) encoder->dims, sizeof(float));
@@ -73,7 +73,7 @@ encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding)
 		return STATUS_NO_MEMORY;
 	if (encoder->kind == ENCODER_TEXT)
 		status = text_encoding_init(encoder, encoding);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 		encoding_free(encoding);
 	return status;
 }
@@ -101,7 +101,7 @@ encoder_write(const Encoder *encoder, Writer *writer)
 	write_u32(writer, (uint32_t) encoder->dims);
 	if (encoder->kind == ENCODER_TEXT)
 		TRY(text_encoder_write(encoder, writer));
-	return writer->failed ? STATUS_NO_MEMORY : STATUS_OK;
+	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
 /* Both ways of reading. */
@@ -113,7 +113,7 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 	uint32_t	kind = read_u32(reader);
 	uint32_t	dims = read_u32(reader);
 	Encoder    *read;
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 
 	*encoder = NULL;
 	if (reader->failed || magic != ENCODER_MAGIC || version != ENCODER_VERSION ||
@@ -125,13 +125,13 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 		return STATUS_NO_MEMORY;
 	if (kind == ENCODER_TEXT)
 		status = text_encoder_read(caller, reader, in_place, read);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		encoder_free(caller, read);
 		return status;
 	}
 	*encoder = read;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*

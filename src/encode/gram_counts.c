@@ -83,7 +83,7 @@ gram_counts_init(GramCounts *counts, const Caller *caller, int most_bits)
 	counts->used = 0;
 	counts->missed = 0;
 	counts->slots = allocate_array(caller, slot_count(counts), sizeof(GramCount));
-	return counts->slots == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+	return counts->slots == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
 void
@@ -127,7 +127,7 @@ grow(GramCounts *counts)
 	}
 	release(counts->caller, counts->slots);
 	*counts = larger;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* The most rows that the n-gram of a slot can have been in. */
@@ -192,7 +192,7 @@ prune_threshold(GramCounts *counts, uint32_t *threshold)
 		(*threshold)++;
 		left -= histogram[*threshold];
 	} while (left > slot_count(counts) / 3 && *threshold < MISSED_MOST);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -206,7 +206,7 @@ prune(GramCounts *counts)
 	uint32_t	threshold;
 
 	if (counts->missed >= MISSED_MOST)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	TRY(prune_threshold(counts, &threshold));
 	for (size_t i = 0; i < slot_count(counts);)
 	{
@@ -218,7 +218,7 @@ prune(GramCounts *counts)
 			i++;
 	}
 	counts->missed = threshold;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Room for one batch of n more, by growing or by forgetting. */
@@ -229,7 +229,7 @@ make_room(GramCounts *counts, size_t n)
 		TRY(grow(counts));
 	if (counts->used + n > full(counts))
 		TRY(prune(counts));
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 Status
@@ -270,5 +270,5 @@ gram_counts_add(GramCounts *counts, uint64_t row, const uint64_t *hashes, int n)
 			found->stamp = (found->stamp & ~STAMP_ROW_MASK) | row_stamp;
 		}
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }

@@ -259,7 +259,7 @@ sparse_times_dense(const Caller *caller, const SparseMatrix *a, const float *x, 
 			}
 		}
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -314,7 +314,7 @@ sketch(Svd *svd, uint64_t seed)
 		}
 	}
 	release(svd->caller, signs);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* gram = X'X, lower triangle, with X n x l in float. */
@@ -339,7 +339,7 @@ gram_matrix(Svd *svd, const float *x, int n)
 	for (size_t i = 0; i < l; i++)
 		if (!isfinite(svd->gram[i * l + i]))
 			return STATUS_NOT_FINITE;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -368,7 +368,7 @@ eigen_basis(Svd *svd, int most, int *rank)
 				svd->gram[(size_t) from * (size_t) l + (size_t) i] * scale;
 		(*rank)++;
 	}
-	return stopped(svd->caller) ? STATUS_STOPPED : STATUS_OK;
+	return stopped(svd->caller) ? STATUS_STOPPED : STATUS_SUCCESS;
 }
 
 /*
@@ -413,12 +413,12 @@ apply_basis(Svd *svd, float *x, int n, int rank)
 	size_t		l = (size_t) svd->columns;
 	float	   *basis = allocate_array(svd->caller, l * (size_t) rank, sizeof(float));
 	float	   *block = allocate_array(svd->caller, BLOCK_ROWS * l, sizeof(float));
-	Status		status = basis == NULL || block == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+	Status		status = basis == NULL || block == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 
-	for (size_t i = 0; i < l && status == STATUS_OK; i++)
+	for (size_t i = 0; i < l && status == STATUS_SUCCESS; i++)
 		for (size_t j = 0; j < (size_t) rank; j++)
 			basis[i * (size_t) rank + j] = (float) svd->basis[i * l + j];
-	for (int from = 0; from < n && status == STATUS_OK; from += BLOCK_ROWS)
+	for (int from = 0; from < n && status == STATUS_SUCCESS; from += BLOCK_ROWS)
 	{
 		int			rows = n - from < BLOCK_ROWS ? n - from : BLOCK_ROWS;
 
@@ -447,7 +447,7 @@ orthonormalise(Svd *svd)
 	if (rank > 0)
 		TRY(apply_basis(svd, svd->y, svd->a->rows, rank));
 	svd->columns = rank;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -488,7 +488,7 @@ transpose(Svd *svd)
 		.rows = a->columns, .columns = a->rows,
 		.start = svd->start, .index = svd->index, .value = svd->value
 	};
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 static Status
@@ -505,7 +505,7 @@ svd_allocate(Svd *svd)
 	if (svd->y == NULL || svd->z == NULL || svd->block == NULL || svd->gram == NULL ||
 		svd->basis == NULL || svd->values == NULL)
 		return STATUS_NO_MEMORY;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* All but the result, which is in z. */
@@ -540,13 +540,13 @@ svd_compute(Svd *svd, int dims, uint64_t seed, int *found)
 		TRY(orthonormalise(svd));
 	}
 	if (svd->columns == 0)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	TRY(sparse_times_dense(svd->caller, &svd->transposed, svd->y, svd->columns, svd->z));
 	TRY(gram_matrix(svd, svd->z, a->columns));
 	*found = svd->columns;
 	if (svd->columns <= MOST_EIGEN_COLUMNS || !cholesky_basis(svd))
 		TRY(eigen_basis(svd, dims, found));
-	return *found == 0 ? STATUS_OK : apply_basis(svd, svd->z, a->columns, *found);
+	return *found == 0 ? STATUS_SUCCESS : apply_basis(svd, svd->z, a->columns, *found);
 }
 
 Status
@@ -560,12 +560,12 @@ truncated_svd(const Caller *caller, const SparseMatrix *a, int dims, uint64_t se
 	svd.columns = block_columns((size_t) a->rows, (size_t) a->columns, dims);
 	status = svd_compute(&svd, dims, seed, found);
 	svd_free(&svd);
-	if (status == STATUS_OK && *found == 0)
+	if (status == STATUS_SUCCESS && *found == 0)
 	{
 		*found = 1;
 		memset(svd.z, 0, (size_t) a->columns * sizeof(float));
 	}
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		*vectors = svd.z;
 	else
 		release(caller, svd.z);

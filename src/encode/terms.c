@@ -91,7 +91,7 @@ flush_batch(TermReader *reader)
 	reader->count = 0;
 	if (stopped(reader->caller))
 		return STATUS_STOPPED;
-	return count > 0 ? reader->sink(reader->state, reader->hashes, count) : STATUS_OK;
+	return count > 0 ? reader->sink(reader->state, reader->hashes, count) : STATUS_SUCCESS;
 }
 
 /*
@@ -123,7 +123,7 @@ emit_pieces(TermReader *reader, int end)
 			reader->hashes[reader->count++] = hash_finish(hash, TERM_PIECE);
 		}
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* One more character between spaces; a full chunk gives up its beginning. */
@@ -140,7 +140,7 @@ chunk_add(TermReader *reader, uint32_t code_point)
 				(size_t) reader->chunk_length * sizeof(uint32_t));
 	}
 	reader->chunk[reader->chunk_length++] = code_point;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* A space: the pieces of what stood before it, up to that space. */
@@ -148,11 +148,11 @@ static Status
 chunk_end(TermReader *reader)
 {
 	if (reader->chunk_length <= 1)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	TRY(chunk_add(reader, ' '));
 	TRY(emit_pieces(reader, reader->chunk_length - PIECE_SHORTEST + 1));
 	reader->chunk_length = 1;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* The word that ends here, alone and after its predecessor. */
@@ -164,7 +164,7 @@ word_end(TermReader *reader)
 
 	reader->word_state = WORD_NONE;
 	if (!counts)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	if (reader->count > BATCH - 2)
 		TRY(flush_batch(reader));
 	reader->hashes[reader->count++] = hash_finish(reader->word, TERM_WORD);
@@ -173,7 +173,7 @@ word_end(TermReader *reader)
 			hash_finish(hash_step(hash_step(SEED_PAIR, reader->previous), reader->word),
 						TERM_WORD);
 	reader->previous = reader->word;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 static inline void
@@ -225,7 +225,7 @@ word_add(TermReader *reader, uint32_t code_point, CharacterClass class)
 				TRY(word_end(reader));
 			break;
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 Status

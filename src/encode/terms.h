@@ -25,7 +25,7 @@ term_kind(uint64_t hash)
 	return (int) (hash & 1);
 }
 
-/* Takes count hashes; what it returns other than STATUS_OK ends the text. */
+/* Takes count hashes; what it returns other than STATUS_SUCCESS ends the text. */
 typedef Status (*TermSink) (void *state, const uint64_t *hashes, int count);
 
 /*

@@ -153,13 +153,13 @@ text_fit_start(const Caller *caller, const TextFitOptions *options,
 	left = options->memory - sizeof(TextFit) - sample_rows * sizeof(SampleText) -
 		new->text_budget;
 	if (new->sample == NULL ||
-		gram_counts_init(&new->counts, caller, gram_counts_bits(left)) != STATUS_OK)
+		gram_counts_init(&new->counts, caller, gram_counts_bits(left)) != STATUS_SUCCESS)
 	{
 		text_fit_free(new);
 		return STATUS_NO_MEMORY;
 	}
 	*fit = new;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Frees what the sample's matrix takes. */
@@ -210,7 +210,7 @@ keep_text(TextFit *fit, SampleText *slot, const char *utf8, size_t length)
 	release(fit->caller, slot->text);
 	slot->text = text;
 	slot->length = kept;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -235,7 +235,7 @@ shorten_sample(TextFit *fit)
 				TRY(keep_text(fit, slot, slot->text, slot->length));
 		}
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* What count_terms needs. */
@@ -377,7 +377,7 @@ select_vocabulary(TextFit *fit, int *vocabulary)
 	}
 	sort_grams(grams, kept, term_before);
 	*vocabulary = (int) kept;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -437,7 +437,7 @@ fill_matrix(TextFit *fit, const Encoder *encoder, const int *order, int rows,
 	Status		status;
 
 	TRY(encoding_init(fit->caller, encoder, &encoding));
-	status = STATUS_OK;
+	status = STATUS_SUCCESS;
 	for (int i = 0; i < rows; i++)
 	{
 		const SampleText *slot = &fit->sample[order[i]];
@@ -445,7 +445,7 @@ fill_matrix(TextFit *fit, const Encoder *encoder, const int *order, int rows,
 
 		status = encode_terms(encoder, slot->text, slot->length, &encoding);
 		terms = (size_t) encoding.terms;
-		if (status != STATUS_OK || fit->entries + terms > capacity)
+		if (status != STATUS_SUCCESS || fit->entries + terms > capacity)
 			break;
 		if (terms > 0)
 		{
@@ -525,7 +525,7 @@ make_projection(TextFit *fit, Encoder *encoder)
 	};
 	size_t		vocabulary = (size_t) encoder->vocabulary;
 	float	   *vectors;
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 
 	free_sample(fit);
 	TRY(truncated_svd(fit->caller, &a, fit->options.dims, random_bits(&fit->random),
@@ -536,7 +536,7 @@ make_projection(TextFit *fit, Encoder *encoder)
 	encoder->scale = allocate_array(fit->caller, vocabulary, sizeof(float));
 	if (encoder->mantissa == NULL || encoder->scale == NULL)
 		status = STATUS_NO_MEMORY;
-	for (size_t i = 0; i < vocabulary && status == STATUS_OK; i++)
+	for (size_t i = 0; i < vocabulary && status == STATUS_SUCCESS; i++)
 	{
 		encoder->scale[i] = quantise(vectors + i * (size_t) encoder->dims, encoder->dims,
 									 encoder->mantissa + i * (size_t) encoder->dims);
@@ -574,11 +574,11 @@ text_fit_finish(TextFit *fit, Encoder **encoder)
 	if (made == NULL)
 		return STATUS_NO_MEMORY;
 	status = fit_encoder(fit, made);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		encoder_free(fit->caller, made);
 		return status;
 	}
 	*encoder = made;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }

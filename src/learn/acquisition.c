@@ -101,7 +101,7 @@ prepare_start(Preparation *p)
 	for (int j = 0; j < posterior->rank; j++)
 		p->factor[j] = (float) (1.0 / sqrt(c * posterior->shared[j] +
 										   posterior->prior_precision)) - p->rest;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* h = p (1 - p) of count rows whose logits are in p->logits. */
@@ -156,7 +156,7 @@ prepare(Preparation *p, const Rows *rows, Prepared *prepared)
 			prepared->whitened[first * D + i] = p->features[i];
 		}
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Greedy EPIG over a model's rows; see acquisition.h. */
@@ -176,7 +176,7 @@ choose_epig(const Caller *caller, const Model *model,
 		(count > 0 && targets->n < 1))
 		return STATUS_BAD_ARGUMENT;
 	if (count == 0)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	/* a batch larger than what there is to choose is no batch */
 	if (batch > candidates->n)
 		batch = candidates->n;
@@ -186,12 +186,12 @@ choose_epig(const Caller *caller, const Model *model,
 	preparation.caller = caller;
 	preparation.model = model;
 	status = prepare_start(&preparation);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = prepare(&preparation, candidates, &candidate);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = prepare(&preparation, targets, &target);
 	preparation_free(&preparation);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 	{
 		EpigProblem problem = {
 			model->features, model->classes, candidates->n, targets->n,

@@ -58,7 +58,7 @@ stratified_folds(const Caller *caller, const int *label, int n, int classes,
 		fold[order[i]] = next[label[order[i]]]++ % folds;
 	release(caller, order);
 	release(caller, next);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -86,7 +86,7 @@ mark_usable(const Caller *caller, const Design *design, const int *fold, bool *u
 	}
 	release(caller, seen);
 	release(caller, many);
-	return seen != NULL && many != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+	return seen != NULL && many != NULL ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
 /* Bytes of a CrossFit. */
@@ -134,9 +134,9 @@ cross_fit_start(const Caller *caller, const Design *design, const int *fold,
 	if (fit->gram != NULL && fit->weights != NULL && fit->logits != NULL &&
 		fit->usable != NULL)
 		status = head_gram(caller, design, all, 1.0, fit->gram);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = mark_usable(caller, design, fold, fit->usable);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 		cross_fit_end(caller, fit);
 	return status;
 }
@@ -221,11 +221,11 @@ cross_validate(const Caller *caller, CrossFit *fit, double prior_precision, doub
 	int		   *list = allocate_array(caller, design->n, sizeof(int));
 	double	   *gram = allocate_array(caller, D * D, sizeof(double));
 	double	   *logits = allocate_array(caller, most * K, sizeof(double));
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 
 	if (list == NULL || gram == NULL || logits == NULL)
 		status = STATUS_NO_MEMORY;
-	for (int k = 0; k < fit->folds && status == STATUS_OK; k++)
+	for (int k = 0; k < fit->folds && status == STATUS_SUCCESS; k++)
 	{
 		RowSet		rest;
 		RowSet		held;
@@ -239,7 +239,7 @@ cross_validate(const Caller *caller, CrossFit *fit, double prior_precision, doub
 		else
 			status = fit_without(caller, fit, k, rest, held, &options, gram,
 								 fit->weights + k * D * K, logits);
-		for (int i = 0; i < held.count && status == STATUS_OK; i++)
+		for (int i = 0; i < held.count && status == STATUS_SUCCESS; i++)
 			memcpy(fit->logits + held.index[i] * K, logits + i * K, sizeof(double) * K);
 	}
 	release(caller, list);
@@ -308,7 +308,7 @@ penalised_loss(const Caller *caller, const double *logits, const int *label,
 	for (int i = 0; i < n; i++)
 		if (usable[i])
 			*loss += scaled_loss(logits + (size_t) i * classes, classes, label[i], exp(t), slope);
-	return isfinite(*loss) ? STATUS_OK : STATUS_NOT_FINITE;
+	return isfinite(*loss) ? STATUS_SUCCESS : STATUS_NOT_FINITE;
 }
 
 /*
@@ -415,7 +415,7 @@ descend(const Caller *caller, LossOfPrior loss_of, void *state,
 		if (best->prior_precision != grid[start])
 			break;
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* State of the full search: the best logits so far are kept. */
@@ -445,7 +445,7 @@ full_loss(const Caller *caller, void *state, double prior_precision, Choice *cho
 		memcpy(search->best_logits, fit->logits,
 			   sizeof(double) * design->n * design->classes);
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 static int
@@ -475,7 +475,7 @@ choose_prior(const Caller *caller, CrossFit *fit, const double *grid, int count,
 		status = full_loss(caller, &search, grid[start], choice);
 	else
 		status = descend(caller, full_loss, &search, grid, count, start, choice);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		memcpy(fit->logits, search.best_logits, sizeof(double) * size);
 	choice->rows = count_usable(fit);
 	release(caller, search.best_logits);
@@ -519,7 +519,7 @@ quick_loss(const Caller *caller, void *state, double prior_precision, Choice *ch
 		memcpy(search->best, fit->weights,
 			   sizeof(double) * fit->design->features * fit->design->classes);
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* The search of choose_prior_quickly, its memory in place. */
@@ -541,7 +541,7 @@ search_quickly(const Caller *caller, QuickSearch *search, const double *grid, in
 	memcpy(fit->weights, search->best,
 		   sizeof(double) * fit->design->features * fit->design->classes);
 	choice->rows = search->held.count;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*

@@ -96,7 +96,7 @@ epig_allocate(Epig *e)
 	ok = (e->fresh_kernel = allocate_array(caller, w * widest, sizeof(double))) != NULL && ok;
 	ok = (e->weight = allocate_array(caller, w * K, sizeof(float))) != NULL && ok;
 	ok = (e->together = allocate_array(caller, w * t, sizeof(float))) != NULL && ok;
-	return ok ? STATUS_OK : STATUS_NO_MEMORY;
+	return ok ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
 static void
@@ -354,7 +354,7 @@ choose(Epig *e, int batch, int *chosen, float *gain)
 		gain[e->picked] = (float) value;
 		take(e, best);
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Greedy EPIG; see epig.h. */
@@ -369,13 +369,13 @@ epig_greedy(const Caller *caller, const EpigProblem *problem,
 		problem->targets < 1)
 		return STATUS_BAD_ARGUMENT;
 	if (count == 0)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	e.caller = caller;
 	e.problem = problem;
 	e.window = window < problem->candidates ? window : problem->candidates;
 	e.count = count;
 	status = epig_allocate(&e);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = choose(&e, batch, chosen, gain);
 	epig_free(&e);
 	return status;

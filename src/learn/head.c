@@ -204,7 +204,7 @@ evaluate(Fit *fit, const double *weights, double *value, double *gradient)
 		for (int i = 0; i < fit->size; i++)
 			gradient[i] += fit->gradient_float[i];
 	*value = loss;
-	return isfinite(loss) ? STATUS_OK : STATUS_NOT_FINITE;
+	return isfinite(loss) ? STATUS_SUCCESS : STATUS_NOT_FINITE;
 }
 
 /* C^-1 from, D x K. */
@@ -325,7 +325,7 @@ take_step(Fit *fit, double *weights, double *value, bool *moved)
 		exchange(&fit->solved, &fit->next_solved);
 		*value = next;
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Memory of a fit, with_factor for head_fit; everything NULL at first. */
@@ -368,7 +368,7 @@ fit_allocate(Fit *fit, bool with_factor)
 			ok = (fit->solved_change[i] = allocate_array(caller, size, sizeof(double))) != NULL && ok;
 		}
 	}
-	return ok ? STATUS_OK : STATUS_NO_MEMORY;
+	return ok ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
 static void
@@ -421,7 +421,7 @@ factorise(Fit *fit, const double *gram)
 			fit->factor[(size_t) i * D + j] = gram[(size_t) i * D + j] / fit->design->classes;
 		fit->factor[(size_t) i * D + i] += fit->prior_precision;
 	}
-	return matrix->potrf(D, fit->factor, D) == 0 ? STATUS_OK : STATUS_SINGULAR;
+	return matrix->potrf(D, fit->factor, D) == 0 ? STATUS_SUCCESS : STATUS_SINGULAR;
 }
 
 /* The iterations of head_fit, with memory in place. */
@@ -442,7 +442,7 @@ minimise(Fit *fit, const HeadOptions *options, double *weights, double *objectiv
 			break;
 		TRY(take_step(fit, weights, objective, &moved));
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -465,9 +465,9 @@ head_fit(const Caller *caller, const Design *design, RowSet rows,
 	fit.scale = 1.0;
 	fit.newest = MEMORY - 1;
 	status = fit_allocate(&fit, true);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = factorise(&fit, gram);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = minimise(&fit, options, weights, objective);
 	fit_free(&fit);
 	return status;
@@ -491,7 +491,7 @@ head_objective(const Caller *caller, const Design *design, RowSet rows,
 	fit.prior_precision = prior_precision;
 	fit.size = design->features * design->classes;
 	status = fit_allocate(&fit, false);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = evaluate(&fit, weights, value, gradient);
 	fit_free(&fit);
 	return status;
@@ -504,9 +504,9 @@ head_gram(const Caller *caller, const Design *design, RowSet rows, double sign, 
 	int			D = design->features;
 	int			most = rows.count < DESIGN_BLOCK ? rows.count : DESIGN_BLOCK;
 	double	   *block = allocate_array(caller, (size_t) most * D, sizeof(double));
-	Status		status = block == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+	Status		status = block == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 
-	for (int first = 0; first < rows.count && status == STATUS_OK; first += DESIGN_BLOCK)
+	for (int first = 0; first < rows.count && status == STATUS_SUCCESS; first += DESIGN_BLOCK)
 	{
 		RowSet		part = block_of(rows, first);
 
@@ -528,9 +528,9 @@ head_logits(const Caller *caller, const Design *design, RowSet rows,
 	int			K = design->classes;
 	int			most = rows.count < DESIGN_BLOCK ? rows.count : DESIGN_BLOCK;
 	double	   *block = allocate_array(caller, (size_t) most * D, sizeof(double));
-	Status		status = block == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+	Status		status = block == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 
-	for (int first = 0; first < rows.count && status == STATUS_OK; first += DESIGN_BLOCK)
+	for (int first = 0; first < rows.count && status == STATUS_SUCCESS; first += DESIGN_BLOCK)
 	{
 		RowSet		part = block_of(rows, first);
 

@@ -71,7 +71,7 @@ model_allocate(const Caller *caller, int classes, int dims, int refined)
 	model->weights = allocate_array(caller, (size_t) model->features * classes, sizeof(float));
 	model->log_prior = allocate_array(caller, classes, sizeof(float));
 	if (model->weights == NULL || model->log_prior == NULL ||
-		draws_init(caller, classes, &model->draws) != STATUS_OK)
+		draws_init(caller, classes, &model->draws) != STATUS_SUCCESS)
 	{
 		model_free(caller, model);
 		return NULL;
@@ -156,7 +156,7 @@ block_allocate(const Caller *caller, const Model *model, int count, Block *block
 	block->variance = block->logits + rows * K;
 	block->scratch = block->variance + rows * K;
 	block->probability = block->scratch + scratch;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -232,7 +232,7 @@ score_block(const Model *model, const Rows *rows, int first, int count, Block *b
 				return STATUS_NOT_FINITE;
 		score_row(&model->draws, logits, variance, block->scratch, p, &score[row]);
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -245,14 +245,14 @@ model_score(const Caller *caller, const Model *model, const Rows *rows,
 {
 	int			most = rows->n < DESIGN_BLOCK ? rows->n : DESIGN_BLOCK;
 	Block		block;
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 
 	if (!model_takes(model, rows))
 		return STATUS_BAD_ARGUMENT;
 	if (rows->n == 0)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	TRY(block_allocate(caller, model, most, &block));
-	for (int first = 0; first < rows->n && status == STATUS_OK; first += most)
+	for (int first = 0; first < rows->n && status == STATUS_SUCCESS; first += most)
 	{
 		int			count = rows->n - first < most ? rows->n - first : most;
 
@@ -288,5 +288,5 @@ model_design(const Caller *caller, const Model *model, const Rows *rows, double 
 			design[first * D + i] = features[i];
 	}
 	release(caller, scratch);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }

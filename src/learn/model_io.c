@@ -38,7 +38,7 @@ model_write(const Model *model, Writer *writer)
 	posterior_write(model->posterior, writer);
 	if (model->refine != NULL)
 		refine_write(model->refine, writer);
-	return writer->failed ? STATUS_NO_MEMORY : STATUS_OK;
+	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
 /* count floats of moderate size into an array that is there already. */
@@ -46,7 +46,7 @@ static Status
 read_into(const Caller *caller, Reader *reader, size_t count, float *to)
 {
 	float	   *values = read_floats(reader, caller, count);
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 
 	if (values == NULL)
 		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
@@ -69,7 +69,7 @@ read_parts(const Caller *caller, Reader *reader, bool refined, Model *model)
 	TRY(posterior_read(caller, reader, model->features, model->classes, &model->posterior));
 	if (refined)
 		TRY(refine_read(caller, reader, model->classes, &model->refine));
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Reads a model; STATUS_CORRUPT for anything that model_write has not written. */
@@ -102,11 +102,11 @@ model_read(const Caller *caller, Reader *reader, Model **result)
 	model->prior_precision = prior_precision;
 	model->scale = scale;
 	status = read_parts(caller, reader, refined != 0, model);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		model_free(caller, model);
 		return status;
 	}
 	*result = model;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }

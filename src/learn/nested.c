@@ -76,7 +76,7 @@ part_allocate(const Caller *caller, const SparseRows *sparse, int columns, Part 
 	part->applied = allocate_array(caller, columns + 16, sizeof(float));
 	return part->row != NULL && part->label != NULL && part->fold != NULL &&
 		part->start != NULL && part->index != NULL && part->weight != NULL &&
-		part->features != NULL && part->applied != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+		part->features != NULL && part->applied != NULL ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
 static void
@@ -145,7 +145,7 @@ without_fold(const Caller *caller, const SparseRows *sparse, int sparse_dims,
 		memcpy(features + i * columns, part->applied, columns * sizeof(float));
 	}
 	refine_free(caller, refine);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 Status
@@ -157,7 +157,7 @@ nested_features(const Caller *caller, const SparseRows *sparse, int sparse_dims,
 	Part		part = {0};
 	Status		status = part_allocate(caller, sparse, refine_columns(classes), &part);
 
-	for (int k = 0; k < folds && status == STATUS_OK; k++)
+	for (int k = 0; k < folds && status == STATUS_SUCCESS; k++)
 		status = without_fold(caller, sparse, sparse_dims, label, classes, fold, folds, k,
 							  seed, &part, features + k * part_size);
 	part_free(caller, &part);

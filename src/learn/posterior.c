@@ -90,7 +90,7 @@ builder_allocate(Builder *b)
 	ok = (b->values = allocate_array(caller, r, sizeof(double))) != NULL && ok;
 	ok = (b->own = allocate_array(caller, r * K, sizeof(double))) != NULL && ok;
 	ok = (b->total = allocate_array(caller, K, sizeof(double))) != NULL && ok;
-	return ok ? STATUS_OK : STATUS_NO_MEMORY;
+	return ok ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
 static void
@@ -151,7 +151,7 @@ sum_curvature(Builder *b)
 		for (int j = 0; j < i; j++)
 			b->hessian[(size_t) j * D + i] = b->hessian[(size_t) i * D + j];
 	}
-	return isfinite(b->trace) ? STATUS_OK : STATUS_NOT_FINITE;
+	return isfinite(b->trace) ? STATUS_SUCCESS : STATUS_NOT_FINITE;
 }
 
 /* Makes the columns of image orthonormal, into basis: image R^-1, image'image = R'R. */
@@ -167,7 +167,7 @@ orthonormalise(Builder *b)
 		return STATUS_SINGULAR;
 	memcpy(b->basis, b->image, sizeof(double) * D * r);
 	matrix->trsm_right(true, D, r, b->small, r, b->basis, r);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -206,7 +206,7 @@ find_directions(Builder *b, uint64_t seed)
 	/* row j of small is the j-th vector, in the old basis */
 	matrix->gemm(false, true, D, r, r, 1.0, b->basis, r, b->small, r, 0.0, b->image, r);
 	memcpy(b->basis, b->image, sizeof(double) * D * r);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* own[j, k] = c_jk. */
@@ -235,7 +235,7 @@ sum_own_curvature(Builder *b)
 		matrix->gemm(true, false, r, K, count, 1.0, b->projected, r, b->curvature, K,
 					 1.0, b->own, K);
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Curvatures to variances, in the result's arrays. */
@@ -314,13 +314,13 @@ posterior_build(const Caller *caller, const Design *design, const float *probabi
 	b.rank = design->features < POSTERIOR_RANK ? design->features : POSTERIOR_RANK;
 	*posterior = posterior_allocate(caller, design->features, design->classes, b.rank);
 	status = *posterior == NULL ? STATUS_NO_MEMORY : builder_allocate(&b);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = sum_curvature(&b);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = find_directions(&b, seed);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = sum_own_curvature(&b);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 	{
 		(*posterior)->prior_precision = prior_precision;
 		finish(&b, *posterior);
@@ -426,7 +426,7 @@ read_array(const Caller *caller, Reader *reader, size_t count, float low, float 
 	*values = read_floats(reader, caller, count);
 	if (*values == NULL)
 		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
-	return all_between(*values, count, low, high) ? STATUS_OK : STATUS_CORRUPT;
+	return all_between(*values, count, low, high) ? STATUS_SUCCESS : STATUS_CORRUPT;
 }
 
 /* All of them, into a posterior that has its sizes. */
@@ -443,7 +443,7 @@ read_posterior(const Caller *caller, Reader *reader, Posterior *posterior)
 	TRY(read_array(caller, reader, posterior->classes, 0.0f, most, &posterior->rest));
 	TRY(read_array(caller, reader, r, 0.0f, most, &posterior->shared));
 	status = read_array(caller, reader, 1, 0.0f, most, &last);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		posterior->shared_rest = *last;
 	release(caller, last);
 	return status;
@@ -470,7 +470,7 @@ posterior_read(const Caller *caller, Reader *reader, int features, int classes,
 	(*posterior)->rank = rank;
 	(*posterior)->prior_precision = prior_precision;
 	status = read_posterior(caller, reader, *posterior);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		posterior_free(caller, *posterior);
 		*posterior = NULL;

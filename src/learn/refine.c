@@ -233,7 +233,7 @@ run_epoch(Solver *solver, const int *order, int count)
 		scatter(solver->index + first, solver->value + first, solver->start[i + 1] - first,
 				solver->inverse_norm[i], solver->weight, solver->stride, solver->update);
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Takes the share of row i out of the weights. */
@@ -296,7 +296,7 @@ decide_fold(Solver *solver, const int *fold, int which, Random *random, float *f
 		memcpy(features + (size_t) i * solver->columns, rest.decision,
 			   sizeof(float) * solver->columns);
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Bytes of a Refine. */
@@ -353,7 +353,7 @@ renumber(Solver *solver, const SparseRows *sparse, Refine *refine)
 			solver->index[t] = refine->slot[sparse->index[t]] - 1;
 	}
 	solver->terms = refine->terms;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Checks the rows and takes down their lengths. */
@@ -374,7 +374,7 @@ measure_rows(Solver *solver, const SparseRows *sparse, int sparse_dims)
 			return STATUS_NOT_FINITE;
 		solver->inverse_norm[i] = sum > 0.0f ? 1.0f / sqrtf(sum) : 0.0f;
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -442,7 +442,7 @@ solve(Solver *solver, const int *fold, int folds, uint64_t seed, float *features
 	for (int k = 0; k < folds; k++)
 		TRY(decide_fold(solver, fold, k, &random, features,
 						spare_weight, spare_dual, spare_bias));
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Gives back what a solver has allocated. */
@@ -477,7 +477,7 @@ solver_allocate(Solver *solver, size_t total)
 		solver->dual == NULL || solver->decision == NULL || solver->update == NULL ||
 		solver->order == NULL)
 		return STATUS_NO_MEMORY;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* An empty result for these many n-grams. */
@@ -509,7 +509,7 @@ refine_allocate_weights(const Caller *caller, Refine *refine)
 
 	refine->weight = allocate_array(caller, terms * refine->stride, sizeof(int8_t));
 	refine->scale = allocate_array(caller, terms, sizeof(float));
-	return refine->weight != NULL && refine->scale != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+	return refine->weight != NULL && refine->scale != NULL ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
 /* Everything of refine_train but the giving back. */
@@ -540,7 +540,7 @@ train_with(Solver *solver, Refine *refine, const SparseRows *sparse,
 	release(caller, spare_weight);
 	release(caller, spare_dual);
 	release(caller, spare_bias);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 	{
 		centre(solver, refine, features);
 		keep_weights(solver, refine);
@@ -568,7 +568,7 @@ refine_train(const Caller *caller, const SparseRows *sparse, int sparse_dims,
 	if (*refine != NULL)
 		status = train_with(&solver, *refine, sparse, fold, folds, seed, features);
 	solver_free(&solver);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		refine_free(caller, *refine);
 		*refine = NULL;
@@ -695,7 +695,7 @@ read_arrays(const Caller *caller, Reader *reader, Refine *refine)
 	}
 	for (int t = 0; t < refine->terms; t++)
 		read_bytes(reader, refine->weight + (size_t) t * refine->stride, refine->columns);
-	return corrupt || reader->failed ? STATUS_CORRUPT : STATUS_OK;
+	return corrupt || reader->failed ? STATUS_CORRUPT : STATUS_SUCCESS;
 }
 
 /*
@@ -723,7 +723,7 @@ refine_read(const Caller *caller, Reader *reader, int classes, Refine **refine)
 		return STATUS_NO_MEMORY;
 	(*refine)->terms = terms;
 	status = read_arrays(caller, reader, *refine);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		refine_free(caller, *refine);
 		*refine = NULL;

@@ -95,7 +95,7 @@ compare(Seeds *seeds, const float *dense, int n, int dims, uint64_t seed)
 {
 	int			m = seeds->m;
 	float	   *rows = allocate_array(seeds->caller, (size_t) m * dims, sizeof(float));
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 	Random		random;
 
 	if (rows == NULL)
@@ -107,7 +107,7 @@ compare(Seeds *seeds, const float *dense, int n, int dims, uint64_t seed)
 	for (int i = 0; i < m; i++)
 		memcpy(rows + (size_t) i * dims, dense + (size_t) seeds->order[i] * dims,
 			   sizeof(float) * dims);
-	for (int first = 0; first < m && status == STATUS_OK; first += DESIGN_BLOCK)
+	for (int first = 0; first < m && status == STATUS_SUCCESS; first += DESIGN_BLOCK)
 	{
 		int			count = m - first < DESIGN_BLOCK ? m - first : DESIGN_BLOCK;
 
@@ -117,7 +117,7 @@ compare(Seeds *seeds, const float *dense, int n, int dims, uint64_t seed)
 		for (int i = first; i < first + count; i++)
 			if (!isfinite(seeds->similar[(size_t) i * m + i]))
 				status = STATUS_NOT_FINITE;
-		if (status == STATUS_OK && stopped(seeds->caller))
+		if (status == STATUS_SUCCESS && stopped(seeds->caller))
 			status = STATUS_STOPPED;
 	}
 	release(seeds->caller, rows);
@@ -139,7 +139,7 @@ start_heap(Seeds *seeds)
 	seeds->size = seeds->m;
 	for (int i = seeds->m / 2 - 1; i >= 0; i--)
 		sink(seeds, i);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* The greedy choice itself, of count <= m rows. */
@@ -178,7 +178,7 @@ choose(Seeds *seeds, int count, int *chosen)
 			if (similar[i] > seeds->covered[i])
 				seeds->covered[i] = similar[i];
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -197,7 +197,7 @@ choose_seed_batch(const Caller *caller, const float *dense, int n, int dims,
 	if (n < 0 || dims < 1 || count < 0 || count > n)
 		return STATUS_BAD_ARGUMENT;
 	if (count == 0)
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	wanted = wanted < SAMPLE_LEAST ? SAMPLE_LEAST : wanted;
 	wanted = wanted > SAMPLE_MOST ? SAMPLE_MOST : wanted;
 	seeds.caller = caller;
@@ -210,11 +210,11 @@ choose_seed_batch(const Caller *caller, const float *dense, int n, int dims,
 	if (seeds.order != NULL && seeds.similar != NULL && seeds.covered != NULL &&
 		seeds.bound != NULL && seeds.heap != NULL)
 		status = compare(&seeds, dense, n, dims, seed);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = start_heap(&seeds);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = choose(&seeds, count < seeds.m ? count : seeds.m, chosen);
-	for (int i = seeds.m; i < count && status == STATUS_OK; i++)
+	for (int i = seeds.m; i < count && status == STATUS_SUCCESS; i++)
 		chosen[i] = seeds.order[i];
 	release(caller, seeds.order);
 	release(caller, seeds.similar);

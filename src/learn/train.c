@@ -140,7 +140,7 @@ check_rows(Trainer *trainer)
 {
 	const Rows *rows = trainer->rows;
 	int		   *seen;
-	Status		status = STATUS_OK;
+	Status		status = STATUS_SUCCESS;
 
 	if (rows->n < 2 || rows->dims < 1 || trainer->classes < 2 ||
 		trainer->classes > rows->n ||
@@ -255,7 +255,7 @@ make_nested(Trainer *trainer, int columns)
 	const Rows *rows = trainer->rows;
 
 	if (!nested_wanted(rows->n, trainer->classes, trainer->folds))
-		return STATUS_OK;
+		return STATUS_SUCCESS;
 	trainer->nested = allocate_array(trainer->caller,
 									 (size_t) trainer->folds * rows->n * columns, sizeof(float));
 	if (trainer->nested == NULL)
@@ -312,7 +312,7 @@ choose_candidate(Trainer *trainer)
 			trainer->dense.choice.loss)
 			trainer->best = &trainer->dense;
 	}
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Softmax of scaled logits, one row. */
@@ -382,7 +382,7 @@ assemble(Trainer *trainer, Model **result)
 	status = posterior_build(caller, design, trainer->probability,
 							 choice->prior_precision / (choice->scale * choice->scale),
 							 trainer->options->seed, &model->posterior);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		model_free(caller, model);
 		return status;
@@ -393,7 +393,7 @@ assemble(Trainer *trainer, Model **result)
 		trainer->refine = NULL;
 	}
 	*result = model;
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Hands the cross-validation over to the caller. */
@@ -448,7 +448,7 @@ model_train(const Caller *caller, const Rows *rows, const int *label,
 	trainer.classes = classes;
 	trainer.options = options;
 	status = train(&trainer, model);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		hand_over(&trainer, validation);
 	if (trainer.dense.done)
 		cross_fit_end(caller, &trainer.dense.fit);

@@ -49,7 +49,7 @@ draws_init(const Caller *caller, int classes, Draws *draws)
 	random_seed(&random, DRAW_SEED);
 	for (int i = 0; i < draws->slots * HALF; i++)
 		draws->normal[i] = (float) random_normal(&random);
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 /* Gives them back. */

@@ -21,12 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* PostgreSQL's c.h has a macro of this name, with the same value */
-#undef STATUS_OK
-
 typedef enum Status
 {
-	STATUS_OK = 0,
+	STATUS_SUCCESS = 0,
 	STATUS_STOPPED,				/* the caller's stop function said so */
 	STATUS_NO_MEMORY,			/* the caller's allocator returned NULL */
 	STATUS_SINGULAR,			/* a matrix that must be positive definite is
@@ -78,7 +75,7 @@ stopped(const Caller *caller)
 #define TRY(expression) \
 	do { \
 		Status		try_status = (expression); \
-		if (try_status != STATUS_OK) \
+		if (try_status != STATUS_SUCCESS) \
 			return try_status; \
 	} while (0)
 

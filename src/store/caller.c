@@ -59,7 +59,7 @@ status_check(Status status, const char *doing)
 {
 	switch (status)
 	{
-		case STATUS_OK:
+		case STATUS_SUCCESS:
 			return;
 		case STATUS_STOPPED:
 			ereport(ERROR,

@@ -38,11 +38,11 @@ fit_texts(const Caller *caller, TextFitOptions options, const char *const *texts
 	size_t		needed;
 
 	*status = text_fit_start(caller, &options, &fit, &needed);
-	if (*status != STATUS_OK)
+	if (*status != STATUS_SUCCESS)
 		return NULL;
-	for (int i = 0; i < n && *status == STATUS_OK; i++)
+	for (int i = 0; i < n && *status == STATUS_SUCCESS; i++)
 		*status = text_fit_add(fit, texts[i], strlen(texts[i]));
-	if (*status == STATUS_OK)
+	if (*status == STATUS_SUCCESS)
 		*status = text_fit_finish(fit, &encoder);
 	text_fit_free(fit);
 	return encoder;
@@ -54,7 +54,7 @@ fit_corpus(const Caller *caller)
 	Status		status;
 	Encoder    *encoder = fit_texts(caller, small_options(), corpus, CORPUS_ROWS, &status);
 
-	REQUIRE(status == STATUS_OK && encoder != NULL);
+	REQUIRE(status == STATUS_SUCCESS && encoder != NULL);
 	return encoder;
 }
 
@@ -72,7 +72,7 @@ collect(void *state, const uint64_t *hashes, int count)
 
 	for (int i = 0; i < count && list->n < 4096; i++)
 		list->hash[list->n++] = hashes[i];
-	return STATUS_OK;
+	return STATUS_SUCCESS;
 }
 
 static inline void
@@ -82,7 +82,7 @@ terms_of(const char *text, size_t length, TermList *list)
 	Caller		caller = unit_caller(&memory);
 
 	list->n = 0;
-	CHECK(text_terms(&caller, text, length, collect, list) == STATUS_OK);
+	CHECK(text_terms(&caller, text, length, collect, list) == STATUS_SUCCESS);
 	CHECK(memory.allocations == 0);
 }
 
@@ -106,7 +106,7 @@ static inline void
 store(const Encoder *encoder, const Caller *caller, Writer *writer)
 {
 	writer_init(writer, caller);
-	REQUIRE(encoder_write(encoder, writer) == STATUS_OK);
+	REQUIRE(encoder_write(encoder, writer) == STATUS_SUCCESS);
 }
 
 #endif							/* HUMANLOOP_ENCODE_HELPERS_H */

@@ -35,8 +35,8 @@ test_seeds(const Caller *caller)
 			data.dense[i * 20 + j] = data.dense[300 * 20 + j];
 		data.dense[400 * 20 + j] = 0.0f;
 	}
-	CHECK(choose_seed_batch(caller, data.dense, 1500, 20, 1500, 1, chosen) == STATUS_OK);
-	CHECK(choose_seed_batch(caller, data.dense, 1500, 20, 15, 1, fewer) == STATUS_OK);
+	CHECK(choose_seed_batch(caller, data.dense, 1500, 20, 1500, 1, chosen) == STATUS_SUCCESS);
+	CHECK(choose_seed_batch(caller, data.dense, 1500, 20, 15, 1, fewer) == STATUS_SUCCESS);
 	CHECK(memcmp(chosen, fewer, sizeof(fewer)) == 0);
 	for (int i = 0; i < 1500; i++)
 	{
@@ -73,23 +73,23 @@ test_epig_duplicates(const Caller *caller)
 	float		gain[300];
 	int			copies = 0;
 
-	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_OK);
+	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_SUCCESS);
 	targets.n = 100;
-	REQUIRE(choose_epig(caller, model, &pool.rows, &targets, 10, 300, chosen, gain) == STATUS_OK);
+	REQUIRE(choose_epig(caller, model, &pool.rows, &targets, 10, 300, chosen, gain) == STATUS_SUCCESS);
 	for (int i = 0; i < 300; i++)
 		CHECK(isfinite(gain[i]) && gain[i] >= 0.0f);
 	CHECK(gain[0] > gain[9] && gain[9] > gain[290]);
 	/* forty copies of the best */
 	for (int i = 100; i < 140; i++)
 		memcpy(pool.dense + i * 10, pool.dense + chosen[0] * 10, sizeof(float) * 10);
-	REQUIRE(choose_epig(caller, model, &pool.rows, &targets, 10, 10, chosen, gain) == STATUS_OK);
+	REQUIRE(choose_epig(caller, model, &pool.rows, &targets, 10, 10, chosen, gain) == STATUS_SUCCESS);
 	for (int i = 0; i < 10; i++)
 		copies += memcmp(pool.dense + chosen[i] * 10, pool.dense + 100 * 10,
 						 sizeof(float) * 10) == 0;
 	CHECK(copies >= 1 && copies <= 3);
 	/* rows that say nothing gain nothing, and are no error */
 	memset(pool.dense, 0, sizeof(float) * 300 * 10);
-	CHECK(choose_epig(caller, model, &pool.rows, &targets, 10, 50, chosen, gain) == STATUS_OK);
+	CHECK(choose_epig(caller, model, &pool.rows, &targets, 10, 50, chosen, gain) == STATUS_SUCCESS);
 	CHECK(choose_epig(caller, model, &pool.rows, &targets, 10, 301, chosen, gain) ==
 		  STATUS_BAD_ARGUMENT);
 	model_free(caller, model);

@@ -69,10 +69,10 @@ test_weights(void)
 		if (value != NULL)
 			CHECK_NEAR(encoder->idf[i], value->idf, WEIGHT_TOLERANCE);
 	}
-	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
 	for (int row = 0; row < CORPUS_ROWS; row++)
 	{
-		CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_OK);
+		CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_SUCCESS);
 		check_row(encoder, &encoding, row);
 	}
 	encoding_free(&encoding);
@@ -113,13 +113,13 @@ test_dense(void)
 		REQUIRE(encoder != NULL);
 		dims = encoder_dims(encoder);
 		REQUIRE(dims == options.dims);
-		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
+		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
 		for (int row = 0; row < CORPUS_ROWS; row++)
 		{
 			float		dense[MIXED_DIMS];
 			double		length = 0.0;
 
-			CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_OK);
+			CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_SUCCESS);
 			for (int j = 0; j < dims; j++)
 			{
 				double		sum = 0.0;
@@ -162,18 +162,18 @@ test_round_trip(void)
 
 	writer_init(&writer, &caller);
 	write_u32(&writer, 77);		/* something else before and behind */
-	REQUIRE(encoder_write(encoder, &writer) == STATUS_OK);
+	REQUIRE(encoder_write(encoder, &writer) == STATUS_SUCCESS);
 	write_u32(&writer, 78);
 	reader_init(&reader, writer.bytes, writer.length);
 	CHECK(read_u32(&reader) == 77);
-	REQUIRE(encoder_read(&caller, &reader, &copy) == STATUS_OK);
+	REQUIRE(encoder_read(&caller, &reader, &copy) == STATUS_SUCCESS);
 	CHECK(read_u32(&reader) == 78 && reader_left(&reader) == 0);
 	store(copy, &caller, &again);
 	CHECK(again.length == writer.length - 8 &&
 		  memcmp(again.bytes, writer.bytes + 4, again.length) == 0);
 
-	REQUIRE(encoding_init(&caller, encoder, &first) == STATUS_OK);
-	REQUIRE(encoding_init(&caller, copy, &second) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &first) == STATUS_SUCCESS);
+	REQUIRE(encoding_init(&caller, copy, &second) == STATUS_SUCCESS);
 	for (int row = 0; row < CORPUS_ROWS; row++)
 	{
 		unsigned char *packed;
@@ -188,7 +188,7 @@ test_round_trip(void)
 		length = terms_pack(&first, packed);
 		CHECK(length <= terms_bound(&first));
 		encode_text(copy, "", 0, &second);
-		CHECK(terms_unpack(copy, packed, length, &second) == STATUS_OK);
+		CHECK(terms_unpack(copy, packed, length, &second) == STATUS_SUCCESS);
 		CHECK(second.terms == first.terms);
 		CHECK(memcmp(first.index, second.index, (size_t) first.terms * sizeof(uint32_t)) == 0);
 		CHECK(memcmp(first.count, second.count, (size_t) first.terms) == 0);
@@ -220,8 +220,8 @@ test_many_occurrences(void)
 
 	for (int i = 0; i < 1000; i++)
 		memcpy(text + 5 * i, "card ", 5);
-	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
-	CHECK(encode_text(encoder, text, 5000, &encoding) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+	CHECK(encode_text(encoder, text, 5000, &encoding) == STATUS_SUCCESS);
 	terms = encoding.terms;
 	CHECK(terms >= 1 && terms <= 64);
 	for (int i = 0; i < terms && i < 64; i++)
@@ -230,7 +230,7 @@ test_many_occurrences(void)
 		weight[i] = encoding.weight[i];
 	}
 	CHECK(highest == TERM_MAX_COUNT);
-	CHECK(terms_unpack(encoder, packed, terms_pack(&encoding, packed), &encoding) == STATUS_OK);
+	CHECK(terms_unpack(encoder, packed, terms_pack(&encoding, packed), &encoding) == STATUS_SUCCESS);
 	CHECK(memcmp(weight, encoding.weight, (size_t) terms * sizeof(float)) == 0);
 	encoding_free(&encoding);
 	encoder_free(&caller, encoder);
@@ -254,17 +254,17 @@ try_read(const unsigned char *bytes, size_t length)
 	memcpy(exact, bytes, length);
 	reader_init(&reader, exact, length);
 	status = encoder_read(&caller, &reader, &encoder);
-	CHECK(status == STATUS_OK || status == STATUS_CORRUPT);
-	CHECK((status == STATUS_OK) == (encoder != NULL));
+	CHECK(status == STATUS_SUCCESS || status == STATUS_CORRUPT);
+	CHECK((status == STATUS_SUCCESS) == (encoder != NULL));
 	CHECK(memory.peak <= 12 * length + 300000);	/* dims of vectors need none */
 	if (encoder != NULL && encoder_kind(encoder) == ENCODER_TEXT)
 	{
 		Encoding	encoding;
 		bool		finite = true;
 
-		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
+		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
 		for (int row = 0; row < CORPUS_ROWS; row += 5)
-			CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_OK);
+			CHECK(encode_text(encoder, corpus[row], strlen(corpus[row]), &encoding) == STATUS_SUCCESS);
 		for (int i = 0; i < encoder_dims(encoder); i++)
 			finite = finite && isfinite(encoding.dense[i]);
 		CHECK(finite);
@@ -290,7 +290,7 @@ test_read_in_place(void)
 
 	store(encoder, &caller, &writer);
 	bytes = malloc(writer.length + 1);
-	REQUIRE(encoding_init(&caller, encoder, &first) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &first) == STATUS_SUCCESS);
 	for (int shift = 0; shift < 2; shift++)
 	{
 		Reader		reader;
@@ -301,14 +301,14 @@ test_read_in_place(void)
 		memcpy(bytes + shift, writer.bytes, writer.length);
 		reader_init(&reader, bytes + shift, writer.length);
 		before = memory.bytes;
-		REQUIRE(encoder_read_in_place(&caller, &reader, &copy) == STATUS_OK);
+		REQUIRE(encoder_read_in_place(&caller, &reader, &copy) == STATUS_SUCCESS);
 		CHECK(copy->borrowed == (shift == 0));
 		CHECK(reader_left(&reader) == 0);
 		if (shift == 0)
 			CHECK(memory.bytes - before < sizeof(Encoder) + 64 * (size_t) encoder->vocabulary);
 		else
 			CHECK(memory.bytes - before > projection);
-		REQUIRE(encoding_init(&caller, copy, &second) == STATUS_OK);
+		REQUIRE(encoding_init(&caller, copy, &second) == STATUS_SUCCESS);
 		for (int row = 0; row < CORPUS_ROWS; row++)
 		{
 			encode_text(encoder, corpus[row], strlen(corpus[row]), &first);
@@ -344,7 +344,7 @@ test_damaged_encoder(void)
 	encoder_free(&caller, encoder);
 	copy = malloc(writer.length);
 	random_seed(&random, 11);
-	CHECK(try_read(writer.bytes, writer.length) == STATUS_OK);
+	CHECK(try_read(writer.bytes, writer.length) == STATUS_SUCCESS);
 	for (int round = 0; round < 2000; round++)
 	{
 		size_t		length = writer.length;
@@ -448,7 +448,7 @@ test_damaged_terms(void)
 	static const unsigned char good[] = {0x01, 0x02, 0x00};
 	static const unsigned char zeros[100000];
 
-	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
 	CHECK(terms_unpack(encoder, too_far, 5, &encoding) == STATUS_CORRUPT);
 	CHECK(terms_unpack(encoder, endless, 6, &encoding) == STATUS_CORRUPT);
 	CHECK(terms_unpack(encoder, too_large, 5, &encoding) == STATUS_CORRUPT);
@@ -457,12 +457,12 @@ test_damaged_terms(void)
 	CHECK(terms_unpack(encoder, zeros, sizeof(zeros), &encoding) == STATUS_CORRUPT);
 	CHECK(terms_unpack(encoder, zeros, CORPUS_TERMS + 1, &encoding) == STATUS_CORRUPT);
 	CHECK(encoding.terms == 0);
-	CHECK(terms_unpack(encoder, zeros, CORPUS_TERMS, &encoding) == STATUS_OK);
+	CHECK(terms_unpack(encoder, zeros, CORPUS_TERMS, &encoding) == STATUS_SUCCESS);
 	CHECK(encoding.terms == CORPUS_TERMS);
-	CHECK(terms_unpack(encoder, good, 3, &encoding) == STATUS_OK);
+	CHECK(terms_unpack(encoder, good, 3, &encoding) == STATUS_SUCCESS);
 	CHECK(encoding.terms == 2 && encoding.index[0] == 0 && encoding.index[1] == 1);
 	CHECK(encoding.count[0] == 2 && encoding.count[1] == 1);
-	CHECK(terms_unpack(encoder, NULL, 0, &encoding) == STATUS_OK && encoding.terms == 0);
+	CHECK(terms_unpack(encoder, NULL, 0, &encoding) == STATUS_SUCCESS && encoding.terms == 0);
 
 	random_seed(&random, 3);
 	for (int round = 0; round < 2000; round++)
@@ -475,7 +475,7 @@ test_damaged_terms(void)
 			bytes[i] = (unsigned char) (random_bits(&random) >> (random_bits(&random) % 8));
 		bytes = realloc(bytes, length + 1);
 		status = terms_unpack(encoder, bytes, length, &encoding);
-		CHECK(status == STATUS_OK || status == STATUS_CORRUPT);
+		CHECK(status == STATUS_SUCCESS || status == STATUS_CORRUPT);
 		for (int i = 0; i < encoding.terms; i++)
 			CHECK(encoding.index[i] < CORPUS_TERMS && isfinite(encoding.weight[i]));
 		free(bytes);
@@ -503,20 +503,20 @@ test_vectors(void)
 
 	CHECK(vector_encoder(&caller, 0, &encoder) == STATUS_BAD_ARGUMENT && encoder == NULL);
 	CHECK(vector_encoder(&caller, 1 << 20, &encoder) == STATUS_BAD_ARGUMENT);
-	REQUIRE(vector_encoder(&caller, 3, &encoder) == STATUS_OK);
+	REQUIRE(vector_encoder(&caller, 3, &encoder) == STATUS_SUCCESS);
 	store(encoder, &caller, &writer);
 	reader_init(&reader, writer.bytes, writer.length);
-	REQUIRE(encoder_read(&caller, &reader, &copy) == STATUS_OK);
+	REQUIRE(encoder_read(&caller, &reader, &copy) == STATUS_SUCCESS);
 	CHECK(encoder_kind(copy) == ENCODER_VECTOR && encoder_dims(copy) == 3);
 	CHECK(encoder_sparse_dims(copy) == 0);
-	REQUIRE(encoding_init(&caller, copy, &encoding) == STATUS_OK);
-	CHECK(encode_vector(copy, vector, 3, &encoding) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, copy, &encoding) == STATUS_SUCCESS);
+	CHECK(encode_vector(copy, vector, 3, &encoding) == STATUS_SUCCESS);
 	CHECK_NEAR(encoding.dense[0], 0.6, 1e-7);
 	CHECK_NEAR(encoding.dense[2], -0.8, 1e-7);
-	CHECK(encode_vector(copy, tiny, 3, &encoding) == STATUS_OK && encoding.dense[0] == 1.0f);
-	CHECK(encode_vector(copy, huge, 3, &encoding) == STATUS_OK);
+	CHECK(encode_vector(copy, tiny, 3, &encoding) == STATUS_SUCCESS && encoding.dense[0] == 1.0f);
+	CHECK(encode_vector(copy, huge, 3, &encoding) == STATUS_SUCCESS);
 	CHECK_NEAR(encoding.dense[1], 1.0 / sqrt(3.0), 1e-7);
-	CHECK(encode_vector(copy, zero, 3, &encoding) == STATUS_OK && encoding.dense[0] == 0.0f);
+	CHECK(encode_vector(copy, zero, 3, &encoding) == STATUS_SUCCESS && encoding.dense[0] == 0.0f);
 	CHECK(encode_vector(copy, bad, 3, &encoding) == STATUS_NOT_FINITE);
 	CHECK(encode_vector(copy, vector, 2, &encoding) == STATUS_BAD_ARGUMENT);
 	CHECK(encode_text(copy, "x", 1, &encoding) == STATUS_BAD_ARGUMENT);
@@ -527,7 +527,7 @@ test_vectors(void)
 	release(&caller, writer.bytes);
 
 	encoder = fit_corpus(&caller);
-	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
 	CHECK(encode_vector(encoder, vector, 16, &encoding) == STATUS_BAD_ARGUMENT);
 	encoding_free(&encoding);
 	encoder_free(&caller, encoder);

@@ -32,12 +32,12 @@ test_tiny_sources(void)
 										sources[i].n, &status);
 		Encoding	encoding;
 
-		REQUIRE(status == STATUS_OK && encoder != NULL);
+		REQUIRE(status == STATUS_SUCCESS && encoder != NULL);
 		CHECK(encoder_dims(encoder) >= 1 && encoder_dims(encoder) <= 5);
-		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
-		CHECK(encode_text(encoder, "new card", 8, &encoding) == STATUS_OK);
+		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+		CHECK(encode_text(encoder, "new card", 8, &encoding) == STATUS_SUCCESS);
 		CHECK_NEAR(length_of(encoding.dense, encoder_dims(encoder)), i == 0 ? 1.0 : 0.0, 1e-6);
-		CHECK(encode_text(encoder, "", 0, &encoding) == STATUS_OK);
+		CHECK(encode_text(encoder, "", 0, &encoding) == STATUS_SUCCESS);
 		CHECK(encoding.terms == 0);
 		CHECK(length_of(encoding.dense, encoder_dims(encoder)) == 0.0);
 		encoding_free(&encoding);
@@ -57,8 +57,8 @@ test_meaning(void)
 	Encoding	second;
 	int			dims = encoder_dims(encoder);
 
-	REQUIRE(encoding_init(&caller, encoder, &first) == STATUS_OK);
-	REQUIRE(encoding_init(&caller, encoder, &second) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &first) == STATUS_SUCCESS);
+	REQUIRE(encoding_init(&caller, encoder, &second) == STATUS_SUCCESS);
 	for (int row = 0; row < CORPUS_ROWS; row += 2)
 	{
 		int			other = (row + 2) % CORPUS_ROWS;
@@ -127,16 +127,16 @@ whole_life(const Caller *caller)
 		return status;
 	writer_init(&writer, caller);
 	status = encoder_write(encoder, &writer);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 	{
 		reader_init(&reader, writer.bytes, writer.length);
 		status = encoder_read(caller, &reader, &copy);
 	}
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 		status = encoding_init(caller, copy, &encoding);
-	if (status == STATUS_OK)
+	if (status == STATUS_SUCCESS)
 	{
-		for (int i = 0; i < CORPUS_ROWS && status == STATUS_OK; i++)
+		for (int i = 0; i < CORPUS_ROWS && status == STATUS_SUCCESS; i++)
 			status = encode_text(copy, corpus[i], strlen(corpus[i]), &encoding);
 		encoding_free(&encoding);
 	}
@@ -161,7 +161,7 @@ test_no_memory(void)
 		status = whole_life(&caller);
 		CHECK(memory.blocks == 0);
 	}
-	CHECK(status == STATUS_OK);
+	CHECK(status == STATUS_SUCCESS);
 	CHECK(n > 40);				/* so many places could fail */
 }
 
@@ -184,7 +184,7 @@ test_stop(void)
 		status = whole_life(&caller);
 		CHECK(memory.blocks == 0);
 	}
-	CHECK(status == STATUS_OK);
+	CHECK(status == STATUS_SUCCESS);
 	CHECK(n > 40);
 
 	/* an encoding that was stopped half-way is as good as new */
@@ -192,13 +192,13 @@ test_stop(void)
 		text[i] = "where is my card "[i % 17];
 	caller = unit_caller(&memory);
 	encoder = fit_corpus(&caller);
-	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
-	REQUIRE(encoding_init(&caller, encoder, &fresh) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+	REQUIRE(encoding_init(&caller, encoder, &fresh) == STATUS_SUCCESS);
 	memory.stop_at = memory.questions + 100;
 	CHECK(encode_text(encoder, text, 1000000, &encoding) == STATUS_STOPPED);
 	memory.stop_at = 0;
-	CHECK(encode_text(encoder, corpus[3], strlen(corpus[3]), &encoding) == STATUS_OK);
-	CHECK(encode_text(encoder, corpus[3], strlen(corpus[3]), &fresh) == STATUS_OK);
+	CHECK(encode_text(encoder, corpus[3], strlen(corpus[3]), &encoding) == STATUS_SUCCESS);
+	CHECK(encode_text(encoder, corpus[3], strlen(corpus[3]), &fresh) == STATUS_SUCCESS);
 	CHECK(encoding.terms == fresh.terms);
 	CHECK(memcmp(encoding.dense, fresh.dense, sizeof(float) * 16) == 0);
 
@@ -252,20 +252,20 @@ test_bounded_memory(void)
 	CHECK(text_fit_start(&caller, &options, &fit, &needed) == STATUS_NO_MEMORY);
 	CHECK(fit == NULL && needed > 0 && memory.allocations == 0);
 	options.memory = needed;
-	REQUIRE(text_fit_start(&caller, &options, &fit, &needed) == STATUS_OK);
+	REQUIRE(text_fit_start(&caller, &options, &fit, &needed) == STATUS_SUCCESS);
 	random_seed(&random, 1);
 	for (int i = 0; i < rows; i++)
 	{
 		int			length = random_text(&random, text, 20);
 
-		good = good && text_fit_add(fit, text, (size_t) length) == STATUS_OK;
+		good = good && text_fit_add(fit, text, (size_t) length) == STATUS_SUCCESS;
 
 		/* every third row says this too, so it must be found and counted well */
 		if (i % 3 == 0)
-			good = good && text_fit_add(fit, "often seen together", 19) == STATUS_OK;
+			good = good && text_fit_add(fit, "often seen together", 19) == STATUS_SUCCESS;
 	}
 	CHECK(good);
-	REQUIRE(text_fit_finish(fit, &encoder) == STATUS_OK);
+	REQUIRE(text_fit_finish(fit, &encoder) == STATUS_SUCCESS);
 	CHECK(text_fit_finish(fit, &second) == STATUS_BAD_ARGUMENT && second == NULL);
 	text_fit_free(fit);
 	CHECK(memory.peak <= options.memory);
@@ -293,7 +293,7 @@ test_lossy_counting(void)
 	int			found = 0;
 	bool		bounds = true;
 
-	REQUIRE(gram_counts_init(&counts, &caller, 16) == STATUS_OK);
+	REQUIRE(gram_counts_init(&counts, &caller, 16) == STATUS_SUCCESS);
 	random_seed(&random, 9);
 	for (uint64_t row = 1; row <= rows; row++)
 	{
@@ -304,7 +304,7 @@ test_lossy_counting(void)
 
 		/* in every tenth row, twice */
 		hashes[100] = hashes[101] = UINT64_C(0x123456789ABCDEF1);
-		CHECK(gram_counts_add(&counts, row, hashes, row % 10 == 0 ? 102 : 100) == STATUS_OK);
+		CHECK(gram_counts_add(&counts, row, hashes, row % 10 == 0 ? 102 : 100) == STATUS_SUCCESS);
 	}
 	CHECK(counts.bits == 16 && counts.missed > 0);
 	CHECK(memory.peak <= gram_counts_bytes(16));
@@ -362,16 +362,16 @@ test_long_texts(void)
 	random_seed(&random, 4);
 	text_fit_start(&caller, &options, &fit, &needed);
 	options.memory = needed + MEGABYTE;
-	REQUIRE(text_fit_start(&caller, &options, &fit, &needed) == STATUS_OK);
+	REQUIRE(text_fit_start(&caller, &options, &fit, &needed) == STATUS_SUCCESS);
 	for (int row = 0; row < 150; row++)
 	{
 		size_t		filled = 0;
 
 		while (filled < (row % 10 == 0 ? length : 500))
 			filled += (size_t) random_text(&random, text + filled, 20);
-		REQUIRE(text_fit_add(fit, text, filled) == STATUS_OK);
+		REQUIRE(text_fit_add(fit, text, filled) == STATUS_SUCCESS);
 	}
-	REQUIRE(text_fit_finish(fit, &encoder) == STATUS_OK);
+	REQUIRE(text_fit_finish(fit, &encoder) == STATUS_SUCCESS);
 	CHECK(encoder_dims(encoder) == 8);
 	text_fit_free(fit);
 	encoder_free(&caller, encoder);

@@ -103,7 +103,7 @@ test_objective(const Caller *caller, const LearnCase *c)
 	double		value;
 
 	CHECK(head_objective(caller, &design, all, c->weights, CASE_PRIOR,
-						 &value, gradient) == STATUS_OK);
+						 &value, gradient) == STATUS_SUCCESS);
 	CHECK_NEAR(value, c->value, EXACT * c->value);
 	CHECK(distance(gradient, c->gradient, CASE_FEATURES * c->classes) < EXACT);
 }
@@ -120,19 +120,19 @@ test_fit(const Caller *caller, const LearnCase *c)
 	double		value;
 	int			size = CASE_FEATURES * c->classes;
 
-	CHECK(head_gram(caller, &design, all, 1.0, gram) == STATUS_OK);
-	CHECK(head_fit(caller, &design, all, &options, gram, weights, &value) == STATUS_OK);
+	CHECK(head_gram(caller, &design, all, 1.0, gram) == STATUS_SUCCESS);
+	CHECK(head_fit(caller, &design, all, &options, gram, weights, &value) == STATUS_SUCCESS);
 	CHECK(distance(weights, c->optimum, size) < OPTIMUM);
 	CHECK_NEAR(value, c->best_value, EXACT * c->best_value);
 
 	memcpy(weights, c->weights, sizeof(double) * size);
-	CHECK(head_fit(caller, &design, all, &options, gram, weights, &value) == STATUS_OK);
+	CHECK(head_fit(caller, &design, all, &options, gram, weights, &value) == STATUS_SUCCESS);
 	CHECK(distance(weights, c->optimum, size) < OPTIMUM);
 
 	memset(weights, 0, sizeof(weights));
 	options.single = true;
 	options.tolerance = 1e-7;
-	CHECK(head_fit(caller, &design, all, &options, gram, weights, &value) == STATUS_OK);
+	CHECK(head_fit(caller, &design, all, &options, gram, weights, &value) == STATUS_SUCCESS);
 	CHECK_NEAR(value, c->best_value, 1e-5 * c->best_value);
 
 	/* a start that is too far off for floats is an answer, not a crash */
@@ -171,14 +171,14 @@ test_row_sets(const Caller *caller, const LearnCase *c)
 	copy.dense = dense;
 	copy.label = label;
 	CHECK(head_objective(caller, &design, some, c->weights, 1.0, &values[0],
-						 gradients[0]) == STATUS_OK);
+						 gradients[0]) == STATUS_SUCCESS);
 	CHECK(head_objective(caller, &copy, copied, c->weights, 1.0, &values[1],
-						 gradients[1]) == STATUS_OK);
+						 gradients[1]) == STATUS_SUCCESS);
 	CHECK(values[0] == values[1]);
 	CHECK(distance(gradients[0], gradients[1], CASE_FEATURES * c->classes) == 0.0);
-	CHECK(head_gram(caller, &design, all, 1.0, gram) == STATUS_OK);
+	CHECK(head_gram(caller, &design, all, 1.0, gram) == STATUS_SUCCESS);
 	CHECK(gram[0] > 0.0);
-	CHECK(head_gram(caller, &design, all, -1.0, gram) == STATUS_OK);
+	CHECK(head_gram(caller, &design, all, -1.0, gram) == STATUS_SUCCESS);
 	CHECK(distance(gram, zero, CASE_FEATURES * CASE_FEATURES) < EXACT);
 }
 
@@ -191,9 +191,9 @@ test_choose(const Caller *caller, const LearnCase *c)
 
 	for (int start = 0; start < CASE_PRIORS; start++)
 	{
-		REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_OK);
+		REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_SUCCESS);
 		CHECK(choose_prior(caller, &fit, case_grid, CASE_PRIORS, start, 1e-14,
-						   &choice) == STATUS_OK);
+						   &choice) == STATUS_SUCCESS);
 		CHECK(choice.prior_precision == c->prior_precision);
 		CHECK_NEAR(choice.scale, c->scale, 1e-5);
 		CHECK_NEAR(choice.loss, c->loss, OPTIMUM);
@@ -226,9 +226,9 @@ test_single_rows(const Caller *caller, const LearnCase *c)
 			label[second] = c->classes;
 		design.label = label;
 		design.classes = c->classes + 1;
-		REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_OK);
+		REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_SUCCESS);
 		CHECK(fit.usable[0] == (singles == 2) && fit.usable[second]);
-		CHECK(choose_prior(caller, &fit, case_grid, CASE_PRIORS, 1, 1e-6, &choice) == STATUS_OK);
+		CHECK(choose_prior(caller, &fit, case_grid, CASE_PRIORS, 1, 1e-6, &choice) == STATUS_SUCCESS);
 		CHECK(choice.rows == (singles == 2 ? CASE_ROWS : CASE_ROWS - 1));
 		cross_fit_end(caller, &fit);
 	}
@@ -243,9 +243,9 @@ test_usual_prior(const Caller *caller, const LearnCase *c)
 	CrossFit	fit = {0};
 	Choice		choice;
 
-	REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_OK);
+	REQUIRE(cross_fit_start(caller, &design, c->fold, c->folds, false, &fit) == STATUS_SUCCESS);
 	fit.usual = 1e3;
-	CHECK(choose_prior(caller, &fit, grid, 4, 1, 1e-6, &choice) == STATUS_OK);
+	CHECK(choose_prior(caller, &fit, grid, 4, 1, 1e-6, &choice) == STATUS_SUCCESS);
 	CHECK_NEAR(choice.penalty, 0.5 * pow(log(choice.prior_precision / 1e3), 2), 1e-9);
 	CHECK(choice.prior_precision > 1e-9);
 	cross_fit_end(caller, &fit);
@@ -265,7 +265,7 @@ test_calibrate(const Caller *caller, const LearnCase *c)
 	for (int i = 0; i < CASE_ROWS; i++)
 		usable[i] = true;
 	CHECK(calibrate(caller, c->logits, c->label, usable, CASE_ROWS, c->classes,
-					&scale, &loss) == STATUS_OK);
+					&scale, &loss) == STATUS_SUCCESS);
 	CHECK_NEAR(scale, c->scale, 1e-5);
 	CHECK_NEAR(loss, c->loss, OPTIMUM);
 	/* logits that are right, or wrong, by any margin: the ends of the range */
@@ -274,13 +274,13 @@ test_calibrate(const Caller *caller, const LearnCase *c)
 		for (int i = 0; i < CASE_ROWS * c->classes; i++)
 			logits[i] = i % c->classes == c->label[i / c->classes] ? 0.2 * sign : 0.0;
 		CHECK(calibrate(caller, logits, c->label, usable, CASE_ROWS, c->classes,
-						&scale, &loss) == STATUS_OK);
+						&scale, &loss) == STATUS_SUCCESS);
 		CHECK(sign > 0 ? scale > 1.5 : scale < 0.8);
 	}
 	for (int i = 0; i < CASE_ROWS; i++)
 		usable[i] = false;
 	CHECK(calibrate(caller, logits, c->label, usable, CASE_ROWS, c->classes,
-					&scale, &loss) == STATUS_OK);
+					&scale, &loss) == STATUS_SUCCESS);
 	CHECK_NEAR(scale, 1.0, 1e-6);
 	around[0] = loss;
 	logits[0] = NAN;
@@ -301,7 +301,7 @@ test_folds(const Caller *caller, const LearnCase *c)
 	bool		even = true;
 	int			different = 0;
 
-	CHECK(stratified_folds(caller, c->label, CASE_ROWS, c->classes, 5, 1, fold) == STATUS_OK);
+	CHECK(stratified_folds(caller, c->label, CASE_ROWS, c->classes, 5, 1, fold) == STATUS_SUCCESS);
 	for (int i = 0; i < CASE_ROWS; i++)
 	{
 		REQUIRE(fold[i] >= 0 && fold[i] < 5);
@@ -314,9 +314,9 @@ test_folds(const Caller *caller, const LearnCase *c)
 		for (int f = 1; f < 5; f++)
 			even = even && abs(count[k][f] - count[k][0]) <= 1;
 	CHECK(even);
-	CHECK(stratified_folds(caller, c->label, CASE_ROWS, c->classes, 5, 1, again) == STATUS_OK);
+	CHECK(stratified_folds(caller, c->label, CASE_ROWS, c->classes, 5, 1, again) == STATUS_SUCCESS);
 	CHECK(memcmp(fold, again, sizeof(fold)) == 0);
-	CHECK(stratified_folds(caller, c->label, CASE_ROWS, c->classes, 5, 2, again) == STATUS_OK);
+	CHECK(stratified_folds(caller, c->label, CASE_ROWS, c->classes, 5, 2, again) == STATUS_SUCCESS);
 	for (int i = 0; i < CASE_ROWS; i++)
 		different += fold[i] != again[i];
 	CHECK(different > CASE_ROWS / 4);
@@ -333,7 +333,7 @@ test_posterior(const Caller *caller, const LearnCase *c)
 	float		variance[CASE_QUERIES * MOST_CLASSES];
 	double		largest = 0.0;
 
-	REQUIRE(posterior_build(caller, &design, c->probability, prior, 1, &posterior) == STATUS_OK);
+	REQUIRE(posterior_build(caller, &design, c->probability, prior, 1, &posterior) == STATUS_SUCCESS);
 	CHECK(posterior->rank == CASE_FEATURES);
 	CHECK(posterior_scratch(posterior, CASE_QUERIES) <= CASE_QUERIES * CASE_FEATURES);
 	for (int i = 0; i < CASE_QUERIES; i++)
@@ -425,7 +425,7 @@ test_wide_posterior(const Caller *caller, const LearnCase *c)
 	random_seed(&random, 3);
 	for (int i = 0; i < WIDE_ROWS * WIDE_DIMS; i++)
 		dense[i] = (float) (random_normal(&random) / sqrt(WIDE_DIMS));
-	REQUIRE(posterior_build(caller, &design, c->probability, 0.5, 1, &posterior) == STATUS_OK);
+	REQUIRE(posterior_build(caller, &design, c->probability, 0.5, 1, &posterior) == STATUS_SUCCESS);
 	CHECK(posterior->rank == POSTERIOR_RANK);
 	for (int a = 0; a < posterior->rank; a++)
 		for (int b = 0; b <= a; b++)
@@ -466,7 +466,7 @@ test_scores(const Caller *caller, const LearnCase *c)
 	Score		score;
 	Score		again;
 
-	REQUIRE(draws_init(caller, c->classes, &draws) == STATUS_OK);
+	REQUIRE(draws_init(caller, c->classes, &draws) == STATUS_SUCCESS);
 	CHECK(score_scratch(c->classes) <= sizeof(scratch) / sizeof(float));
 	memcpy(draws.normal, c->normal, sizeof(float) * c->classes * DRAWS / 2);
 	for (int i = 0; i < CASE_QUERIES; i++)
@@ -501,7 +501,7 @@ test_score_bounds(const Caller *caller, int classes)
 	Random		random;
 	bool		within = true;
 
-	REQUIRE(draws_init(caller, classes, &draws) == STATUS_OK);
+	REQUIRE(draws_init(caller, classes, &draws) == STATUS_SUCCESS);
 	score_row(&draws, logits, variance, scratch, probability, &score);
 	CHECK(score.label == 0);
 	CHECK_NEAR(score.total, log(classes), 1e-5);
@@ -563,10 +563,10 @@ test_many_classes(const Caller *caller)
 		logits[k] = k < DRAWN_CLASSES ? (float) random_normal(&random) : -60.0f;
 		variance[k] = 2.0f;
 	}
-	REQUIRE(draws_init(caller, DRAWN_CLASSES, &draws) == STATUS_OK);
+	REQUIRE(draws_init(caller, DRAWN_CLASSES, &draws) == STATUS_SUCCESS);
 	score_row(&draws, logits, variance, scratch, probability, &few);
 	draws_free(caller, &draws);
-	REQUIRE(draws_init(caller, MANY, &draws) == STATUS_OK);
+	REQUIRE(draws_init(caller, MANY, &draws) == STATUS_SUCCESS);
 	score_row(&draws, logits, variance, scratch, probability, &many);
 	CHECK_NEAR(few.total, many.total, 1e-4);
 	CHECK_NEAR(few.epistemic, many.epistemic, 1e-4);
@@ -616,17 +616,17 @@ test_epig(const Caller *caller, const LearnCase *c)
 			   sizeof(float) * c->classes);
 	}
 	CHECK(epig_greedy(caller, &problem, CASE_CHOSEN, CASE_ROWS, CASE_CHOSEN,
-					  chosen, gain) == STATUS_OK);
+					  chosen, gain) == STATUS_SUCCESS);
 	CHECK(memcmp(chosen, c->chosen, sizeof(int) * CASE_CHOSEN) == 0);
 	for (int i = 0; i < CASE_CHOSEN; i++)
 		worst = fmax(worst, fabs(gain[i] / c->gain[i] - 1.0));
 	CHECK(worst < 1e-4);
 
 	/* the window holds everything: batches make no difference */
-	CHECK(epig_greedy(caller, &problem, 5, CASE_ROWS, CASE_CHOSEN, chosen, gain) == STATUS_OK);
+	CHECK(epig_greedy(caller, &problem, 5, CASE_ROWS, CASE_CHOSEN, chosen, gain) == STATUS_SUCCESS);
 	CHECK(memcmp(chosen, c->chosen, sizeof(int) * CASE_CHOSEN) == 0);
 	/* all of them, through a window that rows enter late */
-	CHECK(epig_greedy(caller, &problem, 4, 16, CASE_ROWS, chosen, gain) == STATUS_OK);
+	CHECK(epig_greedy(caller, &problem, 4, 16, CASE_ROWS, chosen, gain) == STATUS_SUCCESS);
 	for (int i = 0; i < CASE_ROWS; i++)
 	{
 		CHECK(chosen[i] >= 0 && chosen[i] < 16 + i / 4 * 4 && !seen[chosen[i]]);
@@ -662,13 +662,13 @@ test_epig_catches_up(const Caller *caller, const LearnCase *c)
 		rows[i] = c->white[i] * (i < 8 * CASE_FEATURES ? 1.0 : 0.05);
 	for (int i = 0; i < ROWS * c->classes; i++)
 		spread[i] = 0.2f;
-	CHECK(epig_greedy(caller, &problem, 8, 8, ROWS, chosen, gain) == STATUS_OK);
-	CHECK(epig_greedy(caller, &problem, ROWS, ROWS, ROWS, whole, whole_gain) == STATUS_OK);
+	CHECK(epig_greedy(caller, &problem, 8, 8, ROWS, chosen, gain) == STATUS_SUCCESS);
+	CHECK(epig_greedy(caller, &problem, ROWS, ROWS, ROWS, whole, whole_gain) == STATUS_SUCCESS);
 	for (int i = 0; i < 8; i++)
 		CHECK(chosen[i] == whole[i] && chosen[i] < 8);
 	/* the next window has all the rest but eight: compare the best of it */
 	problem.candidates = 16;
-	CHECK(epig_greedy(caller, &problem, 16, 16, 9, whole, whole_gain) == STATUS_OK);
+	CHECK(epig_greedy(caller, &problem, 16, 16, 9, whole, whole_gain) == STATUS_SUCCESS);
 	CHECK(chosen[8] == whole[8]);
 	CHECK_NEAR(gain[8] / whole_gain[8], 1.0, 1e-4);
 }

@@ -26,7 +26,7 @@ accuracy_on(const Caller *caller, const Model *model, const Data *data)
 	Score	   *score = calloc(data->rows.n, sizeof(Score));
 	int			hits = 0;
 
-	REQUIRE(model_score(caller, model, &data->rows, score, NULL) == STATUS_OK);
+	REQUIRE(model_score(caller, model, &data->rows, score, NULL) == STATUS_SUCCESS);
 	for (int i = 0; i < data->rows.n; i++)
 		hits += score[i].label == data->label[i];
 	free(score);
@@ -50,7 +50,7 @@ test_learns(const Caller *caller, int n, int classes, int refine, double at_leas
 
 	data.rows.sparse = &data.sparse;
 	fresh.rows.sparse = &fresh.sparse;
-	REQUIRE(train(caller, &data, refine, &model, &validation) == STATUS_OK);
+	REQUIRE(train(caller, &data, refine, &model, &validation) == STATUS_SUCCESS);
 	CHECK(model_refined(model) == (refine != 0));
 	CHECK(model_features(model) ==
 		  12 + (refine ? (classes == 2 ? 1 : classes) : 0) + 1);
@@ -76,14 +76,14 @@ test_chooses_refine(const Caller *caller)
 	Model	   *model;
 
 	data.rows.sparse = &data.sparse;
-	REQUIRE(train(caller, &data, -1, &model, NULL) == STATUS_OK);
+	REQUIRE(train(caller, &data, -1, &model, NULL) == STATUS_SUCCESS);
 	CHECK(model_refined(model));
 	model_free(caller, model);
 	/* words without meaning beside features that say it all */
 	for (size_t t = 0; t < 400 * TERMS; t++)
 		blind.index[t] = (uint32_t) (t % TERMS * 20 + t / TERMS % 7);
 	blind.rows.sparse = &blind.sparse;
-	REQUIRE(train(caller, &blind, -1, &model, NULL) == STATUS_OK);
+	REQUIRE(train(caller, &blind, -1, &model, NULL) == STATUS_SUCCESS);
 	CHECK(!model_refined(model));
 	model_free(caller, model);
 	free_data(&data);
@@ -104,13 +104,13 @@ test_determinism(const Caller *caller)
 	data.rows.sparse = &data.sparse;
 	for (int i = 0; i < 2; i++)
 	{
-		REQUIRE(train(caller, &data, 1, &model[i], NULL) == STATUS_OK);
+		REQUIRE(train(caller, &data, 1, &model[i], NULL) == STATUS_SUCCESS);
 		writer_init(&writer[i], caller);
-		REQUIRE(model_write(model[i], &writer[i]) == STATUS_OK);
+		REQUIRE(model_write(model[i], &writer[i]) == STATUS_SUCCESS);
 	}
 	CHECK(writer[0].length == writer[1].length &&
 		  memcmp(writer[0].bytes, writer[1].bytes, writer[0].length) == 0);
-	REQUIRE(model_score(caller, model[0], &data.rows, together, probability) == STATUS_OK);
+	REQUIRE(model_score(caller, model[0], &data.rows, together, probability) == STATUS_SUCCESS);
 	for (int i = 0; i < 300; i++)
 	{
 		SparseRows	sparse = {1, data.start + i, data.index, data.weight};
@@ -118,7 +118,7 @@ test_determinism(const Caller *caller)
 		float		alone[5];
 		Score		score;
 
-		REQUIRE(model_score(caller, model[0], &row, &score, alone) == STATUS_OK);
+		REQUIRE(model_score(caller, model[0], &row, &score, alone) == STATUS_SUCCESS);
 		CHECK(score.label == together[i].label);
 		worst = fmax(worst, fabs(score.epistemic - together[i].epistemic));
 		worst = fmax(worst, fabs(score.total - together[i].total));
@@ -155,9 +155,9 @@ test_order_of_rows(const Caller *caller)
 		memcpy(turned.dense + i * 10, data.dense + (499 - i) * 10, sizeof(float) * 10);
 		turned.label[i] = data.label[499 - i];
 	}
-	REQUIRE(model_train(caller, &data.rows, data.label, 4, &options, &model[0], NULL) == STATUS_OK);
+	REQUIRE(model_train(caller, &data.rows, data.label, 4, &options, &model[0], NULL) == STATUS_SUCCESS);
 	REQUIRE(model_train(caller, &turned.rows, turned.label, 4, &options, &model[1],
-						NULL) == STATUS_OK);
+						NULL) == STATUS_SUCCESS);
 	CHECK(model_prior_precision(model[0]) == 0.5);
 	for (int i = 0; i < 11 * 4; i++)
 		worst = fmax(worst, fabs(model[0]->weights[i] - model[1]->weights[i]));
@@ -188,8 +188,8 @@ test_small(const Caller *caller)
 
 			data = make_data(n, 6, classes, 0.5, 1, 2);
 			data.rows.sparse = &data.sparse;
-			REQUIRE(train(caller, &data, refine, &model, &validation) == STATUS_OK);
-			CHECK(model_score(caller, model, &data.rows, score, NULL) == STATUS_OK);
+			REQUIRE(train(caller, &data, refine, &model, &validation) == STATUS_SUCCESS);
+			CHECK(model_score(caller, model, &data.rows, score, NULL) == STATUS_SUCCESS);
 			for (int i = 0; i < n; i++)
 			{
 				CHECK(isfinite(score[i].epistemic) && score[i].confidence > 0.0f);
@@ -234,9 +234,9 @@ test_degenerate(const Caller *caller)
 	Score		score[60];
 	float		probability[60 * 3];
 
-	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_OK);
+	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_SUCCESS);
 	CHECK(accuracy_on(caller, model, &data) == 1.0);
-	CHECK(model_score(caller, model, &data.rows, score, probability) == STATUS_OK);
+	CHECK(model_score(caller, model, &data.rows, score, probability) == STATUS_SUCCESS);
 	for (int i = 0; i < 60; i++)
 		CHECK(score[i].confidence > 0.6f && score[i].confidence <= 1.0f);
 	/* scoring refuses what it cannot know */
@@ -249,15 +249,15 @@ test_degenerate(const Caller *caller)
 
 	for (int i = 0; i < 60 * 8; i++)
 		data.dense[i] = i % 8 == 0 ? 1.0f : 0.0f;
-	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_OK);
-	CHECK(model_score(caller, model, &data.rows, score, probability) == STATUS_OK);
+	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_SUCCESS);
+	CHECK(model_score(caller, model, &data.rows, score, probability) == STATUS_SUCCESS);
 	for (int i = 0; i < 60 * 3; i++)
 		CHECK_NEAR(probability[i], 1.0 / 3, 0.05);
 	model_free(caller, model);
 
 	memset(data.dense, 0, sizeof(float) * 60 * 8);
-	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_OK);
-	CHECK(model_score(caller, model, &data.rows, score, probability) == STATUS_OK);
+	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_SUCCESS);
+	CHECK(model_score(caller, model, &data.rows, score, probability) == STATUS_SUCCESS);
 	CHECK_NEAR(probability[0], 1.0 / 3, 1e-5);
 	model_free(caller, model);
 	free_data(&data);
@@ -302,12 +302,12 @@ test_empty_row(const Caller *caller, int refine)
 		if (i % 4 == 1 && i < 300)
 			data.label[i] = 0;
 	data.rows.sparse = &data.sparse;
-	REQUIRE(train(caller, &data, refine, &model, NULL) == STATUS_OK);
-	REQUIRE(model_score(caller, model, &row, &empty, probability) == STATUS_OK);
+	REQUIRE(train(caller, &data, refine, &model, NULL) == STATUS_SUCCESS);
+	REQUIRE(model_score(caller, model, &row, &empty, probability) == STATUS_SUCCESS);
 	CHECK(empty.label == 0);
 	CHECK_NEAR(probability[0], 0.4375, 1e-4);
 	CHECK_NEAR(probability[1], 0.0625, 1e-4);
-	REQUIRE(model_score(caller, model, &data.rows, score, NULL) == STATUS_OK);
+	REQUIRE(model_score(caller, model, &data.rows, score, NULL) == STATUS_SUCCESS);
 	for (int i = 0; i < 400; i++)
 		below += score[i].epistemic < empty.epistemic;
 	CHECK(below > 380);
@@ -340,10 +340,10 @@ test_unseen_class(const Caller *caller)
 		}
 	data.rows.n = kept;
 	data.classes = 8;
-	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_OK);
+	REQUIRE(train(caller, &data, 0, &model, NULL) == STATUS_SUCCESS);
 	all.dense += 200 * 24;
 	all.n = 200;
-	REQUIRE(model_score(caller, model, &all, score, NULL) == STATUS_OK);
+	REQUIRE(model_score(caller, model, &all, score, NULL) == STATUS_SUCCESS);
 	for (int i = 0; i < 200; i++)
 	{
 		bool		unseen = i % 10 >= 8;
@@ -369,16 +369,16 @@ test_round_trip(const Caller *caller, int refine, int classes)
 	Score	   *score[2];
 
 	data.rows.sparse = &data.sparse;
-	REQUIRE(train(caller, &data, refine, &model, NULL) == STATUS_OK);
+	REQUIRE(train(caller, &data, refine, &model, NULL) == STATUS_SUCCESS);
 	writer_init(&writer, caller);
-	REQUIRE(model_write(model, &writer) == STATUS_OK);
+	REQUIRE(model_write(model, &writer) == STATUS_SUCCESS);
 	reader_init(&reader, writer.bytes, writer.length);
-	REQUIRE(model_read(caller, &reader, &copy) == STATUS_OK);
+	REQUIRE(model_read(caller, &reader, &copy) == STATUS_SUCCESS);
 	CHECK(reader_left(&reader) == 0);
 	for (int i = 0; i < 2; i++)
 	{
 		score[i] = calloc(600, sizeof(Score));
-		REQUIRE(model_score(caller, i ? copy : model, &data.rows, score[i], NULL) == STATUS_OK);
+		REQUIRE(model_score(caller, i ? copy : model, &data.rows, score[i], NULL) == STATUS_SUCCESS);
 	}
 	CHECK(memcmp(score[0], score[1], sizeof(Score) * 600) == 0);
 	CHECK(model_scale(copy) == model_scale(model) &&
@@ -404,7 +404,7 @@ read_hostile(const Caller *caller, const unsigned char *bytes, size_t length, co
 
 	reader_init(&reader, bytes, length);
 	status = model_read(caller, &reader, &model);
-	if (status != STATUS_OK)
+	if (status != STATUS_SUCCESS)
 	{
 		CHECK(model == NULL);
 		return status;
@@ -469,9 +469,9 @@ test_hostile_bytes(void)
 	int			refused = 0;
 
 	data.rows.sparse = &data.sparse;
-	REQUIRE(train(&caller, &data, 1, &model, NULL) == STATUS_OK);
+	REQUIRE(train(&caller, &data, 1, &model, NULL) == STATUS_SUCCESS);
 	writer_init(&writer, &caller);
-	REQUIRE(model_write(model, &writer) == STATUS_OK);
+	REQUIRE(model_write(model, &writer) == STATUS_SUCCESS);
 	model_free(&caller, model);
 	bytes = malloc(writer.length);
 	before = memory.bytes;
@@ -498,7 +498,7 @@ test_hostile_bytes(void)
 			bytes[random_below(&random, limit)] = turn % 3 == 0 ? 0xff
 				: (unsigned char) random_bits(&random);
 		}
-		refused += read_hostile(&caller, bytes, writer.length, &data) != STATUS_OK;
+		refused += read_hostile(&caller, bytes, writer.length, &data) != STATUS_SUCCESS;
 	}
 	CHECK(refused > 500);
 	/* not a number, wherever numbers are; the last bytes are small integers */
@@ -551,7 +551,7 @@ test_memory_plan(void)
 			plan = model_train_memory(n, shapes[s][1], (size_t) n * TERMS,
 									  data.rows.sparse_dims, shapes[s][2], &options);
 			REQUIRE(model_train(&caller, &data.rows, data.label, data.classes, &options,
-								&model, &validation) == STATUS_OK);
+								&model, &validation) == STATUS_SUCCESS);
 			CHECK(memory.peak <= plan);
 			/* and no idle boast: within a few times of it, but for blocks */
 			CHECK(plan < 2 * memory.peak + 100000);
@@ -576,7 +576,7 @@ test_asks_often(void)
 	for (int i = 0; i < 2000; i++)
 		fold[i] = i % 5;
 	CHECK(refine_train(&caller, &data.sparse, data.rows.sparse_dims, data.label, 3, fold, 5, 1,
-					   &refine, features) == STATUS_OK);
+					   &refine, features) == STATUS_SUCCESS);
 	/* every 256 rows in 6 passes, and for each fold in 2 and about 2 x 0.8 */
 	CHECK(memory.questions >= 6 * 8 + 5 * (2 * 8 + 2 * 7));
 	refine_free(&caller, refine);
@@ -600,7 +600,7 @@ test_failures(void)
 	{
 		Status		status = STATUS_NO_MEMORY;
 
-		for (long at = 1; status != STATUS_OK && at < 100000; at += step)
+		for (long at = 1; status != STATUS_SUCCESS && at < 100000; at += step)
 		{
 			UnitMemory	memory;
 			Caller		caller = unit_caller(&memory);
@@ -615,17 +615,17 @@ test_failures(void)
 			memory.stop_at = what == 1 ? at : 0;
 			writer_init(&writer, &caller);
 			status = train(&caller, &data, -1, &model, &validation);
-			CHECK(status == STATUS_OK || model == NULL);
-			if (status == STATUS_OK)
+			CHECK(status == STATUS_SUCCESS || model == NULL);
+			if (status == STATUS_SUCCESS)
 				status = model_score(&caller, model, &data.rows, score, NULL);
-			if (status == STATUS_OK)
+			if (status == STATUS_SUCCESS)
 				status = choose_epig(&caller, model, &data.rows, &targets.rows, 3, 10,
 									 chosen, gain);
-			if (status == STATUS_OK)
+			if (status == STATUS_SUCCESS)
 				status = choose_seed_batch(&caller, data.dense, 40, 5, 10, 1, chosen);
-			if (status == STATUS_OK)
+			if (status == STATUS_SUCCESS)
 				status = model_write(model, &writer);
-			if (status == STATUS_OK)
+			if (status == STATUS_SUCCESS)
 			{
 				Reader		reader;
 				Model	   *copy;
@@ -634,14 +634,14 @@ test_failures(void)
 				status = model_read(&caller, &reader, &copy);
 				model_free(&caller, copy);
 			}
-			CHECK(status == STATUS_OK ||
+			CHECK(status == STATUS_SUCCESS ||
 				  status == (what == 0 ? STATUS_NO_MEMORY : STATUS_STOPPED));
 			release(&caller, writer.bytes);
 			free_validation(&caller, &validation);
 			model_free(&caller, model);
 			CHECK(memory.blocks == 0);
 		}
-		CHECK(status == STATUS_OK);
+		CHECK(status == STATUS_SUCCESS);
 	}
 	free_data(&data);
 	free_data(&targets);

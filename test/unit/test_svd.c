@@ -85,7 +85,7 @@ test_svd(void)
 	make_sparse(svd_matrix, SVD_ROWS, SVD_COLUMNS, start, index, value, &a);
 
 	/* as many columns as there are: nothing is approximated */
-	REQUIRE(truncated_svd(&caller, &a, SVD_COLUMNS, 1, &v, &found) == STATUS_OK);
+	REQUIRE(truncated_svd(&caller, &a, SVD_COLUMNS, 1, &v, &found) == STATUS_SUCCESS);
 	CHECK(found == SVD_COLUMNS);
 	CHECK(orthogonality_error(v, SVD_COLUMNS, found) < 1e-3);
 	CHECK_NEAR(captured(svd_matrix, v, found, SVD_COLUMNS), 1.0, 1e-5);
@@ -104,7 +104,7 @@ test_svd(void)
 	/* five of forty: nearly all that five can hold, for any seed */
 	for (uint64_t seed = 0; seed < 20; seed++)
 	{
-		REQUIRE(truncated_svd(&caller, &a, 5, seed, &v, &found) == STATUS_OK);
+		REQUIRE(truncated_svd(&caller, &a, 5, seed, &v, &found) == STATUS_SUCCESS);
 		CHECK(found == 5);
 		CHECK(orthogonality_error(v, SVD_COLUMNS, found) < 1e-4);
 		CHECK(captured(svd_matrix, v, found, 5) > 0.98);
@@ -133,14 +133,14 @@ test_svd_rank(void)
 		for (int j = 0; j < 20; j++)
 			dense[i * 20 + j] = (float) ((i % 3 + 1) * (j % 4 == 0) + (i % 2) * (j % 5 == 1));
 	make_sparse(dense, 30, 20, start, index, value, &a);
-	REQUIRE(truncated_svd(&caller, &a, 10, 1, &v, &found) == STATUS_OK);
+	REQUIRE(truncated_svd(&caller, &a, 10, 1, &v, &found) == STATUS_SUCCESS);
 	CHECK(found == 2);
 	CHECK(orthogonality_error(v, 20, found) < 1e-5);
 	release(&caller, v);
 
 	memset(dense, 0, sizeof(dense));
 	make_sparse(dense, 30, 20, start, index, value, &a);
-	REQUIRE(truncated_svd(&caller, &a, 10, 1, &v, &found) == STATUS_OK);
+	REQUIRE(truncated_svd(&caller, &a, 10, 1, &v, &found) == STATUS_SUCCESS);
 	CHECK(found == 1);
 	for (int j = 0; j < 20; j++)
 		sum += fabsf(v[j]);
@@ -151,7 +151,7 @@ test_svd_rank(void)
 	for (int j = 0; j < 20; j++)
 		dense[j] = (float) j;
 	make_sparse(dense, 1, 20, start, index, value, &a);
-	REQUIRE(truncated_svd(&caller, &a, 10, 1, &v, &found) == STATUS_OK);
+	REQUIRE(truncated_svd(&caller, &a, 10, 1, &v, &found) == STATUS_SUCCESS);
 	CHECK(found == 1);
 	CHECK_NEAR(fabsf(v[19]), 19.0 / sqrt(2470.0), 1e-6);
 	release(&caller, v);
@@ -184,7 +184,7 @@ test_svd_wide(void)
 			value[i * EACH + k] = k == 0 ? 4.0f : (float) ((i * 31 + k * 17) % 13) / 13.0f;
 		}
 	}
-	REQUIRE(truncated_svd(&caller, &a, DIMS, 1, &v, &found) == STATUS_OK);
+	REQUIRE(truncated_svd(&caller, &a, DIMS, 1, &v, &found) == STATUS_SUCCESS);
 	CHECK(found == DIMS);
 	CHECK(orthogonality_error(v, COLUMNS, found) < 1e-3);
 	CHECK(memory.peak <= truncated_svd_bytes(ROWS, COLUMNS, ROWS * EACH, DIMS));

@@ -158,8 +158,8 @@ test_long_token(void)
 	CHECK(count_kind(text, 1200, TERM_WORD) == 1);
 
 	memset(longer, 'x', 100000);
-	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_OK);
-	CHECK(encode_text(encoder, longer, 100000, &encoding) == STATUS_OK);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+	CHECK(encode_text(encoder, longer, 100000, &encoding) == STATUS_SUCCESS);
 	CHECK(encoding.terms == 0);
 	encoding_free(&encoding);
 	encoder_free(&caller, encoder);
