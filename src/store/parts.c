@@ -11,6 +11,9 @@
  */
 #include "postgres.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "catalog/pg_type.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
@@ -96,6 +99,23 @@ corrupt(const char *what)
 			 errhint("Train again with hl_train().")));
 }
 
+/*
+ * Memory for an encoder's megabytes is touched page by page when a new
+ * connection predicts for the first time: in large pages where the system has
+ * them for who asks.  A hint; nothing depends on it.
+ */
+static void
+prefer_large_pages(unsigned char *bytes, size_t length)
+{
+#ifdef MADV_HUGEPAGE
+	uintptr_t	page = (uintptr_t) sysconf(_SC_PAGESIZE);
+	uintptr_t	start = TYPEALIGN(page, (uintptr_t) bytes);
+
+	if (length > 2 * page)
+		(void) madvise((void *) start, TYPEALIGN_DOWN(page, length - page), MADV_HUGEPAGE);
+#endif
+}
+
 static void
 read_parts(Statement *statement, const Datum *values, bool read_only, Reader *reader)
 {
@@ -128,6 +148,7 @@ read_parts(Statement *statement, const Datum *values, bool read_only, Reader *re
 			if (length > SPI_processed * (uint64) PART_BYTES)
 				corrupt("wrong length");
 			bytes = MemoryContextAllocHuge(CurrentMemoryContext, length + 1);
+			prefer_large_pages(bytes, length);
 			data += HEAD_BYTES;
 			size -= HEAD_BYTES;
 		}
