@@ -67,6 +67,20 @@ find_extension(ExtensionEntry *entry)
 	table_close(relation, AccessShareLock);
 }
 
+/* Its schema, palloc'd. */
+static char *
+schema_name(const ExtensionEntry *entry)
+{
+	char	   *name = get_namespace_name(entry->namespace);
+
+	/* DROP SCHEMA ... CASCADE may have committed since we looked */
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the schema of extension \"humanloop\" was dropped")));
+	return name;
+}
+
 static void
 act_as(Acting *acting, Oid role, int flags)
 {
@@ -120,7 +134,10 @@ extension_oid(void)
 const char *
 extension_schema(void)
 {
-	return quote_identifier(get_namespace_name(extension_namespace()));
+	ExtensionEntry entry;
+
+	find_extension(&entry);
+	return quote_identifier(schema_name(&entry));
 }
 
 /*
@@ -137,7 +154,7 @@ extension_generation(void)
 	char	   *name;
 
 	find_extension(&entry);
-	name = get_namespace_name(entry.namespace);
+	name = schema_name(&entry);
 	if (extension != entry.oid || strcmp(NameStr(schema), name) != 0)
 	{
 		extension = entry.oid;
