@@ -69,11 +69,8 @@ check_new(const Project *project)
 		"SELECT 1 FROM @hl_project WHERE name = $1", 1, {TEXTOID}, NULL, 0
 	};
 	Datum		values[1] = {CStringGetTextDatum(project->name)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, false);
 	if (SPI_processed > 0)
 		project_exists(project);
 }
@@ -313,7 +310,7 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	values[9] = JsonbPGetDatum(options);
 	values[10] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	act_as_extension(&acting);
-	statement_run(&insert, values, nulls, false, 0);
+	statement_run(&insert, values, nulls, false);
 	if (SPI_processed == 0)
 		project_exists(project);
 	id = result_int(0, 1);
@@ -325,10 +322,10 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	values[5] = ObjectIdGetDatum(project->queue_view);
 	memset(nulls, 0, sizeof(nulls));
 	nulls[4] = project->label_attnum == 0;
-	statement_run(&local, values, nulls, false, 0);
+	statement_run(&local, values, nulls, false);
 	values[1] = Int64GetDatum(items);
 	nulls[1] = items < 0;
-	statement_run(&serving, values, nulls, false, 0);
+	statement_run(&serving, values, nulls, false);
 	act_as_before(&acting);
 	return id;
 }
@@ -479,7 +476,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	values[0] = Int32GetDatum(project->id);
 	act_as_extension(&acting);
 	for (int i = 0; i < (int) lengthof(delete); i++)
-		statement_run(&delete[i], values, NULL, false, 0);
+		statement_run(&delete[i], values, NULL, false);
 	act_as_before(&acting);
 	call_end(&call);
 	PG_RETURN_VOID();
@@ -494,11 +491,8 @@ sees_queue(const Project *project, const char *role)
 		2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(role)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, false);
 	return SPI_processed > 0;
 }
 
@@ -548,9 +542,7 @@ restore_view(Project *project)
 	act_as_restricted(&acting, project->owner);
 	project->queue_view = project_create_view(project);
 	act_as_before(&acting);
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, false);
 	n = (int) SPI_processed;
 	roles = palloc_array_checked(char *, n);
 	for (int i = 0; i < n; i++)
@@ -636,7 +628,6 @@ change_privilege(FunctionCallInfo fcinfo, Statement *statement)
 	char	   *privilege;
 	char	   *role;
 	Datum		values[3];
-	Acting		acting;
 	Call		call;
 
 	call_begin(&call);
@@ -651,9 +642,7 @@ change_privilege(FunctionCallInfo fcinfo, Statement *statement)
 	values[0] = Int32GetDatum(project->id);
 	values[1] = CStringGetTextDatum(role);
 	values[2] = CStringGetTextDatum(privilege);
-	act_as_extension(&acting);
-	statement_run(statement, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(statement, values, NULL, false);
 	adjust_view(project, role);
 	call_end(&call);
 }
@@ -693,15 +682,12 @@ hl_privileges(PG_FUNCTION_ARGS)
 	Project    *project;
 	Datum		values[2];
 	bool		nulls[2] = {false};
-	Acting		acting;
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, true, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, true);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		values[0] = result_datum(i, 1, &nulls[0]);

@@ -45,16 +45,13 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	Project    *project;
 	Datum		values[12];
 	bool		nulls[12];
-	Acting		acting;
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(project->options.queue_size);
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, true, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, true);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		for (int column = 0; column < 12; column++)

@@ -83,11 +83,8 @@ read_confusion(const Project *project, Confusion *confusion)
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	int			cells;
 	bool		isnull;
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, true, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, true);
 	if (SPI_processed == 0)
 		return false;
 	confusion->n = result_int(0, 1);
@@ -222,15 +219,12 @@ hl_learning_curve(PG_FUNCTION_ARGS)
 	Project    *project;
 	Datum		values[6];
 	bool		nulls[6];
-	Acting		acting;
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, true, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, true);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		for (int column = 0; column < 6; column++)

@@ -178,7 +178,7 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 
 	blas_load();
 	act_as_extension(&acting);
-	statement_run(&current, values, NULL, read_only, 0);
+	statement_run(&current, values, NULL, read_only);
 	if (SPI_processed == 0)
 	{
 		act_as_before(&acting);

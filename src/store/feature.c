@@ -216,11 +216,8 @@ block_read(int32 project_id, const Encoder *encoder, int64 encoder_id, int64 num
 		Int32GetDatum(project_id), Int64GetDatum(encoder_id), Int64GetDatum(number)
 	};
 	SPITupleTable *table;
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, true, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, true);
 	if (SPI_processed == 0)
 		return false;
 	table = SPI_tuptable;
@@ -374,7 +371,7 @@ block_writer_init(BlockWriter *writer, const Project *project,
 	writer->context = AllocSetContextCreate(parent, "humanloop new block",
 											ALLOCSET_DEFAULT_SIZES);
 	act_as_extension(&acting);
-	statement_run(&last, values, NULL, false, 0);
+	statement_run(&last, values, NULL, false);
 	writer->next = result_bigint(0, 1) + 1;
 	act_as_before(&acting);
 }
@@ -434,7 +431,6 @@ block_writer_flush(BlockWriter *writer)
 	};
 	MemoryContext before = MemoryContextSwitchTo(writer->context);
 	Datum		values[8];
-	Acting		acting;
 
 	if (writer->rows > 0)
 	{
@@ -449,9 +445,7 @@ block_writer_flush(BlockWriter *writer)
 							 NULL, 0);
 		values[7] = bytea_of(writer->term_end, writer->rows * sizeof(uint32),
 							 writer->terms.data, writer->terms.len);
-		act_as_extension(&acting);
-		statement_run(&insert, values, NULL, false, 0);
-		act_as_before(&acting);
+		statement_run_as_extension(&insert, values, NULL, false);
 	}
 	writer->rows = 0;
 	MemoryContextSwitchTo(before);
@@ -467,11 +461,8 @@ block_delete(int32 project_id, int64 encoder_id, int64 number)
 	};
 	Datum		values[3] = {Int32GetDatum(project_id), Int64GetDatum(encoder_id),
 	Int64GetDatum(number)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&delete, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&delete, values, NULL, false);
 }
 
 void
@@ -483,7 +474,6 @@ block_mark(int32 project_id, int64 encoder_id, const FeatureBlock *block)
 		5, {INT4OID, INT8OID, INT8OID, BYTEAOID, INT4OID}, NULL, 0
 	};
 	Datum		values[5];
-	Acting		acting;
 
 	if (block->live == 0)
 	{
@@ -495,7 +485,5 @@ block_mark(int32 project_id, int64 encoder_id, const FeatureBlock *block)
 	values[2] = Int64GetDatum(block->number);
 	values[3] = bytea_of(block->hashes, block->rows * sizeof(uint64), NULL, 0);
 	values[4] = Int32GetDatum(block->live);
-	act_as_extension(&acting);
-	statement_run(&update, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&update, values, NULL, false);
 }

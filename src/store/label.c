@@ -95,9 +95,9 @@ answers_write(const Project *project, const char *annotator,
 	/*
 	 * One statement: a new connection pays for planning each.  The last answer
 	 * of the history is the one that holds, also when two sessions of the same
-	 * annotator waited for one another.  lease_until of
-	 * a labelled item is infinity: whoever is about to lease it and waits for
-	 * nothing sees that when he looks again.
+	 * annotator waited for one another.  lease_until of a labelled item is
+	 * infinity: whoever is about to lease it and waits for nothing sees that
+	 * when he looks again.
 	 */
 	static Statement insert = {
 		"WITH said AS (INSERT INTO @hl_answer (project_id, item, annotator, action, label, reason) "
@@ -141,7 +141,7 @@ answers_write(const Project *project, const char *annotator,
 	values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(reason);
 	values[5] = BoolGetDatum(labels != NULL);
 	act_as_extension(&acting);
-	statement_run(&insert, values, nulls, false, 0);
+	statement_run(&insert, values, nulls, false);
 	id = result_bigint(0, 1);
 	act_as_before(&acting);
 	return id;
@@ -168,13 +168,13 @@ answer_undo(const Project *project, const char *annotator, char *item)
 	Acting		acting;
 
 	act_as_extension(&acting);
-	statement_run(&delete, values, NULL, false, 0);
+	statement_run(&delete, values, NULL, false);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("annotator \"%s\" has not answered item \"%s\" of project \"%s\"",
 						annotator, item, project->name)));
-	statement_run(&insert, values, NULL, false, 0);
+	statement_run(&insert, values, NULL, false);
 	act_as_before(&acting);
 }
 
@@ -231,7 +231,7 @@ merge_source_labels(const Project *project, const SourceLabels *labels, int *n)
 	int			merged = 0;
 	int			total = labels->n;
 
-	statement_run(&stored, values, NULL, false, 0);
+	statement_run(&stored, values, NULL, false);
 	all = palloc_array_checked(SourceLabel, labels->n + (Size) SPI_processed);
 	memset(all, 0, sizeof(SourceLabel) * (labels->n + SPI_processed));
 	for (int i = 0; i < labels->n; i++)
@@ -276,7 +276,7 @@ source_labels_undo(const Project *project, char **items, int n)
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 
-	statement_run(&delete, values, NULL, false, 0);
+	statement_run(&delete, values, NULL, false);
 }
 
 /*
@@ -353,12 +353,9 @@ consensus_read(const Project *project, Consensus *consensus)
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	char	  **labels;
 	SPITupleTable *table;
-	Acting		acting;
 
 	memset(consensus, 0, sizeof(*consensus));
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, false);
 	table = SPI_tuptable;
 	consensus->n = (int) SPI_processed;
 	consensus->items = palloc_array_checked(char *, consensus->n);

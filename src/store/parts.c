@@ -84,7 +84,7 @@ write_parts(Statement *statement, Datum *values, const Writer *writer)
 
 		values[statement->nargs - 2] = Int32GetDatum(part++);
 		values[statement->nargs - 1] = PointerGetDatum(data);
-		statement_run(statement, values, NULL, false, 0);
+		statement_run(statement, values, NULL, false);
 		pfree(data);
 		from += length;
 	} while (from < writer->length);
@@ -124,7 +124,7 @@ read_parts(Statement *statement, const Datum *values, bool read_only, Reader *re
 	size_t		have = 0;
 	uint32		crc = 0;
 
-	statement_run(statement, values, NULL, read_only, 0);
+	statement_run(statement, values, NULL, read_only);
 	if (SPI_processed == 0)
 		corrupt("no parts");
 	for (uint64 i = 0; i < SPI_processed; i++)

@@ -363,11 +363,8 @@ project_read(int32 id, bool read_only)
 {
 	static Statement by_id = {"SELECT " PROJECT_COLUMNS "WHERE p.id = $1", 1, {INT4OID}, NULL, 0};
 	Datum		values[1] = {Int32GetDatum(id)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&by_id, values, NULL, read_only, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&by_id, values, NULL, read_only);
 	return SPI_processed == 0 ? NULL : project_resolve();
 }
 
@@ -379,11 +376,8 @@ privilege_granted(const Project *project, Oid role, Privilege privilege, bool re
 		"SELECT role, privilege FROM @hl_privilege WHERE project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&grants, values, NULL, read_only, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&grants, values, NULL, read_only);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		Oid			grantee = get_role_oid(result_string(i, 1), true);
@@ -414,11 +408,8 @@ project_open(const char *name, Privilege privilege, bool read_only)
 	static Statement by_name = {"SELECT " PROJECT_COLUMNS "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0};
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	Project    *project;
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&by_name, values, NULL, read_only, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&by_name, values, NULL, read_only);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -464,7 +455,7 @@ project_sync(const Project *project)
 	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(project->label_column);
 	values[6] = CStringGetTextDatum(project->view_schema);
 	values[7] = CStringGetTextDatum(project->owner_name);
-	statement_run(&names, values, nulls, false, 0);
+	statement_run(&names, values, nulls, false);
 
 	values[1] = ObjectIdGetDatum(project->source);
 	values[2] = Int16GetDatum(project->input_attnum);
@@ -473,7 +464,7 @@ project_sync(const Project *project)
 	values[4] = Int16GetDatum(project->label_attnum);
 	nulls[5] = !OidIsValid(project->queue_view);
 	values[5] = ObjectIdGetDatum(project->queue_view);
-	statement_run(&local, values, nulls, false, 0);
+	statement_run(&local, values, nulls, false);
 	act_as_before(&acting);
 }
 
@@ -496,12 +487,9 @@ project_lock_shared(const Project *project)
 {
 	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	Acting		acting;
 
 	LockDatabaseObject(lock_class("hl_project"), project->id, 0, AccessShareLock);
-	act_as_extension(&acting);
-	statement_run(&exists, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&exists, values, NULL, false);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

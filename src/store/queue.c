@@ -98,7 +98,7 @@ compare_leases(const Project *project, RankedItem *ranked, int n)
 	Datum	   *places;
 	int			nplaces = 0;
 
-	statement_run(&select, values, NULL, false, 0);
+	statement_run(&select, values, NULL, false);
 	places = palloc_array_checked(Datum, SPI_processed);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -148,7 +148,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 	qsort(ranked, ranking->n, sizeof(RankedItem), compare_keys);
 	values[0] = compare_leases(project, ranked, ranking->n);
 	values[1] = Int32GetDatum(project->id);
-	statement_run(&forget, values, NULL, false, 0);
+	statement_run(&forget, values, NULL, false);
 	for (int i = 0; i < ranking->n; i++)
 	{
 		if (!ranked[i].leasable)
@@ -156,7 +156,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 	}
 	values[0] = Int32GetDatum(project->id);
 	values[1] = text_array(missing, n);
-	statement_run(&add, values, NULL, false, 0);
+	statement_run(&add, values, NULL, false);
 }
 
 void
@@ -190,7 +190,7 @@ ranking_write(const Project *project, const Ranking *ranking)
 	values[7] = text_array(ranking->label, ranking->n);
 	values[8] = real_array(ranking->confidence, ranking->n);
 	values[9] = text_array((char **) ranking->reason, ranking->n);
-	statement_run(&write, values, nulls, false, 0);
+	statement_run(&write, values, nulls, false);
 	leases_follow(project, ranking);
 	act_as_before(&acting);
 }
@@ -227,12 +227,9 @@ take_from(const Project *project, const char *annotator, int n, Interval *durati
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
 		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused
 	};
-	Acting		acting;
 	bool		isnull;
 
-	act_as_extension(&acting);
-	statement_run(&take, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&take, values, NULL, false);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		leases[i].item = result_string(i, 1);
@@ -253,11 +250,8 @@ ranking_length(const Project *project)
 		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&length, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&length, values, NULL, false);
 	return SPI_processed == 0 ? 0 : result_int(0, 1);
 }
 
@@ -285,9 +279,6 @@ lease_release(const Project *project, char *item)
 		"WHERE project_id = $1 AND item = $2", 2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&give_back, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&give_back, values, NULL, false);
 }

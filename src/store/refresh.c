@@ -84,12 +84,9 @@ state_read(const Project *project, ProjectState *state)
 		"FROM @hl_serving WHERE project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	Acting		acting;
 
 	memset(state, 0, sizeof(*state));
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, false);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -197,7 +194,7 @@ fit_encoder(const Project *project)
 	values[3] = Int32GetDatum(encoder_sparse_dims(encoder));
 	values[4] = Int64GetDatum(state.rows);
 	act_as_extension(&acting);
-	statement_run(&insert, values, NULL, false, 0);
+	statement_run(&insert, values, NULL, false);
 	id = result_bigint(0, 1);
 	encoder_parts_write(id, &writer);
 	act_as_before(&acting);
@@ -213,11 +210,8 @@ outgrown(int64 encoder_id, int64 items)
 		"SELECT source_rows FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0
 	};
 	Datum		values[1] = {Int64GetDatum(encoder_id)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&select, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&select, values, NULL, false);
 	/* few rows are refitted sooner: they are cheap, and each counts */
 	return SPI_processed > 0 && items > 2 * result_bigint(0, 1);
 }
@@ -481,8 +475,8 @@ drop_unused(const Project *project, int64 encoder_id)
 	Acting		acting;
 
 	act_as_extension(&acting);
-	statement_run(&blocks, values, NULL, false, 0);
-	statement_run(&encoders, values, NULL, false, 0);
+	statement_run(&blocks, values, NULL, false);
+	statement_run(&encoders, values, NULL, false);
 	act_as_before(&acting);
 }
 
@@ -497,11 +491,8 @@ state_write(const Project *project, const Refreshed *refreshed, bool refitted)
 		Int32GetDatum(project->id), Int64GetDatum(refreshed->state.features),
 		Int64GetDatum(refreshed->encoder_id), Int64GetDatum(refreshed->items)
 	};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&update, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&update, values, NULL, false);
 	if (refitted)
 		drop_unused(project, refreshed->encoder_id);
 }

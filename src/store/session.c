@@ -185,7 +185,7 @@ qualify(const char *text)
 
 void
 statement_run(Statement *statement, const Datum *values, const bool *nulls,
-			  bool read_only, long limit)
+			  bool read_only)
 {
 	MemoryContext before = CurrentMemoryContext;
 	char		null_flags[MAX_STATEMENT_ARGS + 1];
@@ -208,11 +208,22 @@ statement_run(Statement *statement, const Datum *values, const bool *nulls,
 	for (int i = 0; i < statement->nargs; i++)
 		null_flags[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
 	null_flags[statement->nargs] = '\0';
-	code = SPI_execute_plan(statement->plan, (Datum *) values, null_flags, read_only, limit);
+	code = SPI_execute_plan(statement->plan, (Datum *) values, null_flags, read_only, 0);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 	/* SPI leaves its own context behind, which ends with SPI_finish */
 	MemoryContextSwitchTo(before);
+}
+
+void
+statement_run_as_extension(Statement *statement, const Datum *values, const bool *nulls,
+						   bool read_only)
+{
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(statement, values, nulls, read_only);
+	act_as_before(&acting);
 }
 
 Datum

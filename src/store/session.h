@@ -59,11 +59,15 @@ typedef struct Statement
 
 /*
  * Runs it inside SPI; values[i] with nulls[i] true is NULL (nulls may be
- * NULL).  limit 0 is no limit.  read_only: with the caller's snapshot.  The
- * result is in SPI_tuptable and SPI_processed.
+ * NULL).  read_only: with the caller's snapshot.  The result is in SPI_tuptable
+ * and SPI_processed.
  */
 extern void statement_run(Statement *statement, const Datum *values, const bool *nulls,
-						  bool read_only, long limit);
+						  bool read_only);
+
+/* The same between act_as_extension and act_as_before. */
+extern void statement_run_as_extension(Statement *statement, const Datum *values,
+									   const bool *nulls, bool read_only);
 
 /* Text with "@hl_x" replaced, palloc'd. */
 extern char *qualify(const char *text);

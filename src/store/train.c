@@ -199,7 +199,7 @@ insert_model(Training *training)
 	writer_init(&writer, &caller);
 	status_check(model_write(training->model, &writer), "store the model");
 	act_as_extension(&acting);
-	statement_run(&insert, values, NULL, false, 0);
+	statement_run(&insert, values, NULL, false);
 	if (SPI_processed != 1)
 		elog(ERROR, "encoder " INT64_FORMAT " is gone", training->features.encoder_id);
 	model_parts_write(training->project->id, training->number, &writer);
@@ -225,8 +225,8 @@ deploy_model(const Training *training)
 	Acting		acting;
 
 	act_as_extension(&acting);
-	statement_run(&serve, values, NULL, false, 0);
-	statement_run(&record, values, NULL, false, 0);
+	statement_run(&serve, values, NULL, false);
+	statement_run(&record, values, NULL, false);
 	act_as_before(&acting);
 }
 
@@ -239,11 +239,8 @@ next_number(const Project *project)
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&next, values, NULL, false, 0);
-	act_as_before(&acting);
+	statement_run_as_extension(&next, values, NULL, false);
 	return result_int(0, 1);
 }
 
