@@ -59,6 +59,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/train_functions.c \
 	src/store/cache.c \
 	src/store/caller.c \
+	src/store/change.c \
 	src/store/feature.c \
 	src/store/label.c \
 	src/store/options.c \
@@ -70,7 +71,8 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/source.c \
-	src/store/train.c
+	src/store/train.c \
+	src/store/wake.c
 OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.

@@ -32,6 +32,7 @@ CREATE TABLE hl_project
 	acquisition   text NOT NULL,
 	options       jsonb NOT NULL,
 	owner         text NOT NULL,              -- as the queue view had it last
+	paused        boolean NOT NULL DEFAULT false,
 	created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -94,11 +95,15 @@ CREATE TABLE hl_lease
 	PRIMARY KEY (project_id, item)
 ) WITH (fillfactor = 60);
 
--- The queue in one row a project: parallel arrays, best first.  Longer than
--- what hl_queue shows, so that it refills while people answer.
+-- The queue in two rows a project: parallel arrays, best first.  The head is
+-- made anew after every answer and short; the rest, made when the whole pool
+-- is scored, still has the head's items where they were then, and is longer
+-- than what hl_queue shows, so that it refills while people answer.  The
+-- targets are a uniform sample of the pool (items only).
 CREATE TABLE hl_ranking
 (
-	project_id    integer PRIMARY KEY REFERENCES hl_project ON DELETE CASCADE,
+	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
+	part          text NOT NULL CHECK (part IN ('head', 'rest', 'targets')),
 	generation    bigint NOT NULL,
 	model         integer,                    -- NULL: seed batch, no model yet
 	revision      integer,
@@ -109,8 +114,48 @@ CREATE TABLE hl_ranking
 	aleatoric     real[] NOT NULL,
 	labels        text[] NOT NULL,
 	confidence    real[] NOT NULL,
-	reasons       text[] NOT NULL
+	reasons       text[] NOT NULL,
+	PRIMARY KEY (project_id, part)
 );
+
+-- What the model does not know yet: one row a statement, written by whoever
+-- changes something and deleted by the worker when it is learned.  No index,
+-- so that writing costs next to nothing; the worker keeps it short.
+CREATE TABLE hl_change
+(
+	project_id    integer NOT NULL,
+	kind          text NOT NULL CHECK (kind IN ('labels', 'inserted', 'rows', 'model')),
+	items         text[]                      -- NULL: too many to list
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+
+-- What the worker plans to do for a project, and what went wrong.
+CREATE TABLE hl_work
+(
+	project_id    integer PRIMARY KEY REFERENCES hl_project ON DELETE CASCADE,
+	tried_labels  integer,                    -- labelled items at the last training
+	train_at      timestamptz,                -- when a training is due; NULL: not planned
+	failures      integer NOT NULL DEFAULT 0, -- since the last success
+	retry_at      timestamptz,                -- nothing is done before
+	last_error    text,
+	last_error_at timestamptz
+);
+
+-- What the worker did and does, but for the fast updates, which are too many.
+CREATE TABLE hl_run
+(
+	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
+	kind          text NOT NULL,
+	pid           integer NOT NULL,
+	started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+	finished_at   timestamptz,
+	state         text NOT NULL DEFAULT 'running',
+	step          text,
+	model         integer,
+	error         text,
+	sqlstate      text
+);
+CREATE INDEX hl_run_project ON hl_run (project_id, id);
 
 CREATE TABLE hl_encoder
 (
@@ -163,6 +208,9 @@ CREATE TABLE hl_model
 	prior_precision double precision NOT NULL,
 	scale         double precision NOT NULL,  -- of the calibration
 	refined       boolean NOT NULL,
+	last_revision integer NOT NULL DEFAULT 0, -- highest number given out
+	stored        boolean NOT NULL DEFAULT true,  -- false: pruned, only its figures are left
+	reason        text NOT NULL DEFAULT 'hl_train',
 	accuracy      double precision,
 	accuracy_low  double precision,
 	accuracy_high double precision,
@@ -185,6 +233,31 @@ CREATE TABLE hl_model_part
 	PRIMARY KEY (project_id, model, part)
 );
 ALTER TABLE hl_model_part ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- What a model was trained with: item, index of its class (from 0), and the
+-- log loss of its cross-validated probability.
+CREATE TABLE hl_model_label
+(
+	project_id    integer NOT NULL,
+	model         integer NOT NULL,
+	items         text[] NOT NULL,
+	labels        integer[] NOT NULL,
+	losses        real[] NOT NULL,
+	PRIMARY KEY (project_id, model)
+);
+
+-- Fast updates: what a revision changes against an earlier one of the same
+-- model, its parent; 0 is the model as it was trained.
+CREATE TABLE hl_revision
+(
+	project_id    integer NOT NULL,
+	model         integer NOT NULL,
+	revision      integer NOT NULL,
+	parent        integer NOT NULL,
+	data          bytea NOT NULL,             -- checksummed, see store/revision.c
+	PRIMARY KEY (project_id, model, revision)
+);
+ALTER TABLE hl_revision ALTER COLUMN data SET STORAGE EXTERNAL;
 
 -- The one row that says which model answers.
 CREATE TABLE hl_serving
@@ -222,6 +295,9 @@ SELECT pg_catalog.pg_extension_config_dump('hl_encoder_part', '');
 SELECT pg_catalog.pg_extension_config_dump('hl_model', '');
 SELECT pg_catalog.pg_extension_config_dump('hl_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('hl_model_part', '');
+SELECT pg_catalog.pg_extension_config_dump('hl_model_label', '');
+SELECT pg_catalog.pg_extension_config_dump('hl_revision', '');
+SELECT pg_catalog.pg_extension_config_dump('hl_change', '');
 SELECT pg_catalog.pg_extension_config_dump('hl_serving', '');
 SELECT pg_catalog.pg_extension_config_dump('hl_deployment', '');
 SELECT pg_catalog.pg_extension_config_dump('hl_deployment_id_seq', '');
@@ -550,6 +626,7 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 	CROSS JOIN LATERAL @extschema@.hl_project_source(p.id) s
 	LEFT JOIN @extschema@.hl_serving v ON v.project_id OPERATOR(pg_catalog.=) p.id
 	LEFT JOIN @extschema@.hl_ranking r ON r.project_id OPERATOR(pg_catalog.=) p.id
+		AND r.part OPERATOR(pg_catalog.=) 'rest'
 	LEFT JOIN @extschema@.hl_model m ON m.project_id OPERATOR(pg_catalog.=) p.id
 		AND m.model OPERATOR(pg_catalog.=) v.model
 	CROSS JOIN LATERAL (

@@ -19,6 +19,8 @@ PG_MODULE_MAGIC;
 int			setting_work_mem;
 int			setting_cache_size;
 char	   *setting_annotator;
+bool		setting_enabled;
+int			setting_worker_idle_timeout;
 
 void		_PG_init(void);
 
@@ -46,5 +48,19 @@ _PG_init(void)
 							   "",
 							   PGC_USERSET, 0,
 							   NULL, NULL, NULL);
+	DefineCustomBoolVariable("humanloop.enabled",
+							 "Lets the background worker learn while people label.",
+							 "Off for a database (ALTER DATABASE ... SET): its worker does not start.",
+							 &setting_enabled,
+							 true,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("humanloop.worker_idle_timeout",
+							"Sets how long the background worker stays without work.",
+							NULL,
+							&setting_worker_idle_timeout,
+							60 * 1000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("humanloop");
 }

@@ -12,6 +12,8 @@
 extern int	setting_work_mem;
 extern int	setting_cache_size;
 extern char *setting_annotator;
+extern bool setting_enabled;
+extern int	setting_worker_idle_timeout;	/* ms */
 
 /* Limits */
 #define MAX_PROJECT_NAME	50	/* bytes */

@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "humanloop.h"
 #include "sql/api.h"
+#include "store/change.h"
 #include "store/pool.h"
 #include "store/session.h"
 #include "store/train.h"
@@ -287,6 +288,9 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 		"INSERT INTO @hl_project_local VALUES ($1, $2, $3, $4, $5, $6)",
 		6, {INT4OID, OIDOID, INT2OID, INT2OID, INT2OID, OIDOID}, NULL, 0
 	};
+	static Statement work = {
+		"INSERT INTO @hl_work (project_id) VALUES ($1)", 1, {INT4OID}, NULL, 0
+	};
 	static Statement serving = {
 		"INSERT INTO @hl_serving (project_id, items) VALUES ($1, $2)", 2, {INT4OID, INT8OID}, NULL, 0
 	};
@@ -323,6 +327,7 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	memset(nulls, 0, sizeof(nulls));
 	nulls[4] = project->label_attnum == 0;
 	statement_run(&local, values, nulls, false);
+	statement_run(&work, values, NULL, false);
 	values[1] = Int64GetDatum(items);
 	nulls[1] = items < 0;
 	statement_run(&serving, values, nulls, false);
@@ -408,7 +413,9 @@ hl_create_project(PG_FUNCTION_ARGS)
 	project->queue_view = project_create_view(project);
 	sample_seed(project, &ranking, &seen, &complete);
 	project->id = insert_project(project, options, complete ? seen : -1);
-	ranking_write(project, &ranking);
+	ranking_write(project, &ranking, NULL);
+	if (project->label_attnum != 0)
+		change_note(project->id, CHANGE_ROWS, NULL, 0);
 
 	values[0] = CStringGetTextDatum(project->name);
 	values[1] = Int64GetDatum(seen);
@@ -451,6 +458,9 @@ hl_drop_project(PG_FUNCTION_ARGS)
 		{"DELETE FROM @hl_current_answer WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_answer WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_feature_block WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_change WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_model_label WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_revision WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_model WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_encoder WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0}

@@ -26,19 +26,24 @@ Datum
 hl_queue_entries(PG_FUNCTION_ARGS)
 {
 	static Statement select = {
-		"SELECT (pg_catalog.row_number() OVER (ORDER BY e.n))::int4, e.item, e.score::float8, "
+		"WITH listed AS MATERIALIZED (SELECT e.*, r.part, r.model, r.revision FROM @hl_ranking r "
+		"CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, "
+		"r.confidence, r.reasons) "
+		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
+		"WHERE r.project_id = $1 AND r.part <> 'targets') "
+		"SELECT (pg_catalog.row_number() OVER (ORDER BY e.part, e.n))::int4, e.item, e.score::float8, "
 		"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, "
 		"CASE WHEN l.held THEN l.annotator END, CASE WHEN l.held THEN l.lease_until END, "
-		"r.model, r.revision "
-		"FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, "
-		"r.aleatoric, r.labels, r.confidence, r.reasons) "
-		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
+		"e.model, e.revision "
+		"FROM listed e "
 		"LEFT JOIN LATERAL (SELECT x.annotator, x.lease_until, "
 		"x.lease_until > pg_catalog.clock_timestamp() AND x.annotator IS NOT NULL AS held "
 		"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item) l ON true "
-		"WHERE r.project_id = $1 AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
+		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
 		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL) "
-		"ORDER BY e.n LIMIT $2",
+		"AND NOT EXISTS (SELECT 1 FROM listed h WHERE h.part = 'head' AND e.part = 'rest' "
+		"AND h.item = e.item) "
+		"ORDER BY e.part, e.n LIMIT $2",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);

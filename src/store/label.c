@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 
 #include "humanloop.h"
+#include "store/change.h"
 #include "store/label.h"
 #include "store/session.h"
 
@@ -144,6 +145,7 @@ answers_write(const Project *project, const char *annotator,
 	statement_run(&insert, values, nulls, false);
 	id = result_bigint(0, 1);
 	act_as_before(&acting);
+	change_note(project->id, CHANGE_LABELS, items, n);
 	return id;
 }
 
@@ -176,6 +178,7 @@ answer_undo(const Project *project, const char *annotator, char *item)
 						annotator, item, project->name)));
 	statement_run(&insert, values, NULL, false);
 	act_as_before(&acting);
+	change_note(project->id, CHANGE_LABELS, &item, 1);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -313,6 +316,8 @@ source_labels_write(const Project *project, const SourceLabels *labels)
 	if (ngone > 0)
 		source_labels_undo(project, gone, ngone);
 	act_as_before(&acting);
+	if (ngone > 0)
+		change_note(project->id, CHANGE_LABELS, gone, ngone);
 	(void) answers_write(project, RESERVED_ANNOTATOR, items, said, nsaid, NULL);
 }
 

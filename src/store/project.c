@@ -34,6 +34,7 @@
 #include "compat.h"
 #include "store/project.h"
 #include "store/session.h"
+#include "store/wake.h"
 
 #define PROJECT_COLUMNS \
 	"p.id, p.name, p.source_schema, p.source_name, p.input_column, p.key_column, " \
@@ -422,6 +423,7 @@ project_open(const char *name, Privilege privilege, bool read_only)
 				 errmsg("permission denied for project \"%s\"", name),
 				 privilege == PRIVILEGE_ANY ? 0 :
 				 errdetail("You need the privilege \"%s\" on it.", privilege_names[privilege])));
+	wake_if_due();
 	return project;
 }
 

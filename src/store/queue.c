@@ -159,26 +159,27 @@ leases_follow(const Project *project, const Ranking *ranking)
 	statement_run(&add, values, NULL, false);
 }
 
-void
-ranking_write(const Project *project, const Ranking *ranking)
+static const char *const part_names[] = {"head", "rest", "targets"};
+
+/* As the extension. */
+static void
+write_part(const Project *project, RankingPart part, const Ranking *ranking)
 {
 	static Statement write = {
-		"INSERT INTO @hl_ranking AS r (project_id, generation, model, revision, items, scores, "
+		"INSERT INTO @hl_ranking AS r (project_id, part, generation, model, revision, items, scores, "
 		"epistemic, aleatoric, labels, confidence, reasons) "
-		"VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-		"ON CONFLICT (project_id) DO UPDATE SET generation = r.generation + 1, "
+		"VALUES ($1, $11, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+		"ON CONFLICT (project_id, part) DO UPDATE SET generation = r.generation + 1, "
 		"model = excluded.model, revision = excluded.revision, made_at = pg_catalog.clock_timestamp(), "
 		"items = excluded.items, scores = excluded.scores, epistemic = excluded.epistemic, "
 		"aleatoric = excluded.aleatoric, labels = excluded.labels, "
 		"confidence = excluded.confidence, reasons = excluded.reasons",
-		10, {INT4OID, INT4OID, INT4OID, TEXTARRAYOID, FLOAT4ARRAYOID, FLOAT4ARRAYOID,
-		FLOAT4ARRAYOID, TEXTARRAYOID, FLOAT4ARRAYOID, TEXTARRAYOID}, NULL, 0
+		11, {INT4OID, INT4OID, INT4OID, TEXTARRAYOID, FLOAT4ARRAYOID, FLOAT4ARRAYOID,
+		FLOAT4ARRAYOID, TEXTARRAYOID, FLOAT4ARRAYOID, TEXTARRAYOID, TEXTOID}, NULL, 0
 	};
-	Datum		values[10];
-	bool		nulls[10] = {false};
-	Acting		acting;
+	Datum		values[11];
+	bool		nulls[11] = {false};
 
-	act_as_extension(&acting);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(ranking->model);
 	values[2] = Int32GetDatum(ranking->revision);
@@ -190,7 +191,31 @@ ranking_write(const Project *project, const Ranking *ranking)
 	values[7] = text_array(ranking->label, ranking->n);
 	values[8] = real_array(ranking->confidence, ranking->n);
 	values[9] = text_array((char **) ranking->reason, ranking->n);
+	values[10] = CStringGetTextDatum(part_names[part]);
 	statement_run(&write, values, nulls, false);
+}
+
+/* The first so many entries, which the fast update makes anew. */
+static Ranking
+head_of(const Ranking *ranking)
+{
+	Ranking		head = *ranking;
+
+	head.n = Min(ranking->n, RANKING_HEAD);
+	return head;
+}
+
+void
+ranking_write(const Project *project, const Ranking *ranking, const Ranking *targets)
+{
+	Ranking		head = head_of(ranking);
+	Acting		acting;
+
+	act_as_extension(&acting);
+	write_part(project, RANKING_HEAD_PART, &head);
+	write_part(project, RANKING_REST_PART, ranking);
+	if (targets != NULL)
+		write_part(project, RANKING_TARGETS_PART, targets);
 	leases_follow(project, ranking);
 	act_as_before(&acting);
 }
@@ -201,14 +226,14 @@ ranking_write(const Project *project, const Ranking *ranking)
  * recheck of the locked row (READ COMMITTED) or is a 40001.
  */
 static int
-take_from(const Project *project, const char *annotator, int n, Interval *duration,
-		  Datum refused, int from, int to, Lease *leases)
+take_from(const Project *project, RankingPart part, const char *annotator, int n,
+		  Interval *duration, Datum refused, int from, int to, Lease *leases)
 {
 	static Statement take = {
 		"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n "
 		"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], "
 		"r.epistemic[$4:$5], r.reasons[$4:$5]) "
-		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1), "
+		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
 		"free AS (SELECT l.item, e.n FROM ranked e "
 		"JOIN @hl_lease l ON l.project_id = $1 AND l.item = e.item "
 		"WHERE (l.lease_until IS NULL OR l.lease_until < pg_catalog.clock_timestamp()) "
@@ -221,11 +246,12 @@ take_from(const Project *project, const char *annotator, int n, Interval *durati
 		"WHERE l.project_id = $1 AND l.item = f.item RETURNING l.item, l.lease_until, f.n) "
 		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, e.reason, t.lease_until "
 		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
-		7, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID}, NULL, 0
+		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
 	};
-	Datum		values[7] = {
+	Datum		values[8] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
-		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused
+		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused,
+		CStringGetTextDatum(part_names[part])
 	};
 	bool		isnull;
 
@@ -247,7 +273,8 @@ static int
 ranking_length(const Project *project)
 {
 	static Statement length = {
-		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1 AND part = 'rest'",
+		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 
@@ -260,14 +287,19 @@ leases_take(const Project *project, const char *annotator, int n, Interval *dura
 			char **refused, int nrefused, Lease *leases)
 {
 	Datum		refused_array = text_array(refused, nrefused);
-	int			length = ranking_length(project);
-	int			taken = 0;
 	int			stretch = Max(100, 4 * n);
+	int			length;
+	int			taken;
 
 	/* the head is nearly always enough; the rest is looked at when it is not */
+	taken = take_from(project, RANKING_HEAD_PART, annotator, n, duration, refused_array,
+					  1, RANKING_HEAD, leases);
+	if (taken == n)
+		return taken;
+	length = ranking_length(project);
 	for (int from = 1; from <= length && taken < n; from += stretch, stretch *= 4)
-		taken += take_from(project, annotator, n - taken, duration, refused_array,
-						   from, from + stretch - 1, leases + taken);
+		taken += take_from(project, RANKING_REST_PART, annotator, n - taken, duration,
+						   refused_array, from, from + stretch - 1, leases + taken);
 	return taken;
 }
 

@@ -32,8 +32,22 @@ extern void ranking_init(Ranking *ranking, int capacity);
 /* Appends an item without scores. */
 extern void ranking_add_seed(Ranking *ranking, char *item);
 
-/* Replaces the project's ranking and makes its items leasable. */
-extern void ranking_write(const Project *project, const Ranking *ranking);
+/* The head of a ranking is stored apart, as it is what changes all the time. */
+#define RANKING_HEAD 128
+
+typedef enum RankingPart
+{
+	RANKING_HEAD_PART,
+	RANKING_REST_PART,			/* the whole ranking, as it was made */
+	RANKING_TARGETS_PART		/* a uniform sample of the pool; items only */
+} RankingPart;
+
+/*
+ * Replaces the project's ranking and makes its items leasable.  targets may
+ * be NULL.
+ */
+extern void ranking_write(const Project *project, const Ranking *ranking,
+						  const Ranking *targets);
 
 /* An item handed to somebody. */
 typedef struct Lease

@@ -21,6 +21,7 @@
 #include "humanloop.h"
 #include "store/cache.h"
 #include "store/caller.h"
+#include "store/change.h"
 #include "store/parts.h"
 #include "store/session.h"
 #include "store/train.h"
@@ -264,7 +265,8 @@ train_write(Training *training)
 	pool_rank(training->project, &training->features, training->model, training->classes,
 			  training->labelled, &ranking);
 	ranking.model = training->number;
-	ranking_write(training->project, &ranking);
+	ranking_write(training->project, &ranking, NULL);
+	change_note(training->project->id, CHANGE_MODEL, NULL, 0);
 	training->seconds = (GetCurrentTimestamp() - training->started) / 1e6;
 }
 
@@ -291,5 +293,5 @@ queue_rebuild(const Project *project, const Refreshed *features)
 		ranking.model = serving.model;
 		ranking.revision = serving.revision;
 	}
-	ranking_write(project, &ranking);
+	ranking_write(project, &ranking, NULL);
 }

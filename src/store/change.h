@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.h
+ *	  What has changed and the model does not know yet.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_CHANGE_H
+#define HUMANLOOP_CHANGE_H
+
+typedef enum ChangeKind
+{
+	CHANGE_LABELS,				/* somebody has answered, or taken it back */
+	CHANGE_INSERTED,			/* new rows of the source, with new keys */
+	CHANGE_ROWS,				/* rows of the source changed or are gone */
+	CHANGE_MODEL				/* another model serves */
+} ChangeKind;
+
+/* More items than this are not listed one by one. */
+#define CHANGE_ITEMS 1000
+
+/*
+ * Notes it for the worker, which is woken when the transaction commits.
+ * items NULL: whichever.  SPI connected.
+ */
+extern void change_note(int32 project_id, ChangeKind kind, char **items, int n);
+
+#endif							/* HUMANLOOP_CHANGE_H */
