@@ -60,6 +60,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/cache.c \
 	src/store/caller.c \
 	src/store/change.c \
+	src/store/deploy.c \
 	src/store/feature.c \
 	src/store/label.c \
 	src/store/options.c \
@@ -72,7 +73,11 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/session.c \
 	src/store/source.c \
 	src/store/train.c \
-	src/store/wake.c
+	src/store/wake.c \
+	src/store/work.c \
+	src/worker/launcher.c \
+	src/worker/turn.c \
+	src/worker/worker.c
 OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.

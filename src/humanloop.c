@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * humanloop.c
- *	  Module magic and settings, nothing else.
+ *	  Module magic, settings, the launcher's registration; nothing else.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,9 +10,11 @@
 #include <limits.h>
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "humanloop.h"
+#include "store/wake.h"
 
 PG_MODULE_MAGIC;
 
@@ -23,6 +25,26 @@ bool		setting_enabled;
 int			setting_worker_idle_timeout;
 
 void		_PG_init(void);
+
+/* What a server that preloads the library gets: see worker/launcher.c */
+static void
+register_launcher(void)
+{
+	BackgroundWorker launcher = {
+		.bgw_name = LAUNCHER_TYPE,
+		.bgw_type = LAUNCHER_TYPE,
+		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,
+		.bgw_restart_time = 10,
+		.bgw_library_name = "humanloop",
+		.bgw_function_name = LAUNCHER_FUNCTION
+	};
+
+	if (IsBinaryUpgrade)
+		return;
+	wake_request_memory();
+	RegisterBackgroundWorker(&launcher);
+}
 
 void
 _PG_init(void)
@@ -63,4 +85,6 @@ _PG_init(void)
 							PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("humanloop");
+	if (process_shared_preload_libraries_in_progress)
+		register_launcher();
 }

@@ -104,7 +104,7 @@ read_stored(PredictAll *all)
 {
 	const Serving *serving = &all->predictor->serving;
 	BlockScan  *scan = block_scan_begin(all->predictor->project->id, serving->encoder,
-										serving->encoder_id, false, true);
+										serving->encoder_id, 0, false, true);
 	int			capacity = 64;
 	FeatureBlock block;
 

@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -35,11 +38,26 @@ hl_train(PG_FUNCTION_ARGS)
 
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
-	train_read(training, project);
+	train_read(training, project, true);
 	train_compute(training);
-	train_write(training);
+	train_compare(training);
+	if (training->deploy)
+	{
+		while (train_rank(training, INT_MAX))
+			;
+		train_rank_end(training);
+	}
+	train_write(training, GetUserNameFromId(GetUserId(), false), "hl_train");
+	if (!training->deploy)
+		ereport(NOTICE,
+				(errmsg("model %d of project \"%s\" was not deployed", training->number,
+						project->name),
+				 errdetail("Its cross-validated log loss is worse than that of model %d.",
+						   training->replaces),
+				 errhint("SELECT hl_deploy('%s', %d) deploys it all the same.", project->name,
+						 training->number)));
 	values[0] = Int32GetDatum(training->number);
-	values[1] = BoolGetDatum(true);
+	values[1] = BoolGetDatum(training->deploy);
 	values[2] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
 	values[3] = Int32GetDatum(training->nclasses);
 	values[4] = Int32GetDatum(training->rows.n);

@@ -39,10 +39,20 @@ context_release(void *state pg_attribute_unused(), void *memory)
 	pfree(memory);
 }
 
+void		(*interrupts_hook) (void) = NULL;
+
+void
+interrupts_check(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (interrupts_hook != NULL)
+		interrupts_hook();
+}
+
 static bool
 check_interrupts(void *state pg_attribute_unused())
 {
-	CHECK_FOR_INTERRUPTS();
+	interrupts_check();
 	return false;
 }
 

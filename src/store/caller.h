@@ -12,9 +12,17 @@
 
 /*
  * Memory from a context (it must outlive the Caller's use), interrupts by
- * CHECK_FOR_INTERRUPTS().
+ * interrupts_check().
  */
 extern Caller caller_in(MemoryContext context);
+
+/*
+ * CHECK_FOR_INTERRUPTS(), and whatever else the process does now and then while
+ * it computes: the worker sets the hook, which may run transactions of its
+ * own where there is none.
+ */
+extern void interrupts_check(void);
+extern void (*interrupts_hook) (void);
 
 /* Turns a failure into an error; doing says what ("train the model"). */
 extern void status_check(Status status, const char *doing);

@@ -75,11 +75,13 @@ encode_input(const Encoder *encoder, const Input *input, Encoding *encoding)
 
 BlockScan *
 block_scan_begin(int32 project_id, const Encoder *encoder, int64 encoder_id,
-				 bool bodies, bool read_only)
+				 int64 first, bool bodies, bool read_only)
 {
 	BlockScan  *scan = palloc0(sizeof(BlockScan));
-	Oid			types[2] = {INT4OID, INT8OID};
-	Datum		values[2] = {Int32GetDatum(project_id), Int64GetDatum(encoder_id)};
+	Oid			types[3] = {INT4OID, INT8OID, INT8OID};
+	Datum		values[3] = {
+		Int32GetDatum(project_id), Int64GetDatum(encoder_id), Int64GetDatum(first)
+	};
 	Acting		acting;
 	char	   *query;
 
@@ -89,9 +91,9 @@ block_scan_begin(int32 project_id, const Encoder *encoder, int64 encoder_id,
 										  ALLOCSET_DEFAULT_SIZES);
 	act_as_extension(&acting);
 	query = qualify(psprintf("SELECT " BLOCK_COLUMNS "%s FROM @hl_feature_block "
-							 "WHERE project_id = $1 AND encoder_id = $2 ORDER BY block",
+							 "WHERE project_id = $1 AND encoder_id = $2 AND block >= $3 ORDER BY block",
 							 bodies ? ", dense, terms" : ""));
-	scan->portal = SPI_cursor_open_with_args(NULL, query, 2, types, values, NULL, read_only,
+	scan->portal = SPI_cursor_open_with_args(NULL, query, 3, types, values, NULL, read_only,
 											 CURSOR_OPT_NO_SCROLL);
 	act_as_before(&acting);
 	return scan;
@@ -199,7 +201,7 @@ block_scan_next(BlockScan *scan, FeatureBlock *block)
 	before = MemoryContextSwitchTo(scan->context);
 	decode_block(scan->table, scan->next++, scan->dims, scan->bodies, block);
 	MemoryContextSwitchTo(before);
-	CHECK_FOR_INTERRUPTS();
+	interrupts_check();
 	return true;
 }
 

@@ -41,11 +41,11 @@ extern const unsigned char *block_terms(const FeatureBlock *block, int row, size
 typedef struct BlockScan BlockScan;
 
 /*
- * Blocks of a project in order; needs SPI connected.  bodies: also dense and
+ * Blocks of a project in order, from number first on; needs SPI connected.  bodies: also dense and
  * terms.  The block's memory is reused by the next call.
  */
 extern BlockScan *block_scan_begin(int32 project_id, const Encoder *encoder, int64 encoder_id,
-								   bool bodies, bool read_only);
+								   int64 first, bool bodies, bool read_only);
 extern bool block_scan_next(BlockScan *scan, FeatureBlock *block);
 extern void block_scan_end(BlockScan *scan);
 

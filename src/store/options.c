@@ -38,6 +38,9 @@ static const OptionRule rules[] = {
 	{"folds", 2, 20, 5, true, false, OPTION(folds)},
 	{"prior_precision", 0, 1e6, 0, false, false, OPTION(prior_precision)},
 	{"refine", -1, 1, -1, true, true, OPTION(refine)},
+	{"train_growth", 1.01, 100, 1.25, false, false, OPTION(train_growth)},
+	{"train_quiet", 0, 86400, 30, false, false, OPTION(train_quiet)},
+	{"keep_models", 1, 10000, 10, true, false, OPTION(keep_models)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, OPTION(random_seed)},
 };
 

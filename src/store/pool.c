@@ -259,12 +259,15 @@ is_askable(const FeatureBlock *block, int row, const LabelledItems *labelled)
 		!is_blank(block, row);
 }
 
-typedef struct PoolScan
+struct PoolScan
 {
+	MemoryContext context;		/* this and all below */
 	const Project *project;
 	const Encoder *encoder;
+	int64		encoder_id;
 	const Model *model;
 	const LabelledItems *labelled;
+	int64		next_block;
 	RowsBuilder builder;
 	int			which[BLOCK_ROWS];	/* row of the block, for each row scored */
 	Score		scores[BLOCK_ROWS];
@@ -272,7 +275,7 @@ typedef struct PoolScan
 	Random		random;
 	KeptRows	candidates;
 	KeptRows	targets;
-} PoolScan;
+};
 
 static void
 score_block(PoolScan *scan, const FeatureBlock *block)
@@ -351,7 +354,7 @@ set_repetitions_aside(KeptRows *kept)
 	{
 		int			rows = Min(COSINE_ROWS, n - from);
 
-		CHECK_FOR_INTERRUPTS();
+		interrupts_check();
 		matrix->gemm_float(false, true, rows, from + rows, dims, 1.0f,
 						   dense + (size_t) from * dims, dims, dense, dims, 0.0f, cosine, n);
 		for (int i = from; i < from + rows; i++)
@@ -426,17 +429,17 @@ rank_candidates(PoolScan *scan, char **classes, Ranking *ranking)
 	}
 }
 
-void
-pool_rank(const Project *project, const Refreshed *features, const Model *model,
-		  char **classes, const LabelledItems *labelled, Ranking *ranking)
+PoolScan *
+pool_scan_begin(const Project *project, const Refreshed *features, const Model *model,
+				const LabelledItems *labelled)
 {
 	PoolScan   *scan = palloc0(sizeof(PoolScan));
 	int			dims = encoder_dims(features->encoder);
-	BlockScan  *blocks;
-	FeatureBlock block;
 
+	scan->context = CurrentMemoryContext;
 	scan->project = project;
 	scan->encoder = features->encoder;
+	scan->encoder_id = features->encoder_id;
 	scan->model = model;
 	scan->labelled = labelled;
 	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
@@ -445,11 +448,34 @@ pool_rank(const Project *project, const Refreshed *features, const Model *model,
 			  Max(Max(CANDIDATES_PER_QUESTION * Min(project->options.queue_size, GREEDY_MOST), 200),
 				  project->options.queue_size), dims);
 	kept_init(&scan->targets, TARGETS, dims);
-	blocks = block_scan_begin(project->id, features->encoder, features->encoder_id, true, false);
-	while (block_scan_next(blocks, &block))
+	return scan;
+}
+
+bool
+pool_scan_some(PoolScan *scan, int count)
+{
+	BlockScan  *blocks = block_scan_begin(scan->project->id, scan->encoder, scan->encoder_id,
+										  scan->next_block, true, false);
+	FeatureBlock block;
+	bool		more = false;
+
+	while (count > 0 && (more = block_scan_next(blocks, &block)))
+	{
 		score_block(scan, &block);
+		scan->next_block = block.number + 1;
+		count--;
+	}
 	block_scan_end(blocks);
+	return more;
+}
+
+void
+pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets)
+{
 	rank_candidates(scan, classes, ranking);
+	ranking_init(targets, scan->targets.n);
+	for (int i = 0; i < scan->targets.n; i++)
+		ranking_add_item(targets, scan->targets.rows[i].item, "target");
 }
 
 /* ---------------------------------------------------------------------- */
@@ -471,7 +497,7 @@ seed_ranking(const Project *project, const KeptRows *kept, Ranking *ranking)
 									   (uint64) project->options.random_seed, chosen),
 					 "choose the seed batch");
 	for (int i = 0; i < count; i++)
-		ranking_add_seed(ranking, kept->rows[chosen[i]].item);
+		ranking_add_item(ranking, kept->rows[chosen[i]].item, "seed");
 }
 
 void
@@ -486,7 +512,7 @@ pool_seed(const Project *project, const Refreshed *features,
 
 	random_seed(&random, (uint64) project->options.random_seed);
 	kept_init(&kept, SEED_CANDIDATES, encoder_dims(features->encoder));
-	blocks = block_scan_begin(project->id, features->encoder, features->encoder_id, true, false);
+	blocks = block_scan_begin(project->id, features->encoder, features->encoder_id, 0, true, false);
 	while (block_scan_next(blocks, &block))
 	{
 		for (int row = 0; row < block.rows; row++)

@@ -21,11 +21,21 @@ extern LabelledItems *labelled_items(const Consensus *consensus, MemoryContext c
 extern int	labelled_index(const LabelledItems *labelled, const char *item);
 
 /*
- * Scores every unlabelled row block by block and ranks the best: head of the
- * queue by the project's acquisition function, then what refills it.
+ * Scores every unlabelled row and ranks the best: head of the queue by the
+ * project's acquisition function, then what refills it.
+ *
+ * pool_scan_some scores so many blocks and returns whether there may be more:
+ * so whoever has no transaction of his own needs only a short one at a time.
+ * All memory is in the context that pool_scan_begin was called in.
  */
-extern void pool_rank(const Project *project, const Refreshed *features, const Model *model,
-					  char **classes, const LabelledItems *labelled, Ranking *ranking);
+typedef struct PoolScan PoolScan;
+
+extern PoolScan *pool_scan_begin(const Project *project, const Refreshed *features,
+								 const Model *model, const LabelledItems *labelled);
+extern bool pool_scan_some(PoolScan *scan, int count);
+
+/* The result; targets: a uniform sample of the pool. */
+extern void pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets);
 
 /* Before the first model: a diverse batch of the rows that are encoded. */
 extern void pool_seed(const Project *project, const Refreshed *features,

@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
@@ -39,6 +40,7 @@
 #define PROJECT_COLUMNS \
 	"p.id, p.name, p.source_schema, p.source_name, p.input_column, p.key_column, " \
 	"p.label_column, p.view_schema, p.classes, p.encoder, p.acquisition, p.options, p.owner, " \
+	"p.paused, " \
 	"l.source, l.input_attnum, l.key_attnum, l.label_attnum, l.queue_view " \
 	"FROM @hl_project p LEFT JOIN @hl_project_local l ON l.project_id = p.id "
 
@@ -46,7 +48,7 @@ enum
 {
 	COLUMN_ID = 1, COLUMN_NAME, COLUMN_SOURCE_SCHEMA, COLUMN_SOURCE_NAME, COLUMN_INPUT,
 	COLUMN_KEY, COLUMN_LABEL, COLUMN_VIEW_SCHEMA, COLUMN_CLASSES, COLUMN_ENCODER,
-	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_OWNER, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
+	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_OWNER, COLUMN_PAUSED, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
 	COLUMN_LOCAL_KEY, COLUMN_LOCAL_LABEL, COLUMN_LOCAL_VIEW
 };
 
@@ -177,6 +179,7 @@ project_from_result(void)
 	project_options_parse(isnull ? NULL : DatumGetJsonbP(value), &project->options);
 
 	project->owner_name = result_string(0, COLUMN_OWNER);
+	project->paused = DatumGetBool(result_datum(0, COLUMN_PAUSED, &isnull));
 	value = result_datum(0, COLUMN_LOCAL_SOURCE, &isnull);
 	if (!isnull)
 	{
@@ -510,6 +513,35 @@ project_lock(const Project *project)
 	LockDatabaseObject(lock_class("hl_serving"), project->id, 0, ExclusiveLock);
 }
 
+static bool
+try_object_lock(Oid classid, Oid objid, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, classid, objid, 0);
+	return LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+extension_try_lock(void)
+{
+	return try_object_lock(ExtensionRelationId, extension_oid(), AccessShareLock);
+}
+
+bool
+project_try_lock(const Project *project)
+{
+	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	if (!extension_try_lock() ||
+		!try_object_lock(lock_class("hl_project"), project->id, AccessShareLock) ||
+		!try_object_lock(lock_class("hl_serving"), project->id, ExclusiveLock))
+		return false;
+	statement_run_as_extension(&exists, values, NULL, false);
+	return SPI_processed > 0;
+}
+
 /*
  * One session at a time records new names, and nobody waits for it: the
  * others go on with what they have found.
@@ -517,10 +549,7 @@ project_lock(const Project *project)
 static bool
 may_sync(const Project *project)
 {
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock_class("hl_project_local"), project->id, 0);
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	return try_object_lock(lock_class("hl_project_local"), project->id, ExclusiveLock);
 }
 
 Project *

@@ -42,6 +42,9 @@ typedef struct ProjectOptions
 	int			folds;			/* of the cross-validation */
 	double		prior_precision;	/* 0: chosen */
 	int			refine;			/* 1, 0, -1 chosen */
+	double		train_growth;	/* of the labels, that is worth a training */
+	double		train_quiet;	/* seconds without a label after which one is due */
+	int			keep_models;	/* that are stored whole */
 	int64		random_seed;
 } ProjectOptions;
 
@@ -63,6 +66,7 @@ typedef struct Project
 	ProjectOptions options;
 
 	/* Resolved against the catalogs when opened. */
+	bool		paused;			/* the worker leaves it alone */
 	Oid			source;			/* InvalidOid: missing, see problem */
 	char	   *problem;		/* NULL: all is well */
 	AttrNumber	input_attnum;
@@ -113,6 +117,17 @@ extern const char *project_key_type_name(const Project *project);
 
 /* Takes the lock under which the project's model state is written. */
 extern void project_lock(const Project *project);
+
+/*
+ * For the worker, who waits for nobody: keeps the extension and the project
+ * from being dropped and others from writing model state, until the end of
+ * the transaction.  False: somebody is at it, or has dropped the project; try
+ * again later.
+ */
+extern bool project_try_lock(const Project *project);
+
+/* Keeps the extension from being dropped, likewise. */
+extern bool extension_try_lock(void);
 
 /* Waits until nobody writes to the project, and keeps them out. */
 extern void project_lock_to_drop(const Project *project);

@@ -38,7 +38,7 @@ ranking_init(Ranking *ranking, int capacity)
 }
 
 void
-ranking_add_seed(Ranking *ranking, char *item)
+ranking_add_item(Ranking *ranking, char *item, const char *reason)
 {
 	int			i = ranking->n++;
 
@@ -46,7 +46,7 @@ ranking_add_seed(Ranking *ranking, char *item)
 	ranking->score[i] = ranking->epistemic[i] = ranking->aleatoric[i] = NAN;
 	ranking->label[i] = NULL;
 	ranking->confidence[i] = NAN;
-	ranking->reason[i] = "seed";
+	ranking->reason[i] = reason;
 }
 
 /* real[]; NaN becomes NULL */

@@ -30,7 +30,7 @@ typedef struct Ranking
 extern void ranking_init(Ranking *ranking, int capacity);
 
 /* Appends an item without scores. */
-extern void ranking_add_seed(Ranking *ranking, char *item);
+extern void ranking_add_item(Ranking *ranking, char *item, const char *reason);
 
 /* The head of a ranking is stored apart, as it is what changes all the time. */
 #define RANKING_HEAD 128

@@ -230,7 +230,7 @@ read_blocks(RefreshState *state)
 	state->items = items_create(state->context, 1024, NULL);
 	state->blocks = palloc_array_checked(BlockHead, capacity);
 	scan = block_scan_begin(state->project->id, state->result->encoder,
-							state->result->encoder_id, false, false);
+							state->result->encoder_id, 0, false, false);
 	while (block_scan_next(scan, &block))
 	{
 		BlockHead  *head;
@@ -400,7 +400,7 @@ merge_blocks(RefreshState *state)
 	int			at = 0;
 
 	scan = block_scan_begin(state->project->id, state->result->encoder,
-							state->result->encoder_id, true, true);
+							state->result->encoder_id, 0, true, true);
 	while (at < state->nblocks && block_scan_next(scan, &block))
 	{
 		BlockHead  *head = &state->blocks[at];
@@ -573,4 +573,18 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 		refreshed->state.items = refreshed->items;
 		state_write(project, refreshed, fitted);
 	}
+}
+
+bool
+features_current(const Project *project, Refreshed *refreshed)
+{
+	memset(refreshed, 0, sizeof(*refreshed));
+	state_read(project, &refreshed->state);
+	refreshed->encoder_id = refreshed->state.encoder_id;
+	refreshed->items = refreshed->state.items;
+	if (refreshed->encoder_id == 0 || outgrown(refreshed->encoder_id, refreshed->items))
+		return false;
+	blas_load();
+	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
+	return true;
 }

@@ -214,5 +214,5 @@ sample_seed(const Project *project, Ranking *ranking, int64 *items_seen, bool *c
 									   (uint64) project->options.random_seed, chosen),
 					 "choose the seed batch");
 	for (int i = 0; i < count; i++)
-		ranking_add_seed(ranking, sample->rows[which[chosen[i]]].item);
+		ranking_add_item(ranking, sample->rows[which[chosen[i]]].item, "seed");
 }

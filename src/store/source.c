@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "store/caller.h"
 #include "store/session.h"
 #include "store/source.h"
 
@@ -190,7 +191,7 @@ source_scan(const Project *project, SourceReader reader, const char *sample,
 			}
 			MemoryContextSwitchTo(before);
 			MemoryContextReset(row_context);
-			CHECK_FOR_INTERRUPTS();
+			interrupts_check();
 		}
 		SPI_freetuptable(table);
 		count = next_fetch(rows, bytes);

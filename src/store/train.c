@@ -1,15 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * train.c
- *	  A full training in three steps: read, compute, write.
+ *	  A full training in steps: read, compute, compare, rank, write.
  *
- * hl_train() runs them one after another in its caller's transaction.  The
- * second touches nothing of the server but memory and interrupts, so that it
- * can as well run where there is no transaction.
+ * hl_train() runs them one after another in its caller's transaction, the
+ * worker each in a short one of its own.  Computing touches nothing of the
+ * server but memory and interrupts, so that it can as well run where there is
+ * no transaction.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -22,9 +25,13 @@
 #include "store/cache.h"
 #include "store/caller.h"
 #include "store/change.h"
+#include "store/deploy.h"
 #include "store/parts.h"
 #include "store/session.h"
 #include "store/train.h"
+
+/* With fewer common items nothing can be said. */
+#define COMPARE_LEAST 10
 
 static void
 need_labels(const Training *training)
@@ -85,8 +92,9 @@ read_labelled_rows(Training *training)
 
 	rows_init(&training->rows, training->features.encoder, training->context);
 	training->label = palloc_array_checked(int, training->consensus.n);
+	training->items = palloc_array_checked(char *, training->consensus.n);
 	scan = block_scan_begin(training->project->id, training->features.encoder,
-							training->features.encoder_id, true, false);
+							training->features.encoder_id, 0, true, false);
 	while (block_scan_next(scan, &block))
 	{
 		for (int row = 0; row < block.rows; row++)
@@ -102,6 +110,7 @@ read_labelled_rows(Training *training)
 				continue;
 			terms = block_terms(&block, row, &length);
 			training->label[training->rows.n] = training->consensus.label[index];
+			training->items[training->rows.n] = training->consensus.items[index];
 			rows_add(&training->rows, block.dense + (size_t) row * block.dims, terms, length);
 		}
 		memory_check(rows_bytes(&training->rows), "read the labelled rows");
@@ -110,19 +119,33 @@ read_labelled_rows(Training *training)
 }
 
 void
-train_read(Training *training, const Project *project)
+train_read(Training *training, const Project *project, bool scan)
 {
 	memset(training, 0, sizeof(*training));
 	training->project = project;
 	training->started = GetCurrentTimestamp();
 	training->context = CurrentMemoryContext;
 	project_need_source(project);
-	features_refresh(project, true, &training->features);
+	if (scan || !features_current(project, &training->features))
+		features_refresh(project, true, &training->features);
+	training->replaces = training->features.state.model;
 	consensus_read(project, &training->consensus);
 	training->labelled = labelled_items(&training->consensus, training->context);
 	read_labelled_rows(training);
 	compact_classes(training);
 	need_labels(training);
+}
+
+static const float *
+probability_row(const Training *training, int row)
+{
+	return training->validation.probability + (size_t) row * training->nclasses;
+}
+
+static float
+loss_of(float probability)
+{
+	return -logf(Max(probability, 1e-12f));
 }
 
 void
@@ -146,7 +169,142 @@ train_compute(Training *training)
 							 &training->model, &training->validation), "train");
 	measure(training->validation.probability, training->label, rows->n, training->nclasses,
 			&training->metrics);
+	training->losses = palloc_array_checked(float, rows->n);
+	for (int i = 0; i < rows->n; i++)
+		training->losses[i] = loss_of(probability_row(training, i)[training->label[i]]);
 }
+
+/* ---------------------------------------------------------------------- */
+/* Comparing */
+
+/* What the serving model has learned, as hl_model_label has it. */
+typedef struct Learned
+{
+	int			n;
+	char	  **items;
+	Datum	   *labels;			/* int4: index of a class */
+	Datum	   *losses;			/* float4 */
+	char	  **classes;
+	int			nclasses;
+} Learned;
+
+/* False: it has been lost, or there is no such model. */
+static bool
+read_learned(int32 project_id, int32 model, Learned *learned)
+{
+	static Statement select = {
+		"SELECT l.items, l.labels, l.losses, m.classes FROM @hl_model_label l "
+		"JOIN @hl_model m USING (project_id, model) WHERE l.project_id = $1 AND l.model = $2",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project_id), Int32GetDatum(model)};
+	int			nlabels;
+	int			nlosses;
+	bool		isnull;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	if (SPI_processed == 0)
+		return false;
+	learned->items = array_strings(result_datum(0, 1, &isnull), &learned->n);
+	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 2, &isnull)), INT4OID, sizeof(int32),
+					  true, TYPALIGN_INT, &learned->labels, NULL, &nlabels);
+	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 3, &isnull)), FLOAT4OID, sizeof(float4),
+					  true, TYPALIGN_INT, &learned->losses, NULL, &nlosses);
+	learned->classes = array_strings(result_datum(0, 4, &isnull), &learned->nclasses);
+	return nlabels == learned->n && nlosses == learned->n;
+}
+
+/* For each class of training, its index among the learned ones, or -1. */
+static int *
+match_classes(const Training *training, const Learned *learned)
+{
+	int		   *match = palloc_array_checked(int, training->nclasses);
+
+	for (int k = 0; k < training->nclasses; k++)
+	{
+		match[k] = -1;
+		for (int j = 0; j < learned->nclasses; j++)
+		{
+			if (strcmp(training->classes[k], learned->classes[j]) == 0)
+				match[k] = j;
+		}
+	}
+	return match;
+}
+
+/*
+ * Loss of a row among the classes that the serving model knows as well: one
+ * that knows more classes has more to confuse, and is not worse for it.
+ */
+static float
+loss_among(const Training *training, int row, const int *match)
+{
+	const float *probability = probability_row(training, row);
+	double		known = 0.0;
+
+	for (int k = 0; k < training->nclasses; k++)
+		known += match[k] >= 0 ? probability[k] : 0.0;
+	return loss_of((float) (probability[training->label[row]] / Max(known, 1e-12)));
+}
+
+void
+train_compare(Training *training)
+{
+	Learned		learned = {0};
+	int		   *match;
+	int		   *row_of;
+	double		sum = 0.0;
+	double		squares = 0.0;
+	int			n = 0;
+
+	training->deploy = true;
+	if (training->replaces == 0 ||
+		!read_learned(training->project->id, training->replaces, &learned))
+		return;
+	match = match_classes(training, &learned);
+	row_of = palloc_array_checked(int, training->consensus.n);
+	memset(row_of, -1, sizeof(int) * training->consensus.n);
+	for (int i = 0; i < training->rows.n; i++)
+		row_of[labelled_index(training->labelled, training->items[i])] = i;
+	for (int i = 0; i < learned.n; i++)
+	{
+		int			index = labelled_index(training->labelled, learned.items[i]);
+		int			row = index < 0 ? -1 : row_of[index];
+		double		difference;
+
+		if (row < 0 || match[training->label[row]] != DatumGetInt32(learned.labels[i]))
+			continue;
+		difference = loss_among(training, row, match) - DatumGetFloat4(learned.losses[i]);
+		sum += difference;
+		squares += difference * difference;
+		n++;
+	}
+	if (n >= COMPARE_LEAST)
+	{
+		double		mean = sum / n;
+		double		variance = Max(squares / n - mean * mean, 0.0);
+
+		training->deploy = mean <= 2.0 * sqrt(variance / n);
+	}
+}
+
+bool
+train_rank(Training *training, int blocks)
+{
+	if (training->pool == NULL)
+		training->pool = pool_scan_begin(training->project, &training->features, training->model,
+										 training->labelled);
+	return pool_scan_some(training->pool, blocks);
+}
+
+void
+train_rank_end(Training *training)
+{
+	pool_scan_end(training->pool, training->classes, &training->ranking, &training->targets);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Writing */
 
 static Datum
 confusion_array(const Training *training)
@@ -164,16 +322,16 @@ confusion_array(const Training *training)
 }
 
 static void
-insert_model(Training *training)
+insert_model(Training *training, const char *who, const char *reason)
 {
 	static Statement insert = {
 		"INSERT INTO @hl_model (project_id, model, encoder_id, encoder, classes, labels, folds, "
 		"prior_precision, scale, refined, accuracy, accuracy_low, accuracy_high, log_loss, "
-		"calibration_error, confusion, deployed, trained_by, seconds) "
+		"calibration_error, confusion, deployed, trained_by, seconds, reason) "
 		"SELECT $1, $2, e.id, e.name, $4, $5, $6, ($7::float8[])[1], $7[2], $8, $7[3], $7[4], $7[5], "
-		"$7[6], $7[7], $9, true, $10, $7[8] FROM @hl_encoder e WHERE e.id = $3",
-		10, {INT4OID, INT4OID, INT8OID, TEXTARRAYOID, INT4OID, INT4OID, FLOAT8ARRAYOID, BOOLOID,
-		INT4ARRAYOID, TEXTOID}, NULL, 0
+		"$7[6], $7[7], $9, $11, $10, $7[8], $12 FROM @hl_encoder e WHERE e.id = $3",
+		12, {INT4OID, INT4OID, INT8OID, TEXTARRAYOID, INT4OID, INT4OID, FLOAT8ARRAYOID, BOOLOID,
+		INT4ARRAYOID, TEXTOID, BOOLOID, TEXTOID}, NULL, 0
 	};
 	const Metrics *metrics = &training->metrics;
 	Datum		numbers[8] = {
@@ -183,7 +341,7 @@ insert_model(Training *training)
 		Float8GetDatum(metrics->accuracy_high), Float8GetDatum(metrics->log_loss),
 		Float8GetDatum(metrics->calibration_error), Float8GetDatum(training->seconds)
 	};
-	Datum		values[10] = {
+	Datum		values[12] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number),
 		Int64GetDatum(training->features.encoder_id),
 		text_array(training->classes, training->nclasses),
@@ -191,44 +349,45 @@ insert_model(Training *training)
 		PointerGetDatum(construct_array(numbers, 8, FLOAT8OID, sizeof(float8),
 										FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
 		BoolGetDatum(model_refined(training->model)), confusion_array(training),
-		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
+		CStringGetTextDatum(who), BoolGetDatum(training->deploy), CStringGetTextDatum(reason)
 	};
 	Caller		caller = caller_in(training->context);
 	Writer		writer;
-	Acting		acting;
 
 	writer_init(&writer, &caller);
 	status_check(model_write(training->model, &writer), "store the model");
-	act_as_extension(&acting);
 	statement_run(&insert, values, NULL, false);
 	if (SPI_processed != 1)
 		elog(ERROR, "encoder " INT64_FORMAT " is gone", training->features.encoder_id);
 	model_parts_write(training->project->id, training->number, &writer);
-	act_as_before(&acting);
 }
 
+/* What it was trained with. */
 static void
-deploy_model(const Training *training)
+insert_labels(const Training *training)
 {
-	static Statement serve = {
-		"UPDATE @hl_serving SET model = $2, revision = 0 WHERE project_id = $1",
-		2, {INT4OID, INT4OID}, NULL, 0
+	static Statement insert = {
+		"INSERT INTO @hl_model_label VALUES ($1, $2, $3, $4, $5)",
+		5, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID}, NULL, 0
 	};
-	static Statement record = {
-		"INSERT INTO @hl_deployment (project_id, model, deployed_by, reason) "
-		"VALUES ($1, $2, $3, 'hl_train')",
-		3, {INT4OID, INT4OID, TEXTOID}, NULL, 0
-	};
-	Datum		values[3] = {
+	int			n = training->rows.n;
+	Datum	   *labels = palloc_array_checked(Datum, n);
+	Datum	   *losses = palloc_array_checked(Datum, n);
+	Datum		values[5] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number),
-		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
+		text_array(training->items, n)
 	};
-	Acting		acting;
 
-	act_as_extension(&acting);
-	statement_run(&serve, values, NULL, false);
-	statement_run(&record, values, NULL, false);
-	act_as_before(&acting);
+	for (int i = 0; i < n; i++)
+	{
+		labels[i] = Int32GetDatum(training->label[i]);
+		losses[i] = Float4GetDatum(training->losses[i]);
+	}
+	values[3] = PointerGetDatum(construct_array(labels, n, INT4OID, sizeof(int32), true,
+												TYPALIGN_INT));
+	values[4] = PointerGetDatum(construct_array(losses, n, FLOAT4OID, sizeof(float4), true,
+												TYPALIGN_INT));
+	statement_run(&insert, values, NULL, false);
 }
 
 /* Under REPEATABLE READ, a 40001 where another training has committed since. */
@@ -246,10 +405,10 @@ next_number(const Project *project)
 }
 
 void
-train_write(Training *training)
+train_write(Training *training, const char *who, const char *reason)
 {
 	ProjectState state;
-	Ranking		ranking;
+	Acting		acting;
 
 	state_lock(training->project, &state);
 	if (state.encoder_id != training->features.encoder_id)
@@ -260,14 +419,17 @@ train_write(Training *training)
 				 errhint("Call hl_train('%s') again.", training->project->name)));
 	training->number = next_number(training->project);
 	training->seconds = (GetCurrentTimestamp() - training->started) / 1e6;
-	insert_model(training);
-	deploy_model(training);
-	pool_rank(training->project, &training->features, training->model, training->classes,
-			  training->labelled, &ranking);
-	ranking.model = training->number;
-	ranking_write(training->project, &ranking, NULL);
+	act_as_extension(&acting);
+	insert_model(training, who, reason);
+	insert_labels(training);
+	act_as_before(&acting);
+	models_prune(training->project);
+	if (!training->deploy)
+		return;
+	deploy_model(training->project->id, training->number, 0, who, reason);
+	training->ranking.model = training->number;
+	ranking_write(training->project, &training->ranking, &training->targets);
 	change_note(training->project->id, CHANGE_MODEL, NULL, 0);
-	training->seconds = (GetCurrentTimestamp() - training->started) / 1e6;
 }
 
 void
@@ -277,6 +439,8 @@ queue_rebuild(const Project *project, const Refreshed *features)
 	Consensus	consensus;
 	LabelledItems *labelled;
 	Ranking		ranking;
+	Ranking		targets = {0};
+	PoolScan   *pool;
 	Serving		serving;
 
 	state_lock(project, &state);
@@ -289,9 +453,12 @@ queue_rebuild(const Project *project, const Refreshed *features)
 		/* an encoder fitted anew goes with the next model */
 		if (serving.encoder_id != features->encoder_id)
 			return;
-		pool_rank(project, features, serving.classifier, serving.classes, labelled, &ranking);
+		pool = pool_scan_begin(project, features, serving.classifier, labelled);
+		while (pool_scan_some(pool, INT_MAX))
+			;
+		pool_scan_end(pool, serving.classes, &ranking, &targets);
 		ranking.model = serving.model;
 		ranking.revision = serving.revision;
 	}
-	ranking_write(project, &ranking, NULL);
+	ranking_write(project, &ranking, targets.n > 0 ? &targets : NULL);
 }

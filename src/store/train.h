@@ -19,9 +19,11 @@ typedef struct Training
 
 	/* read */
 	Refreshed	features;
+	int32		replaces;		/* the model that serves; 0: none */
 	Consensus	consensus;
 	LabelledItems *labelled;
 	RowsBuilder rows;			/* of the labelled items that are encoded */
+	char	  **items;			/* of those rows */
 	int		   *label;
 	char	  **classes;		/* of those items, in byte order */
 	int			nclasses;
@@ -30,6 +32,15 @@ typedef struct Training
 	Model	   *model;
 	CrossValidation validation;
 	Metrics		metrics;
+	float	   *losses;			/* of each row, out of fold, in nats */
+
+	/* compare */
+	bool		deploy;
+
+	/* rank */
+	PoolScan   *pool;
+	Ranking		ranking;
+	Ranking		targets;
 
 	/* write */
 	int32		number;
@@ -37,19 +48,40 @@ typedef struct Training
 } Training;
 
 /*
- * Takes up what has changed in the source, reads labels and the features of
- * labelled rows.  Needs a transaction, SPI connected.
+ * Reads labels and the features of labelled rows.  scan: takes up what has
+ * changed in the source by comparing it row by row; else the caller knows
+ * that the stored features are up to date, and only an encoder that is
+ * missing or outgrown makes it read the source.  Needs a transaction, SPI
+ * connected.
  */
-extern void train_read(Training *training, const Project *project);
+extern void train_read(Training *training, const Project *project, bool scan);
 
 /* Fits and measures.  Needs neither transaction nor snapshot nor lock. */
 extern void train_compute(Training *training);
 
 /*
- * Stores the model, scores the pool, replaces the queue: all visible at once
- * at commit.  Takes the project's lock.
+ * Is the model not worse than the one that serves?  On the items that both
+ * have learned with the same label: the mean difference of their out-of-fold
+ * log losses must not be above zero by more than two standard errors.
+ * Needs a transaction.
  */
-extern void train_write(Training *training);
+extern void train_compare(Training *training);
+
+/*
+ * Scores so many blocks of the pool; true: there is more.  Not needed for a
+ * model that is not deployed.  Each call needs a transaction.
+ */
+extern bool train_rank(Training *training, int blocks);
+
+/* Then makes the queue of what it has found; needs no transaction. */
+extern void train_rank_end(Training *training);
+
+/*
+ * Stores the model and, if it is to be deployed, puts it into service with
+ * its queue: all visible at once at commit.  Takes the project's lock.  An
+ * error where the features were fitted anew since train_read.
+ */
+extern void train_write(Training *training, const char *who, const char *reason);
 
 /* Rebuilds the queue from the serving model, or the seed batch without one. */
 extern void queue_rebuild(const Project *project, const Refreshed *features);

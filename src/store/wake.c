@@ -341,6 +341,7 @@ worker_gone(int code pg_attribute_unused(), Datum argument pg_attribute_unused()
 void
 wake_worker_begin(void)
 {
+	static bool begun = false;
 	Slot	   *slot;
 
 	find_bell();
@@ -351,7 +352,9 @@ wake_worker_begin(void)
 	if (slot != NULL)
 		slot->latch = MyLatch;
 	SpinLockRelease(&bell->mutex);
-	before_shmem_exit(worker_gone, (Datum) 0);
+	if (!begun)
+		before_shmem_exit(worker_gone, (Datum) 0);
+	begun = true;
 }
 
 void
@@ -388,6 +391,23 @@ wake_worker_leaves(void)
 	}
 	SpinLockRelease(&bell->mutex);
 	return !wanted;
+}
+
+bool
+wake_worker_wanted(void)
+{
+	bool		wanted = false;
+
+	if (bell == NULL)
+		return true;
+	SpinLockAcquire(&bell->mutex);
+	for (int i = 0; i < SLOTS; i++)
+	{
+		if (bell->slots[i].database == MyDatabaseId)
+			wanted = bell->slots[i].wanted;
+	}
+	SpinLockRelease(&bell->mutex);
+	return wanted;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -427,7 +447,11 @@ wake_unserved_database(void)
 
 		if (slot->database != InvalidOid && slot->wanted && slot->latch == NULL &&
 			slot->started == 0)
+		{
+			/* once only: the database may be gone, and a worker makes its own */
 			database = slot->database;
+			memset(slot, 0, sizeof(Slot));
+		}
 	}
 	SpinLockRelease(&bell->mutex);
 	return database;

@@ -41,6 +41,9 @@ extern void wake_worker_begin(void);
 extern void wake_worker_looks(void);
 extern bool wake_worker_leaves(void);
 
+/* Has anybody rung since the worker last looked? */
+extern bool wake_worker_wanted(void);
+
 /* For the launcher: where to wake it when no worker could be started. */
 extern void wake_launcher_begin(void);
 

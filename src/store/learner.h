@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * learner.h
+ *	  A project's model on its way from one full training to the next.
+ *
+ * Lives in the worker, from turn to turn; everything in it can be read again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_LEARNER_H
+#define HUMANLOOP_LEARNER_H
+
+#include "store/refresh.h"
+#include "store/work.h"
+
+typedef struct Learner Learner;
+
+/*
+ * The learner of a project, up to date with what serves, with all labels, and
+ * with these changes; made anew where it is missing or somebody else has
+ * changed what it knew.  NULL: there is no model to learn on.  Needs a
+ * transaction, SPI connected.
+ */
+extern Learner *learner_read(const Project *project, const Changes *changes);
+
+/* Rows that are encoded now and were not before: maybe worth asking. */
+extern void learner_add_rows(Learner *learner, const TakenRows *taken);
+
+/*
+ * Updates the model and puts the head of the queue in order.  Needs no
+ * transaction.
+ */
+extern void learner_compute(Learner *learner);
+
+/*
+ * Stores revision and head.  The project's lock is held.  False: somebody has
+ * changed what it was computed from; nothing is stored, start over.
+ */
+extern bool learner_write(Learner *learner);
+
+/* Of the labels it has read. */
+typedef struct LabelCounts
+{
+	int			labelled;		/* items */
+	int			classes;
+	int			least;			/* items of the rarest class */
+	bool		new_class;		/* one with two labels that the model lacks */
+} LabelCounts;
+
+extern void learner_counts(const Learner *learner, LabelCounts *counts);
+
+/* The same without a model, from the tables. */
+extern void labels_count(const Project *project, LabelCounts *counts);
+
+/* Is the queue so short that the pool should be scored again? */
+extern bool learner_wants_pool(const Learner *learner);
+
+/* Frees one; and all. */
+extern void learner_forget(int32 project_id);
+extern void learners_forget(void);
+
+#endif							/* HUMANLOOP_LEARNER_H */

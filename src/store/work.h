@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * work.h
+ *	  What the background worker has to do, does, and could not do.
+ *
+ * All functions need a transaction and SPI connected.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_WORK_H
+#define HUMANLOOP_WORK_H
+
+#include "datatype/timestamp.h"
+
+#include "store/change.h"
+#include "store/project.h"
+
+/* A project's row of hl_work. */
+typedef struct Work
+{
+	int			tried_labels;	/* labelled items at the last training; 0: none */
+	TimestampTz train_at;		/* DT_NOEND: not planned */
+	int			failures;
+} Work;
+
+extern void work_read(int32 project_id, Work *work);
+extern void work_write(int32 project_id, const Work *work);
+
+/*
+ * Projects that have something to do now, whoever has waited longest first,
+ * palloc'd in the current context; *next is when the next one has, DT_NOEND
+ * for never.
+ */
+extern int32 *work_due(int *n, TimestampTz *next);
+
+/* Changes of one project that can be seen now. */
+typedef struct Changes
+{
+	bool		any;
+	bool		model;			/* another model serves */
+	bool		all_labels;		/* more items than are listed */
+	bool		all_rows;
+	char	  **labelled;		/* items, maybe repeated */
+	int			nlabelled;
+	char	  **inserted;
+	int			ninserted;
+	char	  **changed;		/* rows */
+	int			nchanged;
+	Datum		rows_places;	/* tid[]: what changes_done deletes; */
+	Datum		label_places;	/* model changes are with the labels */
+} Changes;
+
+extern void changes_read(int32 project_id, Changes *changes);
+
+/* Forgets what has been learned, in the transaction that stores it. */
+extern void changes_done(Datum places);
+
+/* Changes of projects that are gone. */
+extern void changes_sweep(void);
+
+/* A run, see hl_runs; returns its id. */
+extern int64 run_begin(int32 project_id, const char *kind, const char *step);
+extern void run_step(int64 run, const char *step);
+
+/* state: 'done', 'rejected', 'superseded'; model 0: none was made */
+extern void run_end(int64 run, const char *state, int32 model);
+
+/*
+ * A failure: ends the project's run, if one is open, records the error, and
+ * puts the project off, twice as long each time.  True where it is another
+ * error than the last one, or the first.
+ */
+extern bool work_failed(int32 project_id, const char *kind, const ErrorData *error);
+
+/* The project works (again). */
+extern void work_succeeded(int32 project_id);
+
+/*
+ * Runs that nobody can be running any more, as there is one worker only and
+ * it has just begun: whatever was running then may have taken the server down.
+ */
+extern void runs_bury(void);
+
+#endif							/* HUMANLOOP_WORK_H */

@@ -1,0 +1,520 @@
+/*-------------------------------------------------------------------------
+ *
+ * turn.c
+ *	  A project's turn: all that is due for it.
+ *
+ * A turn goes through rows of the source, labels, training, in this order,
+ * each in the three steps read, compute, write: a short transaction, none, a
+ * short one.  What a step has dealt with is deleted from hl_change in the
+ * transaction that stores the result, so a turn may end anywhere.
+ *
+ * A training takes long, and meanwhile people label.  It asks about every
+ * tenth of a second whether it shall stop (caller.c); that is when the quick
+ * parts of everybody's turns are taken, the trained project's included, on
+ * the model that still serves.  What they learn is learned again on top of
+ * the new model when that has taken over.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "store/learner.h"
+#include "store/pool.h"
+#include "store/session.h"
+#include "store/train.h"
+#include "store/wake.h"
+#include "store/work.h"
+#include "worker/turn.h"
+#include "worker/worker.h"
+
+#define FIRST_LABELS 10			/* before the first training */
+#define FIRST_PER_CLASS 2
+#define RANK_BLOCKS 8			/* of the pool, in one transaction */
+#define QUIET_SHARE 10			/* the worker trains at most that part of the
+								 * time, when it need not */
+#define LOCK_NAP_MS 100
+#define WORKER_NAME "worker"
+
+typedef struct Turn
+{
+	int32		project_id;
+	MemoryContext context;		/* of the turn; after each transaction too */
+	bool		quick;			/* no training now */
+	bool		done_something;
+	Project    *project;
+	Changes		changes;
+	ProjectState state;
+	Work		work;
+	TakenRows	taken;
+	LabelCounts counts;
+	const char *reason;			/* to train; NULL: no training is due */
+	const char *doing;			/* kind of run, for errors */
+} Turn;
+
+static Training *running = NULL;	/* the training that we are in the middle of */
+
+/* ---------------------------------------------------------------------- */
+/* Transactions */
+
+void
+transaction_begin(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	/* what is read shall outlive the transaction */
+	MemoryContextSwitchTo(context);
+}
+
+void
+transaction_commit(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PopActiveSnapshot();
+	SPI_finish();
+	CommitTransactionCommand();
+	(void) pgstat_report_stat(false);
+	MemoryContextSwitchTo(context);
+}
+
+/* What pg_stat_activity shows. */
+static void
+report(const Turn *turn, const char *what)
+{
+	pgstat_report_activity(STATE_RUNNING, psprintf("%s: %s", turn->project->name, what));
+}
+
+/*
+ * Tells who listens.  Names and numbers only: anybody may listen.  A
+ * notification is sent at commit, and equal ones of a transaction once.
+ */
+static void
+notify(const Project *project, const char *event, int32 model, int32 revision)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"event\": ");
+	escape_json(&payload, event);
+	appendStringInfoString(&payload, ", \"project\": ");
+	escape_json(&payload, project->name);
+	appendStringInfo(&payload, ", \"model\": %d, \"revision\": %d}", model, revision);
+	Async_Notify("humanloop", payload.data);
+}
+
+/* ---------------------------------------------------------------------- */
+/* What there is to do */
+
+/* False: the project is gone, paused, or somebody is dropping the extension. */
+static bool
+read_turn(Turn *turn)
+{
+	bool		go;
+
+	transaction_begin();
+	go = extension_try_lock() &&
+		(turn->project = project_read(turn->project_id, false)) != NULL &&
+		!turn->project->paused;
+	if (turn->project == NULL)
+		learner_forget(turn->project_id);
+	if (go)
+	{
+		changes_read(turn->project_id, &turn->changes);
+		state_read(turn->project, &turn->state);
+		work_read(turn->project_id, &turn->work);
+		project_need_source(turn->project);
+		project_follow(turn->project);
+	}
+	transaction_commit();
+	return go;
+}
+
+/* ---------------------------------------------------------------------- */
+/* Rows of the source */
+
+static bool
+rows_changed(const Changes *changes)
+{
+	return changes->all_rows || changes->ninserted > 0 || changes->nchanged > 0;
+}
+
+/* Before anything is encoded: keep the seed batch and the labels in step. */
+static void
+take_rows_unencoded(Turn *turn)
+{
+	const Project *project = turn->project;
+	Refreshed	refreshed;
+
+	if (project->label_attnum != 0)
+		features_refresh(project, false, &refreshed);
+	else
+		seed_refill(project);
+}
+
+/*
+ * Encodes what is new.  Reads the source, so it takes a transaction as long as
+ * that: short for listed rows, a scan where too many were changed to be
+ * listed.
+ */
+static void
+take_rows(Turn *turn)
+{
+	const Project *project = turn->project;
+	Refreshed	refreshed;
+
+	turn->doing = "rows";
+	report(turn, "taking up rows of the source");
+	transaction_begin();
+	if (project_try_lock(project))
+	{
+		if (turn->state.encoder_id == 0)
+			take_rows_unencoded(turn);
+		else if (turn->changes.all_rows ||
+				 !features_take(project, &turn->changes, &refreshed, &turn->taken))
+			features_refresh(project, false, &refreshed);
+		changes_done(turn->changes.rows_places);
+		turn->done_something = true;
+	}
+	transaction_commit();
+	/* the label column may have said something new */
+	transaction_begin();
+	changes_read(turn->project_id, &turn->changes);
+	transaction_commit();
+}
+
+/* ---------------------------------------------------------------------- */
+/* Labels */
+
+static void
+plan_training(Turn *turn)
+{
+	const ProjectOptions *options = &turn->project->options;
+	const LabelCounts *counts = &turn->counts;
+	Work	   *work = &turn->work;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (turn->changes.model)
+	{
+		/* somebody has trained or deployed: that is where we count from */
+		work->tried_labels = Max(work->tried_labels, model_labels(turn->project));
+		work->train_at = DT_NOEND;
+	}
+	if (work->tried_labels == 0)
+		work->tried_labels = model_labels(turn->project);
+	if (turn->state.model == 0)
+	{
+		if (counts->labelled >= FIRST_LABELS && counts->classes >= 2 &&
+			counts->least >= FIRST_PER_CLASS && counts->labelled > work->tried_labels)
+			turn->reason = "first labels";
+	}
+	else if (counts->labelled >= ceil(work->tried_labels * options->train_growth))
+		turn->reason = psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
+	else if (counts->new_class && counts->labelled > work->tried_labels)
+		turn->reason = "new class";
+	else if (work->train_at != DT_NOEND && work->train_at <= now)
+		turn->reason = "quiet";
+	/* each answer puts the training after a quiet time off */
+	if (turn->state.model != 0 && (turn->changes.nlabelled > 0 || turn->changes.all_labels))
+		work->train_at = now + (int64) (Max(options->train_quiet, QUIET_SHARE * last_seconds(turn->project)) * 1e6);
+	if (turn->reason != NULL)
+		work->train_at = now;
+}
+
+/* Without a model there is nothing to update: only to count. */
+static void
+count_labels(Turn *turn)
+{
+	transaction_begin();
+	if (extension_try_lock())
+	{
+		labels_count(turn->project, &turn->counts);
+		plan_training(turn);
+		work_write(turn->project_id, &turn->work);
+		changes_done(turn->changes.label_places);
+		turn->done_something = true;
+	}
+	transaction_commit();
+}
+
+static void
+learn_labels(Turn *turn)
+{
+	Learner    *learner;
+
+	turn->doing = "update";
+	report(turn, "learning labels");
+	transaction_begin();
+	learner = extension_try_lock() ? learner_read(turn->project, &turn->changes) : NULL;
+	transaction_commit();
+	if (learner == NULL)
+		return;
+	if (turn->taken.n > 0)
+		learner_add_rows(learner, &turn->taken);
+	learner_compute(learner);
+	transaction_begin();
+	if (project_try_lock(turn->project) && learner_write(learner))
+	{
+		learner_counts(learner, &turn->counts);
+		plan_training(turn);
+		work_write(turn->project_id, &turn->work);
+		changes_done(turn->changes.label_places);
+		if (learner_stored(learner))
+			notify(turn->project, turn->changes.model ? "deployed" : "queue",
+				   learner_model(learner), learner_revision(learner));
+		turn->done_something = true;
+	}
+	transaction_commit();
+}
+
+/* ---------------------------------------------------------------------- */
+/* Training */
+
+/* A step of a run: in its row, and in pg_stat_activity. */
+static void
+start_step(const Turn *turn, int64 run, const char *step)
+{
+	report(turn, psprintf("training: %s", step));
+	transaction_begin();
+	if (extension_try_lock())
+		run_step(run, step);
+	transaction_commit();
+}
+
+/* Scores the pool with the new model, some blocks in a transaction. */
+static void
+rank_pool(Training *training)
+{
+	bool		more = true;
+
+	while (more)
+	{
+		transaction_begin();
+		more = train_rank(training, RANK_BLOCKS);
+		transaction_commit();
+		worker_heartbeat();
+		turn_take_quickly();
+	}
+	train_rank_end(training);
+}
+
+/*
+ * Stores what was trained, in one short transaction, when nobody is at the
+ * project.  Superseded: somebody has trained or fitted features meanwhile,
+ * perhaps from more than we have seen; the plan is made anew.
+ */
+static const char *
+write_training(Turn *turn, Training *training, int64 run)
+{
+	const char *outcome = NULL;
+
+	while (outcome == NULL)
+	{
+		Project    *project;
+		ProjectState state;
+
+		transaction_begin();
+		project = extension_try_lock() ? project_read(turn->project_id, false) : turn->project;
+		if (project == NULL)
+			outcome = "dropped";
+		else if (project_try_lock(turn->project))
+		{
+			state_read(turn->project, &state);
+			if (state.model != training->replaces ||
+				state.encoder_id != training->features.encoder_id)
+				outcome = "superseded";
+			else
+			{
+				train_write(training, WORKER_NAME, turn->reason);
+				outcome = training->deploy ? "done" : "rejected";
+			}
+			turn->work.tried_labels = training->consensus.n;
+			turn->work.train_at = DT_NOEND;
+			work_write(turn->project_id, &turn->work);
+			work_succeeded(turn->project_id);
+			run_end(run, outcome, training->number);
+			if (training->deploy && training->number > 0)
+				notify(turn->project, "deployed", training->number, 0);
+		}
+		transaction_commit();
+		if (outcome == NULL)
+		{
+			worker_nap(LOCK_NAP_MS);
+			turn_take_quickly();
+		}
+	}
+	return outcome;
+}
+
+static void
+train(Turn *turn)
+{
+	Training   *training = palloc0(sizeof(Training));
+	int64		run;
+
+	turn->doing = "train";
+	report(turn, psprintf("training: %s", turn->reason));
+	transaction_begin();
+	run = run_begin(turn->project_id, "train", "reading");
+	transaction_commit();
+
+	transaction_begin();
+	train_read(training, turn->project, !triggers_complete(turn->project));
+	transaction_commit();
+
+	running = training;
+	start_step(turn, run, "fitting");
+	train_compute(training);
+	transaction_begin();
+	train_compare(training);
+	transaction_commit();
+	if (training->deploy)
+	{
+		start_step(turn, run, "scoring the pool");
+		rank_pool(training);
+	}
+	start_step(turn, run, "writing");
+	(void) write_training(turn, training, run);
+	turn->done_something = true;
+}
+
+/* ---------------------------------------------------------------------- */
+/* A turn */
+
+static void
+take_steps(Turn *turn)
+{
+	const Changes *changes = &turn->changes;
+
+	if (!read_turn(turn))
+		return;
+	if (rows_changed(changes))
+		take_rows(turn);
+	if (turn->state.model == 0)
+		count_labels(turn);
+	else
+		learn_labels(turn);
+	if (turn->reason != NULL && !turn->quick)
+		train(turn);
+	if (turn->done_something && turn->work.failures > 0)
+	{
+		transaction_begin();
+		work_succeeded(turn->project_id);
+		transaction_commit();
+	}
+}
+
+/*
+ * Records the error in a transaction of its own.  The log gets the first of a
+ * kind; a project that fails for weeks must not fill it.
+ */
+static void
+record_failure(Turn *turn, const ErrorData *error)
+{
+	bool		first = false;
+
+	learner_forget(turn->project_id);
+	transaction_begin();
+	if (extension_try_lock())
+		first = work_failed(turn->project_id, turn->doing, error);
+	transaction_commit();
+	if (first)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("humanloop worker: project \"%s\": %s",
+						turn->project == NULL ? "?" : turn->project->name, error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 errhint("The view hl_projects says when it is tried again; hl_resume() does so at once.")));
+}
+
+static bool
+take(int32 project_id, bool quick)
+{
+	MemoryContext before = CurrentMemoryContext;
+	Training   *outer = running;
+	Turn	   *turn;
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop turn",
+												  ALLOCSET_DEFAULT_SIZES);
+	bool		done;
+
+	MemoryContextSwitchTo(context);
+	turn = palloc0(sizeof(Turn));
+	turn->project_id = project_id;
+	turn->context = context;
+	turn->quick = quick;
+	turn->doing = "turn";
+	PG_TRY();
+	{
+		take_steps(turn);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(context);
+		record_failure(turn, error);
+		turn->done_something = true;
+	}
+	PG_END_TRY();
+	running = outer;
+	done = turn->done_something;
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	return done;
+}
+
+bool
+turn_take(int32 project_id)
+{
+	return take(project_id, false);
+}
+
+void
+turn_take_quickly(void)
+{
+	static bool taking = false;
+	MemoryContext before = CurrentMemoryContext;
+	MemoryContext context;
+	TimestampTz next;
+	int32	   *due = NULL;
+	int			n = 0;
+
+	if (taking || running == NULL || !wake_worker_wanted())
+		return;
+	taking = true;
+	context = AllocSetContextCreate(TopMemoryContext, "humanloop quick turns",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	wake_worker_looks();
+	transaction_begin();
+	if (extension_try_lock())
+		due = work_due(&n, &next);
+	transaction_commit();
+	for (int i = 0; i < n; i++)
+		(void) take(due[i], true);
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	taking = false;
+}
