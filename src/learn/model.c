@@ -91,7 +91,6 @@ model_free(const Caller *caller, Model *model)
 	release(caller, model->log_prior);
 	if (model->revision != NULL)
 	{
-		release(caller, model->revision->pull);
 		release(caller, model->revision->curvature);
 		release(caller, model->revision);
 		/* the base's, as the header says */

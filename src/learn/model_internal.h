@@ -14,13 +14,9 @@
 #include "refine.h"
 #include "uncertainty.h"
 
-/*
- * What makes a model a revision of another, its base: the sums that rows add
- * to, from which everything else follows (revision.h).
- */
+/* What makes a model a revision of another, its base; see revision.h. */
 typedef struct Revision
 {
-	float	   *pull;			/* D x K: H (V - V0), see revision.h */
 	float	   *curvature;		/* (r + 1) x K: added along each direction of
 								 * the posterior, and along any other */
 } Revision;

@@ -10,8 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "../math/matrix.h"
-
 /* The posterior of a revision: all its own but the basis. */
 static Posterior *
 posterior_of(const Caller *caller, const Posterior *base)
@@ -60,11 +58,10 @@ revision_allocate(const Caller *caller, const Model *base, Model **result)
 	model->count = allocate_array(caller, K, sizeof(int));
 	model->log_prior = allocate_array(caller, K, sizeof(float));
 	model->posterior = posterior_of(caller, base->posterior);
-	revision->pull = allocate_array(caller, size, sizeof(float));
 	revision->curvature = allocate_array(caller, (base->posterior->rank + 1) * K,
 										 sizeof(float));
 	if (model->weights == NULL || model->count == NULL || model->log_prior == NULL ||
-		model->posterior == NULL || revision->pull == NULL || revision->curvature == NULL)
+		model->posterior == NULL || revision->curvature == NULL)
 	{
 		model_free(caller, model);
 		return STATUS_NO_MEMORY;
@@ -83,52 +80,6 @@ revision_of(const Model *base, const Model *model)
 	return base->revision == NULL &&
 		(model == base ||
 		 (model->revision != NULL && model->posterior->basis == base->posterior->basis));
-}
-
-/*
- * to = H^-1 from.  With U the basis (r x D), V its variances and t the
- * variance elsewhere: U'(V o U from) + t o (from - U'U from), where o takes
- * each column with its class, is t o from + U'((V - t) o U from).
- */
-void
-revision_solve(const Posterior *posterior, const float *from, float *along, float *to)
-{
-	int			D = posterior->features;
-	int			K = posterior->classes;
-	int			r = posterior->rank;
-
-	matrix->gemm_float(false, false, r, K, D, 1.0f, posterior->basis, D, from, K,
-					   0.0f, along, K);
-	for (int j = 0; j < r; j++)
-		for (int k = 0; k < K; k++)
-			along[(size_t) j * K + k] *= posterior->variance[(size_t) j * K + k] -
-				posterior->rest[k];
-	for (int i = 0; i < D; i++)
-		for (int k = 0; k < K; k++)
-			to[(size_t) i * K + k] = posterior->rest[k] * from[(size_t) i * K + k];
-	matrix->gemm_float(true, false, D, K, r, 1.0f, posterior->basis, D, along, K,
-					   1.0f, to, K);
-}
-
-/* to = H from, likewise with one over each variance. */
-void
-revision_multiply(const Posterior *posterior, const float *from, float *along, float *to)
-{
-	int			D = posterior->features;
-	int			K = posterior->classes;
-	int			r = posterior->rank;
-
-	matrix->gemm_float(false, false, r, K, D, 1.0f, posterior->basis, D, from, K,
-					   0.0f, along, K);
-	for (int j = 0; j < r; j++)
-		for (int k = 0; k < K; k++)
-			along[(size_t) j * K + k] *= 1.0f / posterior->variance[(size_t) j * K + k] -
-				1.0f / posterior->rest[k];
-	for (int i = 0; i < D; i++)
-		for (int k = 0; k < K; k++)
-			to[(size_t) i * K + k] = from[(size_t) i * K + k] / posterior->rest[k];
-	matrix->gemm_float(true, false, D, K, r, 1.0f, posterior->basis, D, along, K,
-					   1.0f, to, K);
 }
 
 /*
@@ -157,25 +108,22 @@ add_curvature(int classes, double prior, double shared, const float *variance,
 	}
 }
 
-/* Weights, shares and posterior; see revision.h. */
+/* Shares and posterior; see revision.h. */
 Status
-revision_finish(const Caller *caller, const Model *base, Model *model)
+revision_finish(const Model *base, Model *model)
 {
 	const Posterior *from = base->posterior;
 	Posterior  *posterior = model->posterior;
 	const float *curvature = model->revision->curvature;
 	size_t		K = base->classes;
-	size_t		size = base->features * K;
 	int			r = from->rank;
-	float		scale = (float) (1.0 / base->scale);
-	float	   *change = allocate_array(caller, size + r * K, sizeof(float));
 
-	if (change == NULL)
-		return STATUS_NO_MEMORY;
-	revision_solve(from, model->revision->pull, change + size, change);
-	for (size_t i = 0; i < size; i++)
-		model->weights[i] = base->weights[i] + scale * change[i];
-	release(caller, change);
+	for (size_t i = 0; i < base->features * K; i++)
+		if (!isfinite(model->weights[i]))
+			return STATUS_NOT_FINITE;
+	for (size_t i = 0; i < (r + 1) * K; i++)
+		if (!isfinite(curvature[i]))
+			return STATUS_NOT_FINITE;
 	for (int j = 0; j < r; j++)
 		add_curvature((int) K, from->prior_precision, from->shared[j],
 					  from->variance + j * K, curvature + j * K,
@@ -183,9 +131,6 @@ revision_finish(const Caller *caller, const Model *base, Model *model)
 	add_curvature((int) K, from->prior_precision, from->shared_rest, from->rest,
 				  curvature + r * K, &posterior->shared_rest, posterior->rest);
 	model_count_shares(model);
-	for (size_t i = 0; i < size; i++)
-		if (!isfinite(model->weights[i]))
-			return STATUS_NOT_FINITE;
 	return STATUS_SUCCESS;
 }
 
@@ -198,14 +143,5 @@ revision_memory(int features, int classes)
 	size_t		r = D < POSTERIOR_RANK ? D : POSTERIOR_RANK;
 
 	return sizeof(Model) + sizeof(Posterior) + sizeof(Revision) + K * sizeof(int) +
-		sizeof(float) * (2 * D * K + (2 * r + 1) * K + 2 * K + r);
-}
-
-/* Bytes that revision_finish holds beside it. */
-size_t
-revision_working_memory(int features, int classes)
-{
-	size_t		r = features < POSTERIOR_RANK ? features : POSTERIOR_RANK;
-
-	return sizeof(float) * (features + r) * classes;
+		sizeof(float) * (D * K + (2 * r + 1) * K + 2 * K + r);
 }

@@ -3,17 +3,10 @@
  * revision.h
  *	  A model that has moved on from its base without a training.
  *
- * The base's posterior is the revision's prior.  Let V = s W be the
- * calibrated weights, V0 the base's, and H_k the posterior's precision of
- * class k: diagonal in the posterior's basis.  A revision keeps
- *
- *		pull		H (V - V0), D x K.  At the optimum that is X'R, with R the
- *					residuals of the rows that have come: as many directions
- *					as rows, whatever the posterior does to them
- *		curvature	what those rows add to the posterior's curvature
- *		count		labels of each class
- *
- * and everything that a model needs follows from these and the base.
+ * A revision has its own weights, counts and curvatures; refined features,
+ * the posterior's basis and the draws are the base's.  The curvature that it
+ * keeps is what its rows add to the base's, a sum over rows; the posterior
+ * follows from the two.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,23 +15,19 @@
 
 #include "model_internal.h"
 
-/* The base as a revision of itself: pull and curvature zero. */
+/* The base as a revision of itself. */
 extern Status revision_allocate(const Caller *caller, const Model *base, Model **model);
 
-/* Weights, shares and posterior, from pull, count and curvature. */
-extern Status revision_finish(const Caller *caller, const Model *base, Model *model);
-
-/* to (D x K) = H^-1 from, or H from; along: r x K of scratch. */
-extern void revision_solve(const Posterior *posterior, const float *from, float *along,
-						   float *to);
-extern void revision_multiply(const Posterior *posterior, const float *from, float *along,
-							  float *to);
+/*
+ * Shares of the classes and posterior, from count and curvature; checks that
+ * the weights are finite.
+ */
+extern Status revision_finish(const Model *base, Model *model);
 
 /* Is it the base, or a revision of it? */
 extern bool revision_of(const Model *base, const Model *model);
 
-/* Bytes of a revision, and that revision_finish holds beside it. */
+/* Bytes of a revision. */
 extern size_t revision_memory(int features, int classes);
-extern size_t revision_working_memory(int features, int classes);
 
 #endif							/* HUMANLOOP_REVISION_H */

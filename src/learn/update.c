@@ -6,10 +6,10 @@
  * The posterior that the last training left is the prior of what comes: an
  * assumed-density step (Opper, "A Bayesian approach to on-line learning",
  * 1998) with a Laplace approximation of it.  In calibrated weights V = s W,
- * with V0 those of the base and H_k its posterior's precision, the revision
- * is the minimum of
+ * with V0 those of the base and S the one covariance that its posterior has
+ * for all classes (posterior.h), the revision is the minimum of
  *
- *		sum_i loss_i(x_i V) + 1/2 sum_k (v_k - v0_k)' H_k (v_k - v0_k)
+ *		sum_i loss_i(x_i V) + 1/2 sum_k (v_k - v0_k)' S^-1 (v_k - v0_k)
  *
  * over the rows whose label is not what the base was trained with:
  *
@@ -22,11 +22,13 @@
  * before: so answers in any order, and in portions of any size, lead to the
  * same weights.
  *
- * In the coordinates (U x, x - U'U x), U the posterior's basis, H is
- * diagonal; divided by its root, the prior is the identity and the rows add
- * one direction each.  L-BFGS (Nocedal and Wright, "Numerical optimization",
- * algorithm 7.4) needs few steps there.  Logits are linear along a step, so
- * a line search costs no product with the rows.
+ * A covariance for each class, as the posterior has it for variances, does
+ * no better here, and costs weights that are no product of few factors.
+ *
+ * In V - V0 = S^(1/2) Q the prior is the identity, and each row adds one
+ * direction.  L-BFGS (Nocedal and Wright, "Numerical optimization", algorithm
+ * 7.4) needs few steps there.  Logits are linear along a step, so a line
+ * search costs no product with the rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,30 +49,25 @@
 /* The squared Newton decrement, in nats, that is as good as none. */
 #define TOLERANCE 1e-7
 
-/*
- * Rows and coordinates of an update.  E = r + D coordinates; what is E x K
- * is one vector of `size` numbers here, in units of the prior's standard
- * deviation.
- */
+/* Rows and state; what is D x K is one vector of `size` numbers here. */
 typedef struct Update
 {
 	const Caller *caller;
 	const Model *base;
 	int			m;				/* rows that change something */
 	int			classes;		/* K */
-	int			width;			/* E */
-	int			size;			/* E * K */
+	int			features;		/* D */
+	int			size;			/* D * K */
 	int		   *row;			/* m: which */
 	int		   *target;			/* m: label of a new row, -1: linear */
 
-	float	   *rows;			/* m x E */
+	float	   *rows;			/* m x D: whitened, S^(1/2) x */
 	float	   *logits;			/* m x K */
 	float	   *move;			/* m x K: of the logits, in one step */
 	float	   *residual;		/* m x K: gradient of the loss; never changes
 								 * where linear */
-	float	   *deviation;		/* E x K: root of the prior's variance */
-	float	   *spread;			/* E x K: scratch for deviation o vector */
-	float	   *at;				/* E x K */
+	float	   *probability;	/* K: scratch */
+	float	   *at;				/* D x K: Q */
 	float	   *gradient;
 	float	   *last;			/* gradient before the step */
 	float	   *direction;
@@ -111,13 +108,6 @@ add_scaled(int size, float factor, const float *restrict from, float *restrict t
 		to[i] += factor * from[i];
 }
 
-FOR_EACH_PROCESSOR static void
-multiply(int size, const float *restrict a, const float *restrict b, float *restrict to)
-{
-	for (int i = 0; i < size; i++)
-		to[i] = a[i] * b[i];
-}
-
 /*
  * Probabilities of a row at logits + length * move, into probability.  The
  * slope of its loss along move, and the curvature.
@@ -146,20 +136,19 @@ look_along(const float *restrict logits, const float *restrict move, float lengt
 	*curvature += fmaxf(square - mean * mean, 0.0f);
 }
 
-/* to = E (deviation o vector), m x K. */
+/* to = rows times vector, m x K. */
 static Status
 rows_times(Update *u, const float *vector, float *to)
 {
-	multiply(u->size, u->deviation, vector, u->spread);
 	for (int first = 0; first < u->m; first += DESIGN_BLOCK)
 	{
 		int			count = u->m - first < DESIGN_BLOCK ? u->m - first : DESIGN_BLOCK;
 
 		if (stopped(u->caller))
 			return STATUS_STOPPED;
-		matrix->gemm_float(false, false, count, u->classes, u->width, 1.0f,
-						   u->rows + (size_t) first * u->width, u->width,
-						   u->spread, u->classes, 0.0f,
+		matrix->gemm_float(false, false, count, u->classes, u->features, 1.0f,
+						   u->rows + (size_t) first * u->features, u->features,
+						   vector, u->classes, 0.0f,
 						   to + (size_t) first * u->classes, u->classes);
 	}
 	return STATUS_SUCCESS;
@@ -177,20 +166,19 @@ find_gradient(Update *u)
 			predict_row(u->logits + i * K, (int) K, u->residual + i * K);
 			u->residual[i * K + u->target[i]] -= 1.0f;
 		}
-	memset(u->spread, 0, sizeof(float) * u->size);
+	/* the prior's */
+	memcpy(u->gradient, u->at, sizeof(float) * u->size);
 	for (int first = 0; first < u->m; first += DESIGN_BLOCK)
 	{
 		int			count = u->m - first < DESIGN_BLOCK ? u->m - first : DESIGN_BLOCK;
 
 		if (stopped(u->caller))
 			return STATUS_STOPPED;
-		matrix->gemm_float(true, false, u->width, u->classes, count, 1.0f,
-						   u->rows + (size_t) first * u->width, u->width,
+		matrix->gemm_float(true, false, u->features, u->classes, count, 1.0f,
+						   u->rows + (size_t) first * u->features, u->features,
 						   u->residual + first * K, u->classes, 1.0f,
-						   u->spread, u->classes);
+						   u->gradient, u->classes);
 	}
-	multiply(u->size, u->deviation, u->spread, u->gradient);
-	add_scaled(u->size, 1.0f, u->at, u->gradient);
 	return STATUS_SUCCESS;
 }
 
@@ -235,7 +223,6 @@ find_direction(Update *u)
 static double
 search(Update *u, double start, double at_direction, double square)
 {
-	float	   *probability = u->spread;
 	size_t		K = u->classes;
 	double		low = 0.0;
 	double		high = INFINITY;
@@ -250,7 +237,7 @@ search(Update *u, double start, double at_direction, double square)
 		for (int j = 0; j < u->m; j++)
 			if (u->target[j] >= 0)
 				look_along(u->logits + j * K, u->move + j * K, (float) length, u->classes,
-						   u->target[j], probability, &slope, &curvature);
+						   u->target[j], u->probability, &slope, &curvature);
 			else
 				slope += dot(u->classes, u->residual + j * K, u->move + j * K);
 		if (!isfinite(slope) || fabs(slope) <= 0.1 * fabs(start))
@@ -346,152 +333,162 @@ select_rows(Update *u, const Rows *rows, const int *label, const int *before, Mo
 	return STATUS_SUCCESS;
 }
 
-/*
- * Coordinates of a block of rows from their features, which are replaced,
- * and the base's logits.
- */
-static void
-enter_rows(Update *u, float *features, int first, int count)
+/* What entering a block of rows takes. */
+typedef struct Entry
+{
+	float	   *refined;		/* stride: one row's */
+	float	   *projected;		/* block x r */
+	float	   *square;			/* block x (r + 1) */
+	Whitening	whitening;		/* S^(1/2) */
+} Entry;
+
+static Status
+entry_init(Update *u, int block, Entry *entry)
 {
 	const Posterior *posterior = u->base->posterior;
-	int			D = u->base->features;
-	int			r = posterior->rank;
-	float	   *to = u->rows + (size_t) first * u->width;
+	size_t		r = posterior->rank;
+	size_t		stride = u->base->refine != NULL ? u->base->refine->stride : 0;
 
-	model_logits_of(u->base, features, count, u->logits + (size_t) first * u->classes);
-	matrix->gemm_float(false, true, count, r, D, 1.0f, features, D, posterior->basis, D,
-					   0.0f, to, u->width);
-	matrix->gemm_float(false, false, count, D, r, -1.0f, to, u->width, posterior->basis, D,
-					   1.0f, features, D);
-	for (int i = 0; i < count; i++)
-		memcpy(to + (size_t) i * u->width + r, features + (size_t) i * D, sizeof(float) * D);
+	entry->refined = allocate_array(u->caller, stride, sizeof(float));
+	entry->projected = allocate_array(u->caller, block * r, sizeof(float));
+	entry->square = allocate_array(u->caller, block * (r + 1), sizeof(float));
+	if (entry->refined == NULL || entry->projected == NULL || entry->square == NULL)
+		return STATUS_NO_MEMORY;
+	return whitening_init(u->caller, posterior, false, &entry->whitening);
 }
 
-/* Features of the selected rows, block by block, into coordinates. */
-static Status
-enter_all_rows(Update *u, const Rows *rows)
+static void
+entry_free(Update *u, Entry *entry)
 {
-	size_t		D = u->base->features;
-	size_t		stride = u->base->refine != NULL ? u->base->refine->stride : 0;
-	int			most = u->m < DESIGN_BLOCK ? u->m : DESIGN_BLOCK;
-	float	   *features = allocate_array(u->caller, most * D + stride, sizeof(float));
-	Status		status = STATUS_SUCCESS;
-
-	if (features == NULL)
-		return STATUS_NO_MEMORY;
-	for (int first = 0; first < u->m && status == STATUS_SUCCESS; first += most)
-	{
-		int			count = u->m - first < most ? u->m - first : most;
-
-		if (stopped(u->caller))
-			status = STATUS_STOPPED;
-		for (int i = 0; i < count; i++)
-			model_features_of(u->base, rows, u->row[first + i], 1, features + most * D,
-							  features + i * D);
-		enter_rows(u, features, first, count);
-	}
-	release(u->caller, features);
-	return status;
+	release(u->caller, entry->refined);
+	release(u->caller, entry->projected);
+	release(u->caller, entry->square);
+	whitening_free(u->caller, &entry->whitening);
 }
 
 /*
- * What the rows add to the curvature, with the probabilities that the base
+ * The residual of a row that the base was trained with, from its probability
+ * (K), which it replaces: taken back, where now is -1, or changed.
+ */
+static void
+linear_residual(float *residual, int classes, int then, int now)
+{
+	for (int k = 0; k < classes; k++)
+		residual[k] = now < 0 ? -residual[k] : 0.0f;
+	residual[then] += 1.0f;
+	if (now >= 0)
+		residual[now] -= 1.0f;
+}
+
+/*
+ * What count rows add to the curvature, with the probabilities that the base
  * gives them: it has not seen the new ones, so these are as honest as the
  * out-of-fold ones that the posterior was made of.  Rows taken back take
  * theirs away.  And the residuals of linear rows.
  */
-static Status
-add_rows_curvature(Update *u, const int *label, const int *before, float *curvature)
+static void
+add_rows_curvature(Update *u, Entry *entry, int first, int count, const int *label,
+				   const int *before, float *curvature)
 {
+	const Posterior *posterior = u->base->posterior;
 	size_t		K = u->classes;
-	int			D = u->base->features;
-	int			r = u->base->posterior->rank;
-	int			most = u->m < DESIGN_BLOCK ? u->m : DESIGN_BLOCK;
-	float	   *square = allocate_array(u->caller, (size_t) most * (r + 1), sizeof(float));
+	int			D = u->features;
+	int			r = posterior->rank;
 
-	if (square == NULL)
-		return STATUS_NO_MEMORY;
-	for (int first = 0; first < u->m; first += most)
+	matrix->gemm_float(false, true, count, r, D, 1.0f, u->rows + (size_t) first * D, D,
+					   posterior->basis, D, 0.0f, entry->projected, r);
+	for (int i = 0; i < count; i++)
 	{
-		int			count = u->m - first < most ? u->m - first : most;
+		const float *x = u->rows + ((size_t) first + i) * D;
+		const float *z = entry->projected + (size_t) i * r;
+		float	   *square = entry->square + (size_t) i * (r + 1);
+		float	   *residual = u->residual + (first + i) * K;
+		float	   *spread = u->move + (first + i) * K;
+		int			now = label[u->row[first + i]];
+		int			then = before[u->row[first + i]];
+		float		sign = now < 0 ? -1.0f : then < 0 ? 1.0f : 0.0f;
 
-		for (int i = 0; i < count; i++)
-		{
-			const float *x = u->rows + (size_t) (first + i) * u->width;
-			float	   *z = square + (size_t) i * (r + 1);
-			float	   *residual = u->residual + (first + i) * K;
-			float	   *spread = u->move + i * K;
-			int			now = label[u->row[first + i]];
-			int			then = before[u->row[first + i]];
-			float		sign = now < 0 ? -1.0f : then < 0 ? 1.0f : 0.0f;
-
-			for (int j = 0; j < r; j++)
-				z[j] = x[j] * x[j];
-			z[r] = r < D ? (float) dot(D, x + r, x + r) / (D - r) : 0.0f;
-			predict_row(u->logits + (first + i) * K, (int) K, residual);
-			for (size_t k = 0; k < K; k++)
-				spread[k] = sign * residual[k] * (1.0f - residual[k]);
-			if (then < 0)
-				continue;
-			if (now < 0)
-				for (size_t k = 0; k < K; k++)
-					residual[k] = -residual[k];
-			else
-			{
-				memset(residual, 0, sizeof(float) * K);
-				residual[now] -= 1.0f;
-			}
-			residual[then] += 1.0f;
-		}
-		matrix->gemm_float(true, false, r + 1, u->classes, count, 1.0f, square, r + 1,
-						   u->move, u->classes, 1.0f, curvature, u->classes);
+		for (int j = 0; j < r; j++)
+			square[j] = z[j] * z[j];
+		square[r] = r < D ? (float) fmax(dot(D, x, x) - dot(r, z, z), 0.0) / (D - r) : 0.0f;
+		predict_row(u->logits + (first + i) * K, (int) K, residual);
+		for (size_t k = 0; k < K; k++)
+			spread[k] = sign * residual[k] * (1.0f - residual[k]);
+		if (then >= 0)
+			linear_residual(residual, (int) K, then, now);
 	}
-	release(u->caller, square);
-	return STATUS_SUCCESS;
+	matrix->gemm_float(true, false, r + 1, u->classes, count, 1.0f, entry->square, r + 1,
+					   u->move + first * K, u->classes, 1.0f, curvature, u->classes);
 }
 
-/* Where the search starts, and the logits there. */
+/*
+ * The selected rows, block by block: logits of the base, curvature, residuals
+ * of the linear ones, whitened features.
+ */
+static Status
+enter_rows(Update *u, const Rows *rows, const int *label, const int *before,
+		   float *curvature)
+{
+	size_t		D = u->features;
+	int			most = u->m < DESIGN_BLOCK ? u->m : DESIGN_BLOCK;
+	Entry		entry = {0};
+	Status		status = entry_init(u, most, &entry);
+
+	for (int first = 0; first < u->m && status == STATUS_SUCCESS; first += most)
+	{
+		int			count = u->m - first < most ? u->m - first : most;
+		float	   *to = u->rows + first * D;
+
+		if (stopped(u->caller))
+		{
+			status = STATUS_STOPPED;
+			break;
+		}
+		for (int i = 0; i < count; i++)
+			model_features_of(u->base, rows, u->row[first + i], 1, entry.refined, to + i * D);
+		model_logits_of(u->base, to, count, u->logits + (size_t) first * u->classes);
+		add_rows_curvature(u, &entry, first, count, label, before, curvature);
+		whiten_rows(&entry.whitening, to, count, entry.projected);
+	}
+	entry_free(u, &entry);
+	return status;
+}
+
+/* Q of an earlier revision, and the logits there. */
 static Status
 start_from(Update *u, const Model *start)
 {
 	const Posterior *posterior = u->base->posterior;
-	size_t		K = u->classes;
-	size_t		r = posterior->rank;
-	size_t		D = u->base->features;
+	float		scale = (float) u->base->scale;
+	Whitening	whitening;
 
-	for (size_t i = 0; i < r * K; i++)
-		u->deviation[i] = sqrtf(posterior->variance[i]);
-	for (size_t i = 0; i < D; i++)
-		for (size_t k = 0; k < K; k++)
-			u->deviation[(r + i) * K + k] = sqrtf(posterior->rest[k]);
-	if (start == NULL || start->revision == NULL)
+	if (start == NULL || start == u->base)
 		return STATUS_SUCCESS;
-	/* H^-1 in these coordinates, over its root: the root times the pull's */
-	memcpy(u->spread + r * K, start->revision->pull, sizeof(float) * D * K);
-	matrix->gemm_float(false, false, r, K, D, 1.0f, posterior->basis, D,
-					   start->revision->pull, K, 0.0f, u->spread, K);
-	matrix->gemm_float(true, false, D, K, r, -1.0f, posterior->basis, D, u->spread, K,
-					   1.0f, u->spread + r * K, K);
-	multiply(u->size, u->deviation, u->spread, u->at);
+	TRY(whitening_init(u->caller, posterior, true, &whitening));
+	for (int i = 0; i < u->size; i++)
+		u->at[i] = scale * (start->weights[i] - u->base->weights[i]);
+	whiten_weights(&whitening, u->at, u->classes, u->direction);
+	whitening_free(u->caller, &whitening);
 	TRY(rows_times(u, u->at, u->move));
-	add_scaled(u->m * u->classes, 1.0f, u->move, u->logits);
+	for (int i = 0; i < u->m; i++)
+		add_scaled(u->classes, 1.0f, u->move + (size_t) i * u->classes,
+				   u->logits + (size_t) i * u->classes);
 	return STATUS_SUCCESS;
 }
 
-/* From the optimum to pull = H d: U'(along) and what is left. */
-static void
-leave_pull(Update *u, float *pull)
+/* W = W0 + S^(1/2) Q / s. */
+static Status
+leave_weights(Update *u, float *weights)
 {
-	const Posterior *posterior = u->base->posterior;
-	size_t		K = u->classes;
-	size_t		r = posterior->rank;
-	size_t		D = u->base->features;
+	float		scale = (float) (1.0 / u->base->scale);
+	Whitening	whitening;
 
+	TRY(whitening_init(u->caller, u->base->posterior, false, &whitening));
+	whiten_weights(&whitening, u->at, u->classes, u->direction);
+	whitening_free(u->caller, &whitening);
 	for (int i = 0; i < u->size; i++)
-		u->spread[i] = u->at[i] / u->deviation[i];
-	memcpy(pull, u->spread + r * K, sizeof(float) * D * K);
-	matrix->gemm_float(true, false, D, K, r, 1.0f, posterior->basis, D, u->spread, K,
-					   1.0f, pull, K);
+		weights[i] = u->base->weights[i] + scale * u->at[i];
+	return STATUS_SUCCESS;
 }
 
 static Status
@@ -504,12 +501,11 @@ update_allocate(Update *u, int n)
 
 	ok = (u->row = allocate_array(caller, n, sizeof(int))) != NULL && ok;
 	ok = (u->target = allocate_array(caller, n, sizeof(int))) != NULL && ok;
-	ok = (u->rows = allocate_array(caller, (size_t) n * u->width, sizeof(float))) != NULL && ok;
+	ok = (u->rows = allocate_array(caller, (size_t) n * u->features, sizeof(float))) != NULL && ok;
 	ok = (u->logits = allocate_array(caller, n * K, sizeof(float))) != NULL && ok;
 	ok = (u->move = allocate_array(caller, n * K, sizeof(float))) != NULL && ok;
 	ok = (u->residual = allocate_array(caller, n * K, sizeof(float))) != NULL && ok;
-	ok = (u->deviation = allocate_array(caller, size, sizeof(float))) != NULL && ok;
-	ok = (u->spread = allocate_array(caller, size, sizeof(float))) != NULL && ok;
+	ok = (u->probability = allocate_array(caller, K, sizeof(float))) != NULL && ok;
 	ok = (u->at = allocate_array(caller, size, sizeof(float))) != NULL && ok;
 	ok = (u->gradient = allocate_array(caller, size, sizeof(float))) != NULL && ok;
 	ok = (u->last = allocate_array(caller, size, sizeof(float))) != NULL && ok;
@@ -531,8 +527,7 @@ update_free(Update *u)
 	release(u->caller, u->logits);
 	release(u->caller, u->move);
 	release(u->caller, u->residual);
-	release(u->caller, u->deviation);
-	release(u->caller, u->spread);
+	release(u->caller, u->probability);
 	release(u->caller, u->at);
 	release(u->caller, u->gradient);
 	release(u->caller, u->last);
@@ -551,14 +546,13 @@ model_update_memory(const Model *base, int n)
 	size_t		D = base->features;
 	size_t		K = base->classes;
 	size_t		r = base->posterior->rank;
-	size_t		width = r + D;
 	size_t		most = n < DESIGN_BLOCK ? n : DESIGN_BLOCK;
 	size_t		stride = base->refine != NULL ? base->refine->stride : 0;
-	size_t		update = n * (2 * sizeof(int) + sizeof(float) * (width + 3 * K)) +
-		sizeof(float) * (6 + 2 * MEMORY) * width * K;
+	size_t		floats = n * (D + 3 * K) + (4 + 2 * MEMORY) * D * K + K +
+		most * (2 * r + 1) + stride + r;
 
-	return revision_memory(D, K) + update + sizeof(float) * (most * D + stride) +
-		revision_working_memory(D, K) + 64;
+	return revision_memory((int) D, (int) K) + n * 2 * sizeof(int) + floats * sizeof(float) +
+		64;
 }
 
 /* The steps of model_update, into a revision that is still its base. */
@@ -570,12 +564,10 @@ update(Update *u, const Model *start, const Rows *rows, const int *label,
 	TRY(select_rows(u, rows, label, before, model));
 	if (u->m == 0)
 		return STATUS_SUCCESS;
-	TRY(enter_all_rows(u, rows));
-	TRY(add_rows_curvature(u, label, before, model->revision->curvature));
+	TRY(enter_rows(u, rows, label, before, model->revision->curvature));
 	TRY(start_from(u, start));
 	TRY(minimise(u));
-	leave_pull(u, model->revision->pull);
-	return STATUS_SUCCESS;
+	return leave_weights(u, model->weights);
 }
 
 /* A revision of base; see update.h. */
@@ -590,19 +582,19 @@ model_update(const Caller *caller, const Model *base, const Model *start,
 	*updated = NULL;
 	if (base->revision != NULL || !model_takes(base, rows) ||
 		(start != NULL && !revision_of(base, start)) ||
-		(size_t) (base->posterior->rank + base->features) * base->classes > INT32_MAX)
+		(size_t) base->features * base->classes > INT32_MAX)
 		return STATUS_BAD_ARGUMENT;
 	TRY(revision_allocate(caller, base, &model));
 	u.caller = caller;
 	u.base = base;
 	u.classes = base->classes;
-	u.width = base->posterior->rank + base->features;
-	u.size = u.width * u.classes;
+	u.features = base->features;
+	u.size = u.features * u.classes;
 	u.newest = MEMORY - 1;
 	status = update(&u, start, rows, label, before, model);
 	update_free(&u);
 	if (status == STATUS_SUCCESS)
-		status = revision_finish(caller, base, model);
+		status = revision_finish(base, model);
 	if (status != STATUS_SUCCESS)
 	{
 		model_free(caller, model);
