@@ -32,6 +32,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/unicode.c \
 	src/learn/acquisition.c \
 	src/learn/choose.c \
+	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/epig.c \
 	src/learn/head.c \

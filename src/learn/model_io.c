@@ -23,10 +23,15 @@
 #define MAX_DIMS (1 << 20)
 #define MAX_ROWS (1 << 30)
 
-/* Writes a model; STATUS_NO_MEMORY where the writer cannot grow. */
+/*
+ * Writes a model; STATUS_NO_MEMORY where the writer cannot grow.  A revision
+ * is none: delta.h stores what it changes.
+ */
 Status
 model_write(const Model *model, Writer *writer)
 {
+	if (model->revision != NULL)
+		return STATUS_BAD_ARGUMENT;
 	write_u32(writer, MODEL_MAGIC);
 	write_u32(writer, MODEL_VERSION);
 	write_u32(writer, model->classes);
