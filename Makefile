@@ -32,6 +32,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/unicode.c \
 	src/learn/acquisition.c \
 	src/learn/choose.c \
+	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/epig.c \
 	src/learn/head.c \
@@ -40,10 +41,12 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/model_io.c \
 	src/learn/nested.c \
 	src/learn/posterior.c \
+	src/learn/revision.c \
 	src/learn/refine.c \
 	src/learn/seeds.c \
 	src/learn/train.c \
 	src/learn/uncertainty.c \
+	src/learn/update.c \
 	src/math/buffer.c \
 	src/math/matrix.c \
 	src/math/random.c

@@ -10,7 +10,6 @@
 
 #include <math.h>
 
-#include "../math/matrix.h"
 #include "../math/random.h"
 #include "design.h"
 #include "epig.h"
@@ -58,9 +57,7 @@ typedef struct Preparation
 	float	   *features;		/* DESIGN_BLOCK x D */
 	float	   *projected;		/* DESIGN_BLOCK x r */
 	float	   *logits;			/* DESIGN_BLOCK x K */
-	float	   *factor;			/* r: what S^(1/2) does along a direction,
-								 * beyond `rest` */
-	float		rest;			/* and what it does to everything */
+	Whitening	whitening;		/* S^(1/2) */
 } Preparation;
 
 static void
@@ -70,20 +67,13 @@ preparation_free(Preparation *p)
 	release(p->caller, p->features);
 	release(p->caller, p->projected);
 	release(p->caller, p->logits);
-	release(p->caller, p->factor);
+	whitening_free(p->caller, &p->whitening);
 }
 
-/*
- * The square root of the shared covariance: one precision for all classes,
- * c a_j + lam/s^2 along direction j, where c = 2 / (K - 1) turns the
- * posterior's shared curvature, (1 - sum p^2) / 2, into the mean of the K - 1
- * eigenvalues of diag(p) - pp' that are not zero.
- */
 static Status
 prepare_start(Preparation *p)
 {
 	const Posterior *posterior = p->model->posterior;
-	double		c = 2.0 / (p->model->classes - 1);
 	size_t		stride = p->model->refine != NULL ? p->model->refine->stride : 0;
 
 	p->refined = allocate_array(p->caller, DESIGN_BLOCK * stride, sizeof(float));
@@ -93,15 +83,10 @@ prepare_start(Preparation *p)
 								  sizeof(float));
 	p->logits = allocate_array(p->caller, (size_t) DESIGN_BLOCK * p->model->classes,
 							   sizeof(float));
-	p->factor = allocate_array(p->caller, posterior->rank, sizeof(float));
 	if (p->refined == NULL || p->features == NULL || p->projected == NULL ||
-		p->logits == NULL || p->factor == NULL)
+		p->logits == NULL)
 		return STATUS_NO_MEMORY;
-	p->rest = (float) (1.0 / sqrt(c * posterior->shared_rest + posterior->prior_precision));
-	for (int j = 0; j < posterior->rank; j++)
-		p->factor[j] = (float) (1.0 / sqrt(c * posterior->shared[j] +
-										   posterior->prior_precision)) - p->rest;
-	return STATUS_SUCCESS;
+	return whitening_init(p->caller, posterior, false, &p->whitening);
 }
 
 /* h = p (1 - p) of count rows whose logits are in p->logits. */
@@ -124,10 +109,8 @@ spread_of(Preparation *p, int count, float *spread)
 static Status
 prepare(Preparation *p, const Rows *rows, Prepared *prepared)
 {
-	const Posterior *posterior = p->model->posterior;
 	size_t		D = p->model->features;
 	size_t		K = p->model->classes;
-	int			r = posterior->rank;
 
 	prepared->whitened = allocate_array(p->caller, rows->n * D, sizeof(double));
 	prepared->spread = allocate_array(p->caller, rows->n * K, sizeof(float));
@@ -142,13 +125,7 @@ prepare(Preparation *p, const Rows *rows, Prepared *prepared)
 		model_features_of(p->model, rows, first, count, p->refined, p->features);
 		model_logits_of(p->model, p->features, count, p->logits);
 		spread_of(p, count, prepared->spread + first * K);
-		matrix->gemm_float(false, true, count, r, D, 1.0f, p->features, D,
-						   posterior->basis, D, 0.0f, p->projected, r);
-		for (int i = 0; i < count; i++)
-			for (int j = 0; j < r; j++)
-				p->projected[(size_t) i * r + j] *= p->factor[j];
-		matrix->gemm_float(false, false, count, D, r, 1.0f, p->projected, r,
-						   posterior->basis, D, p->rest, p->features, D);
+		whiten_rows(&p->whitening, p->features, count, p->projected);
 		for (size_t i = 0; i < count * D; i++)
 		{
 			if (!isfinite(p->features[i]))

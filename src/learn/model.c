@@ -69,8 +69,9 @@ model_allocate(const Caller *caller, int classes, int dims, int refined)
 	model->dims = dims;
 	model->features = dims + refined + 1;
 	model->weights = allocate_array(caller, (size_t) model->features * classes, sizeof(float));
+	model->count = allocate_array(caller, classes, sizeof(int));
 	model->log_prior = allocate_array(caller, classes, sizeof(float));
-	if (model->weights == NULL || model->log_prior == NULL ||
+	if (model->weights == NULL || model->count == NULL || model->log_prior == NULL ||
 		draws_init(caller, classes, &model->draws) != STATUS_SUCCESS)
 	{
 		model_free(caller, model);
@@ -86,11 +87,37 @@ model_free(const Caller *caller, Model *model)
 	if (model == NULL)
 		return;
 	release(caller, model->weights);
+	release(caller, model->count);
 	release(caller, model->log_prior);
+	if (model->revision != NULL)
+	{
+		release(caller, model->revision->curvature);
+		release(caller, model->revision);
+		/* the base's, as the header says */
+		model->refine = NULL;
+		model->draws.normal = NULL;
+		if (model->posterior != NULL)
+			model->posterior->basis = NULL;
+	}
 	refine_free(caller, model->refine);
 	posterior_free(caller, model->posterior);
 	draws_free(caller, &model->draws);
 	release(caller, model);
+}
+
+/*
+ * A class that has lost all its labels to corrections counts as half a row:
+ * it is still there to be told apart.
+ */
+void
+model_count_shares(Model *model)
+{
+	double		total = 0.0;
+
+	for (int k = 0; k < model->classes; k++)
+		total += fmax(model->count[k], 0.5);
+	for (int k = 0; k < model->classes; k++)
+		model->log_prior[k] = (float) log(fmax(model->count[k], 0.5) / total);
 }
 
 /* Do the rows have the dense and sparse parts that the model was trained on? */

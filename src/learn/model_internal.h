@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * model_internal.h
- *	  What a model is made of: for train.c, model.c, model_io.c and the
- *	  acquisition functions; everyone else uses model.h.
+ *	  What a model is made of: for train.c, model.c, model_io.c, the fast
+ *	  update and the acquisition functions; everyone else uses model.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,13 @@
 #include "refine.h"
 #include "uncertainty.h"
 
+/* What makes a model a revision of another, its base; see revision.h. */
+typedef struct Revision
+{
+	float	   *curvature;		/* (r + 1) x K: added along each direction of
+								 * the posterior, and along any other */
+} Revision;
+
 struct Model
 {
 	int			classes;		/* K */
@@ -22,14 +29,21 @@ struct Model
 	double		prior_precision;	/* lam */
 	double		scale;			/* s; probabilities are softmax(s x W) */
 	float	   *weights;		/* D x K */
+	int		   *count;			/* K: labels of each class */
 	float	   *log_prior;		/* K: log share of each class in the labels */
 	Refine	   *refine;			/* NULL: dense features only */
 	Posterior  *posterior;
 	Draws		draws;
+	Revision   *revision;		/* NULL: no revision, but the result of a
+								 * training; else refine, the posterior's basis
+								 * and the draws are the base's */
 };
 
 /* A model of these sizes with its arrays, still without its parts. */
 extern Model *model_allocate(const Caller *caller, int classes, int dims, int refined);
+
+/* log_prior, from count. */
+extern void model_count_shares(Model *model);
 
 /* Do these rows suit the model? */
 extern bool model_takes(const Model *model, const Rows *rows);

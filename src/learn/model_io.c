@@ -21,11 +21,17 @@
 /* Larger is damage, and would overflow products of sizes. */
 #define MAX_CLASSES (1 << 20)
 #define MAX_DIMS (1 << 20)
+#define MAX_ROWS (1 << 30)
 
-/* Writes a model; STATUS_NO_MEMORY where the writer cannot grow. */
+/*
+ * Writes a model; STATUS_NO_MEMORY where the writer cannot grow.  A revision
+ * is none: delta.h stores what it changes.
+ */
 Status
 model_write(const Model *model, Writer *writer)
 {
+	if (model->revision != NULL)
+		return STATUS_BAD_ARGUMENT;
 	write_u32(writer, MODEL_MAGIC);
 	write_u32(writer, MODEL_VERSION);
 	write_u32(writer, model->classes);
@@ -34,7 +40,8 @@ model_write(const Model *model, Writer *writer)
 	write_double(writer, model->prior_precision);
 	write_double(writer, model->scale);
 	write_floats(writer, model->weights, (size_t) model->features * model->classes);
-	write_floats(writer, model->log_prior, model->classes);
+	for (int k = 0; k < model->classes; k++)
+		write_u32(writer, model->count[k]);
 	posterior_write(model->posterior, writer);
 	if (model->refine != NULL)
 		refine_write(model->refine, writer);
@@ -65,7 +72,16 @@ static Status
 read_parts(const Caller *caller, Reader *reader, bool refined, Model *model)
 {
 	TRY(read_into(caller, reader, (size_t) model->features * model->classes, model->weights));
-	TRY(read_into(caller, reader, model->classes, model->log_prior));
+	for (int k = 0; k < model->classes; k++)
+	{
+		uint32_t	count = read_u32(reader);
+
+		/* read_u32 gives 0 beyond the end */
+		if (count < 1 || count > MAX_ROWS)
+			return STATUS_CORRUPT;
+		model->count[k] = (int) count;
+	}
+	model_count_shares(model);
 	TRY(posterior_read(caller, reader, model->features, model->classes, &model->posterior));
 	if (refined)
 		TRY(refine_read(caller, reader, model->classes, &model->refine));

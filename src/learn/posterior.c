@@ -393,6 +393,69 @@ posterior_variance(const Posterior *posterior, const float *rows, int count,
 					   1.0f, variance, K);
 }
 
+/* The square root of the shared covariance, or its inverse; see posterior.h. */
+Status
+whitening_init(const Caller *caller, const Posterior *posterior, bool inverse,
+			   Whitening *whitening)
+{
+	double		c = 2.0 / (posterior->classes - 1);
+	double		power = inverse ? 0.5 : -0.5;
+
+	whitening->posterior = posterior;
+	whitening->factor = allocate_array(caller, posterior->rank, sizeof(float));
+	if (whitening->factor == NULL)
+		return STATUS_NO_MEMORY;
+	whitening->rest = (float) pow(c * posterior->shared_rest + posterior->prior_precision,
+								  power);
+	for (int j = 0; j < posterior->rank; j++)
+		whitening->factor[j] = (float) pow(c * posterior->shared[j] +
+										   posterior->prior_precision, power) -
+			whitening->rest;
+	return STATUS_SUCCESS;
+}
+
+/* Gives it back. */
+void
+whitening_free(const Caller *caller, Whitening *whitening)
+{
+	release(caller, whitening->factor);
+	whitening->factor = NULL;
+}
+
+/* rest x + U'(factor o U x), for each row x. */
+void
+whiten_rows(const Whitening *whitening, float *rows, int count, float *scratch)
+{
+	const Posterior *posterior = whitening->posterior;
+	int			D = posterior->features;
+	int			r = posterior->rank;
+
+	matrix->gemm_float(false, true, count, r, D, 1.0f, rows, D, posterior->basis, D,
+					   0.0f, scratch, r);
+	for (int i = 0; i < count; i++)
+		for (int j = 0; j < r; j++)
+			scratch[(size_t) i * r + j] *= whitening->factor[j];
+	matrix->gemm_float(false, false, count, D, r, 1.0f, scratch, r, posterior->basis, D,
+					   whitening->rest, rows, D);
+}
+
+/* The same for each column. */
+void
+whiten_weights(const Whitening *whitening, float *weights, int columns, float *scratch)
+{
+	const Posterior *posterior = whitening->posterior;
+	int			D = posterior->features;
+	int			r = posterior->rank;
+
+	matrix->gemm_float(false, false, r, columns, D, 1.0f, posterior->basis, D,
+					   weights, columns, 0.0f, scratch, columns);
+	for (int j = 0; j < r; j++)
+		for (int k = 0; k < columns; k++)
+			scratch[(size_t) j * columns + k] *= whitening->factor[j];
+	matrix->gemm_float(true, false, D, columns, r, 1.0f, posterior->basis, D,
+					   scratch, columns, whitening->rest, weights, columns);
+}
+
 /* Writes it; the sizes are the model's, but for the rank. */
 void
 posterior_write(const Posterior *posterior, Writer *writer)
@@ -434,13 +497,15 @@ static Status
 read_posterior(const Caller *caller, Reader *reader, Posterior *posterior)
 {
 	const float most = 1e30f;
+	const float least = 1e-30f;
 	size_t		r = posterior->rank;
 	float	   *last = NULL;
 	Status		status;
 
 	TRY(read_array(caller, reader, r * posterior->features, -2.0f, 2.0f, &posterior->basis));
-	TRY(read_array(caller, reader, r * posterior->classes, 0.0f, most, &posterior->variance));
-	TRY(read_array(caller, reader, posterior->classes, 0.0f, most, &posterior->rest));
+	/* what is divided by is not zero */
+	TRY(read_array(caller, reader, r * posterior->classes, least, most, &posterior->variance));
+	TRY(read_array(caller, reader, posterior->classes, least, most, &posterior->rest));
 	TRY(read_array(caller, reader, r, 0.0f, most, &posterior->shared));
 	status = read_array(caller, reader, 1, 0.0f, most, &last);
 	if (status == STATUS_SUCCESS)

@@ -47,6 +47,31 @@ extern size_t posterior_scratch(const Posterior *posterior, int rows);
 extern void posterior_variance(const Posterior *posterior, const float *rows, int count,
 							   float *scratch, float *variance);
 
+/*
+ * One covariance S for all classes, where telling them apart does not pay:
+ * with precision c a_j + lam/s^2 along direction j, where c = 2 / (K - 1)
+ * turns the shared curvature, (1 - sum p^2) / 2, into the mean of the K - 1
+ * eigenvalues of diag(p) - pp' that are not zero.  A Whitening is its square
+ * root, or the inverse of that.
+ */
+typedef struct Whitening
+{
+	const Posterior *posterior;
+	float	   *factor;			/* r: what it does along a direction, beyond rest */
+	float		rest;			/* and what it does to everything */
+} Whitening;
+
+extern Status whitening_init(const Caller *caller, const Posterior *posterior, bool inverse,
+							 Whitening *whitening);
+extern void whitening_free(const Caller *caller, Whitening *whitening);
+
+/* Of rows (count x D), in place; scratch: count x r. */
+extern void whiten_rows(const Whitening *whitening, float *rows, int count, float *scratch);
+
+/* Of weights (D x columns), in place; scratch: r x columns. */
+extern void whiten_weights(const Whitening *whitening, float *weights, int columns,
+						   float *scratch);
+
 /* Bytes that posterior_build holds at most, its result included. */
 extern size_t posterior_memory(int n, int features, int classes);
 

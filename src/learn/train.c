@@ -116,7 +116,7 @@ model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
 	size_t		kept = (size_t) n * (sizeof(int) + columns * sizeof(float));
 	size_t		later = cross_fit_memory(n, D, classes, folds);
 	size_t		last = size * sizeof(double) + (size_t) n * classes * sizeof(float);
-	size_t		model = sizeof(Model) + (size + classes) * sizeof(float) +
+	size_t		model = sizeof(Model) + (size + 2 * (size_t) classes) * sizeof(float) +
 		DRAWN_CLASSES * DRAWS / 2 * sizeof(float) + posterior_memory(n, D, classes);
 
 	if (refine)
@@ -376,9 +376,8 @@ assemble(Trainer *trainer, Model **result)
 	for (size_t i = 0; i < (size_t) design->features * K; i++)
 		model->weights[i] = (float) trainer->weights[i];
 	for (int i = 0; i < design->n; i++)
-		model->log_prior[design->label[i]] += 1.0f;
-	for (int k = 0; k < K; k++)
-		model->log_prior[k] = logf(model->log_prior[k] / design->n);
+		model->count[design->label[i]]++;
+	model_count_shares(model);
 	status = posterior_build(caller, design, trainer->probability,
 							 choice->prior_precision / (choice->scale * choice->scale),
 							 trainer->options->seed, &model->posterior);
