@@ -135,6 +135,7 @@ CREATE TABLE hl_work
 	tried_labels  integer,                    -- labelled items at the last training
 	train_at      timestamptz,                -- when a training is due; NULL: not planned
 	failures      integer NOT NULL DEFAULT 0, -- since the last success
+	failed        text,                       -- what: kind of run
 	retry_at      timestamptz,                -- nothing is done before
 	last_error    text,
 	last_error_at timestamptz
@@ -208,7 +209,6 @@ CREATE TABLE hl_model
 	prior_precision double precision NOT NULL,
 	scale         double precision NOT NULL,  -- of the calibration
 	refined       boolean NOT NULL,
-	last_revision integer NOT NULL DEFAULT 0, -- highest number given out
 	stored        boolean NOT NULL DEFAULT true,  -- false: pruned, only its figures are left
 	reason        text NOT NULL DEFAULT 'hl_train',
 	accuracy      double precision,

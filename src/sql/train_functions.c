@@ -43,7 +43,9 @@ hl_train(PG_FUNCTION_ARGS)
 	train_compare(training);
 	if (training->deploy)
 	{
-		while (train_rank(training, INT_MAX))
+		PoolScan   *scan = train_rank_begin(training);
+
+		while (pool_scan_some(scan, INT_MAX))
 			;
 		train_rank_end(training);
 	}

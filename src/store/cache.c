@@ -8,6 +8,9 @@
  * invalidated, on a standby as little as under REPEATABLE READ.  Which entry
  * a statement uses, it reads from hl_serving under its own snapshot.
  *
+ * A revision of a model is an entry of its own, made from the model as it was
+ * trained, from which it borrows most, and the small differences since.
+ *
  * Entries in use are pinned by a memory context of their user; the rest is
  * dropped, least recently used first, when humanloop.cache_size is exceeded.
  *
@@ -20,6 +23,7 @@
 #include "utils/memutils.h"
 
 #include "humanloop.h"
+#include "learn/delta.h"
 #include "store/cache.h"
 #include "store/caller.h"
 #include "store/parts.h"
@@ -41,14 +45,16 @@ typedef struct CacheEntry
 	MemoryContext context;		/* everything below, and this */
 	Encoder    *encoder;
 	Model	   *model;
-	char	  **classes;
+	int32		revision;		/* of a model */
+	struct CacheEntry *base;	/* of a revision: pinned, it borrows from it */
+	char	  **classes;		/* the base's */
 	int			nclasses;
 } CacheEntry;
 
 static dlist_head entries = DLIST_STATIC_INIT(entries);
 
 static CacheEntry *
-find_entry(EntryKind kind, int64 id)
+find_entry(EntryKind kind, int64 id, int32 revision)
 {
 	Oid			extension = extension_oid();
 	dlist_iter	iter;
@@ -57,13 +63,41 @@ find_entry(EntryKind kind, int64 id)
 	{
 		CacheEntry *entry = dlist_container(CacheEntry, node, iter.cur);
 
-		if (entry->kind == kind && entry->id == id && entry->extension == extension)
+		if (entry->kind == kind && entry->id == id && entry->revision == revision &&
+			entry->extension == extension)
 		{
 			dlist_move_head(&entries, &entry->node);
 			return entry;
 		}
 	}
 	return NULL;
+}
+
+static void
+drop_entry(CacheEntry *entry)
+{
+	if (entry->base != NULL)
+		entry->base->pins--;
+	dlist_delete(&entry->node);
+	MemoryContextDelete(entry->context);
+}
+
+/*
+ * Other revisions of the model that nobody uses: new ones come with every
+ * answer, and nearly nobody goes back.
+ */
+static void
+drop_revisions(const CacheEntry *now)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &entries)
+	{
+		CacheEntry *entry = dlist_container(CacheEntry, node, iter.cur);
+
+		if (entry->base == now->base && entry != now && entry->pins == 0)
+			drop_entry(entry);
+	}
 }
 
 /* Drops what nobody uses, oldest first, until the rest fits. */
@@ -79,10 +113,7 @@ trim(void)
 
 		total += MemoryContextMemAllocated(entry->context, true);
 		if (total / 1024 > (Size) setting_cache_size && entry->pins == 0)
-		{
-			dlist_delete(&entry->node);
-			MemoryContextDelete(entry->context);
-		}
+			drop_entry(entry);
 	}
 }
 
@@ -144,10 +175,109 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 	return entry;
 }
 
+static void
+missing_revision(int32 model, int32 revision)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("revision %d of model %d is not stored", revision, model),
+			 errhint("Train again with hl_train().")));
+}
+
+/* The latest before a revision that is loaded; the base itself, if none. */
+static CacheEntry *
+newest_revision(CacheEntry *base, int32 revision)
+{
+	CacheEntry *newest = base;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &entries)
+	{
+		CacheEntry *entry = dlist_container(CacheEntry, node, iter.cur);
+
+		if (entry->base == base && entry->revision < revision &&
+			entry->revision > newest->revision)
+			newest = entry;
+	}
+	return newest;
+}
+
+/*
+ * A revision is stored as what changes against its parent, an earlier one.
+ * Finds the way back to what is there already, at the latest the base, then
+ * applies one difference after another.  As the extension.
+ */
+static CacheEntry *
+load_revision(CacheEntry *base, bool read_only, int32 project_id, int32 model, int32 revision)
+{
+	static Statement chain = {
+		"WITH RECURSIVE way (revision, parent, data) AS ("
+		"SELECT r.revision, r.parent, r.data FROM @hl_revision r "
+		"WHERE r.project_id = $1 AND r.model = $2 AND r.revision = $3 UNION ALL "
+		"SELECT r.revision, r.parent, r.data FROM way w JOIN @hl_revision r ON r.project_id = $1 "
+		"AND r.model = $2 AND r.revision = w.parent AND w.parent < w.revision AND w.parent <> $4) "
+		"SELECT revision, parent, data FROM way ORDER BY revision",
+		4, {INT4OID, INT4OID, INT4OID, INT4OID}, NULL, 0
+	};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop revision",
+												  ALLOCSET_DEFAULT_SIZES);
+	CacheEntry *entry = MemoryContextAllocZero(context, sizeof(CacheEntry));
+	Caller	   *caller = MemoryContextAlloc(context, sizeof(Caller));
+	CacheEntry *newest = newest_revision(base, revision);
+	int32		have = newest->revision;
+	const Model *from = newest->model;
+	Datum		values[4] = {
+		Int32GetDatum(project_id), Int32GetDatum(model), Int32GetDatum(revision), Int32GetDatum(have)
+	};
+	bool		isnull;
+
+	*caller = caller_in(context);
+	statement_run(&chain, values, NULL, read_only);
+	if (SPI_processed == 0)
+		missing_revision(model, revision);
+	/* it may lead past what we have: not all revisions stand on one another */
+	if (result_int(0, 2) != have)
+	{
+		have = 0;
+		from = base->model;
+	}
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext before = MemoryContextSwitchTo(context);
+		Reader		reader;
+		Model	   *next;
+
+		if (result_int(i, 2) != have)
+			missing_revision(model, revision);
+		bytes_unseal(result_datum(i, 3, &isnull), &reader);
+		status_check(model_delta_read(caller, base->model, from, &reader, &next),
+					 "read a revision of the model");
+		if (i > 0)
+			model_free(caller, (Model *) from);
+		from = next;
+		have = result_int(i, 1);
+		MemoryContextSwitchTo(before);
+	}
+	entry->kind = ENTRY_MODEL;
+	entry->extension = base->extension;
+	entry->id = base->id;
+	entry->revision = revision;
+	entry->context = context;
+	entry->model = (Model *) from;
+	entry->base = base;
+	entry->classes = base->classes;
+	entry->nclasses = base->nclasses;
+	MemoryContextSetParent(context, TopMemoryContext);
+	base->pins++;
+	dlist_push_head(&entries, &entry->node);
+	drop_revisions(entry);
+	return entry;
+}
+
 const Encoder *
 encoder_open(int64 encoder_id, bool read_only, MemoryContext pin_context)
 {
-	CacheEntry *entry = find_entry(ENTRY_ENCODER, encoder_id);
+	CacheEntry *entry = find_entry(ENTRY_ENCODER, encoder_id, 0);
 
 	if (entry == NULL)
 	{
@@ -172,6 +302,7 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
+	CacheEntry *base;
 	CacheEntry *entry;
 	Acting		acting;
 	bool		isnull;
@@ -188,12 +319,17 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	serving->revision = result_int(0, 2);
 	serving->model_id = result_bigint(0, 3);
 	serving->encoder_id = result_bigint(0, 4);
-	entry = find_entry(ENTRY_MODEL, serving->model_id);
+	base = find_entry(ENTRY_MODEL, serving->model_id, 0);
+	if (base == NULL)
+		base = load_entry(ENTRY_MODEL, serving->model_id, read_only, project->id, serving->model,
+						  result_datum(0, 5, &isnull));
+	pin(base, pin_context);
+	entry = find_entry(ENTRY_MODEL, serving->model_id, serving->revision);
 	if (entry == NULL)
-		entry = load_entry(ENTRY_MODEL, serving->model_id, read_only, project->id, serving->model,
-						   result_datum(0, 5, &isnull));
+		entry = load_revision(base, read_only, project->id, serving->model, serving->revision);
 	act_as_before(&acting);
 	pin(entry, pin_context);
+	serving->base = base->model;
 	serving->classifier = entry->model;
 	serving->classes = entry->classes;
 	serving->nclasses = entry->nclasses;

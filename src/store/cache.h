@@ -18,7 +18,8 @@ typedef struct Serving
 	int64		model_id;
 	int64		encoder_id;
 	const Encoder *encoder;
-	const Model *classifier;
+	const Model *base;			/* as its training left it: revision 0 */
+	const Model *classifier;	/* the revision */
 	char	  **classes;
 	int			nclasses;
 } Serving;

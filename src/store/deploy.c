@@ -105,3 +105,21 @@ models_prune(const Project *project)
 
 	statement_run_as_extension(&prune, values, NULL, false);
 }
+
+void
+models_last(int32 project_id, int *labels, double *seconds)
+{
+	static Statement select = {
+		"SELECT labels, seconds FROM @hl_model WHERE project_id = $1 ORDER BY model DESC LIMIT 1",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project_id)};
+
+	*labels = 0;
+	*seconds = 0;
+	statement_run_as_extension(&select, values, NULL, false);
+	if (SPI_processed == 0)
+		return;
+	*labels = result_int(0, 1);
+	*seconds = result_double(0, 2);
+}

@@ -30,4 +30,7 @@ extern void deploy_again(const Project *project, int32 model, const char *who);
  */
 extern void models_prune(const Project *project);
 
+/* Labels and seconds of the last training; 0 where there was none. */
+extern void models_last(int32 project_id, int *labels, double *seconds);
+
 #endif							/* HUMANLOOP_DEPLOY_H */

@@ -330,6 +330,25 @@ rows_add_encoding(RowsBuilder *builder, const Encoding *encoding)
 	append_row(builder, encoding->dense, encoding);
 }
 
+void
+rows_drop_last(RowsBuilder *builder)
+{
+	builder->terms = builder->start[--builder->n];
+}
+
+bool
+rows_blank(const RowsBuilder *builder, int row)
+{
+	int			dims = encoder_dims(builder->encoder);
+
+	for (int i = 0; i < dims; i++)
+	{
+		if (builder->dense[(size_t) row * dims + i] != 0)
+			return false;
+	}
+	return true;
+}
+
 const Rows *
 rows_finish(RowsBuilder *builder)
 {

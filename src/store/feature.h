@@ -76,7 +76,11 @@ extern void rows_reset(RowsBuilder *builder);
 extern void rows_add(RowsBuilder *builder, const float *dense,
 					 const unsigned char *terms, size_t length);
 extern void rows_add_encoding(RowsBuilder *builder, const Encoding *encoding);
+extern void rows_drop_last(RowsBuilder *builder);
 extern const Rows *rows_finish(RowsBuilder *builder);
+
+/* Does the row say nothing (no known n-gram, a vector of zeros)? */
+extern bool rows_blank(const RowsBuilder *builder, int row);
 extern size_t rows_bytes(const RowsBuilder *builder);
 
 /* Rows on their way into new blocks. */

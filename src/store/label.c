@@ -383,3 +383,22 @@ consensus_read(const Project *project, Consensus *consensus)
 	}
 	pfree(labels);
 }
+
+char **
+consensus_of_items(const Project *project, char **items, int n)
+{
+	static Statement select = {
+		"SELECT (SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = u.item "
+		"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, "
+		"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1) "
+		"FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
+	char	  **labels = palloc_array_checked(char *, n);
+
+	statement_run_as_extension(&select, values, NULL, false);
+	for (int i = 0; i < n; i++)
+		labels[i] = result_string(i, 1);
+	return labels;
+}

@@ -58,4 +58,7 @@ typedef struct Consensus
 /* Majority of the current answers, the latest as tie-break. */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
+/* The same of these items: label of each, NULL where it has none. */
+extern char **consensus_of_items(const Project *project, char **items, int n);
+
 #endif							/* HUMANLOOP_LABEL_H */

@@ -24,7 +24,7 @@ typedef struct Learner Learner;
 extern Learner *learner_read(const Project *project, const Changes *changes);
 
 /* Rows that are encoded now and were not before: maybe worth asking. */
-extern void learner_add_rows(Learner *learner, const TakenRows *taken);
+extern void learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added);
 
 /*
  * Updates the model and puts the head of the queue in order.  Needs no
@@ -36,7 +36,12 @@ extern void learner_compute(Learner *learner);
  * Stores revision and head.  The project's lock is held.  False: somebody has
  * changed what it was computed from; nothing is stored, start over.
  */
-extern bool learner_write(Learner *learner);
+extern bool learner_write(Learner *learner, const Project *project);
+
+/* Did that change queue or model?  And which serve now. */
+extern bool learner_stored(const Learner *learner);
+extern int32 learner_model(const Learner *learner);
+extern int32 learner_revision(const Learner *learner);
 
 /* Of the labels it has read. */
 typedef struct LabelCounts
@@ -44,6 +49,7 @@ typedef struct LabelCounts
 	int			labelled;		/* items */
 	int			classes;
 	int			least;			/* items of the rarest class */
+	int			behind;			/* whose label the model was not trained with */
 	bool		new_class;		/* one with two labels that the model lacks */
 } LabelCounts;
 

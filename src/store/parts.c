@@ -63,6 +63,17 @@ make_part(const unsigned char *head, const unsigned char *bytes, size_t from, si
 	return part;
 }
 
+static void
+make_head(const Writer *writer, unsigned char *head)
+{
+	if (writer->failed)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	put_u32(head, PARTS_MAGIC);
+	put_u32(head + 4, (uint32) writer->length);
+	put_u32(head + 8, (uint32) ((uint64) writer->length >> 32));
+	put_u32(head + 12, checksum(writer->bytes, writer->length));
+}
+
 /* values: the owner's key, then part and data in the last two places */
 static void
 write_parts(Statement *statement, Datum *values, const Writer *writer)
@@ -71,12 +82,7 @@ write_parts(Statement *statement, Datum *values, const Writer *writer)
 	int32		part = 0;
 	size_t		from = 0;
 
-	if (writer->failed)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	put_u32(head, PARTS_MAGIC);
-	put_u32(head + 4, (uint32) writer->length);
-	put_u32(head + 8, (uint32) ((uint64) writer->length >> 32));
-	put_u32(head + 12, checksum(writer->bytes, writer->length));
+	make_head(writer, head);
 	do
 	{
 		size_t		length = Min(PART_BYTES, writer->length - from);
@@ -162,6 +168,31 @@ read_parts(Statement *statement, const Datum *values, bool read_only, Reader *re
 	if (have != length || checksum(bytes, length) != crc)
 		corrupt("wrong checksum");
 	reader_init(reader, bytes, length);
+}
+
+Datum
+bytes_seal(const Writer *writer)
+{
+	unsigned char head[HEAD_BYTES];
+
+	make_head(writer, head);
+	return PointerGetDatum(make_part(head, writer->bytes, 0, writer->length));
+}
+
+void
+bytes_unseal(Datum value, Reader *reader)
+{
+	bytea	   *sealed = DatumGetByteaP(value);
+	const unsigned char *data = (const unsigned char *) VARDATA(sealed);
+	size_t		size = VARSIZE(sealed) - VARHDRSZ;
+
+	if (size < HEAD_BYTES || get_u32(data) != PARTS_MAGIC)
+		corrupt("unknown head");
+	if ((get_u32(data + 4) | (uint64) get_u32(data + 8) << 32) != size - HEAD_BYTES)
+		corrupt("wrong length");
+	if (checksum(data + HEAD_BYTES, size - HEAD_BYTES) != get_u32(data + 12))
+		corrupt("wrong checksum");
+	reader_init(reader, data + HEAD_BYTES, size - HEAD_BYTES);
 }
 
 void

@@ -21,4 +21,12 @@ extern void model_parts_write(int32 project_id, int32 model, const Writer *write
 extern void encoder_parts_read(int64 encoder_id, bool read_only, Reader *reader);
 extern void model_parts_read(int32 project_id, int32 model, bool read_only, Reader *reader);
 
+/*
+ * Short ones (revisions) in one value: a bytea with head and checksum, and the
+ * bytes of such a value, palloc'd in the current context; an error where it
+ * is damaged.
+ */
+extern Datum bytes_seal(const Writer *writer);
+extern void bytes_unseal(Datum value, Reader *reader);
+
 #endif							/* HUMANLOOP_PARTS_H */

@@ -316,17 +316,9 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 }
 
 static void
-ranking_add(Ranking *ranking, const KeptRow *row, float score, char **classes, const char *reason)
+ranking_add(Ranking *ranking, const KeptRow *row, float value, char **classes, const char *reason)
 {
-	int			i = ranking->n++;
-
-	ranking->items[i] = row->item;
-	ranking->score[i] = score;
-	ranking->epistemic[i] = row->score.epistemic;
-	ranking->aleatoric[i] = row->score.aleatoric;
-	ranking->label[i] = classes[row->score.label];
-	ranking->confidence[i] = row->score.confidence;
-	ranking->reason[i] = reason;
+	ranking_add_scored(ranking, row->item, value, &row->score, classes[row->score.label], reason);
 }
 
 /*

@@ -49,6 +49,21 @@ ranking_add_item(Ranking *ranking, char *item, const char *reason)
 	ranking->reason[i] = reason;
 }
 
+void
+ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score, char *label,
+				   const char *reason)
+{
+	int			i = ranking->n++;
+
+	ranking->items[i] = item;
+	ranking->score[i] = value;
+	ranking->epistemic[i] = score->epistemic;
+	ranking->aleatoric[i] = score->aleatoric;
+	ranking->label[i] = label;
+	ranking->confidence[i] = score->confidence;
+	ranking->reason[i] = reason;
+}
+
 /* real[]; NaN becomes NULL */
 static Datum
 real_array(const float *numbers, int n)
@@ -115,6 +130,19 @@ compare_leases(const Project *project, RankedItem *ranked, int n)
 										   TYPALIGN_SHORT));
 }
 
+static void
+leases_add(const Project *project, char **items, int n)
+{
+	static Statement add = {
+		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM unnest($2) i "
+		"ON CONFLICT DO NOTHING",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
+
+	statement_run(&add, values, NULL, false);
+}
+
 /*
  * A lease row for every ranked item, and none for what has left the ranking.
  * Rows that are there are not touched, so nobody is waited for.
@@ -128,11 +156,6 @@ leases_follow(const Project *project, const Ranking *ranking)
 		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
 		"FOR UPDATE SKIP LOCKED))",
 		2, {TIDARRAYOID, INT4OID}, NULL, 0
-	};
-	static Statement add = {
-		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM unnest($2) i "
-		"ON CONFLICT DO NOTHING",
-		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n);
 	char	  **missing = palloc_array_checked(char *, ranking->n);
@@ -154,9 +177,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 		if (!ranked[i].leasable)
 			missing[n++] = ranked[i].item;
 	}
-	values[0] = Int32GetDatum(project->id);
-	values[1] = text_array(missing, n);
-	statement_run(&add, values, NULL, false);
+	leases_add(project, missing, n);
 }
 
 static const char *const part_names[] = {"head", "rest", "targets"};
@@ -217,6 +238,18 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
 	leases_follow(project, ranking);
+	act_as_before(&acting);
+}
+
+void
+ranking_write_head(const Project *project, const Ranking *head, char **fresh, int nfresh)
+{
+	Acting		acting;
+
+	act_as_extension(&acting);
+	write_part(project, RANKING_HEAD_PART, head);
+	if (nfresh > 0)
+		leases_add(project, fresh, nfresh);
 	act_as_before(&acting);
 }
 

@@ -32,6 +32,10 @@ extern void ranking_init(Ranking *ranking, int capacity);
 /* Appends an item without scores. */
 extern void ranking_add_item(Ranking *ranking, char *item, const char *reason);
 
+/* The same with what the model says of it; value is its worth. */
+extern void ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score,
+							   char *label, const char *reason);
+
 /* The head of a ranking is stored apart, as it is what changes all the time. */
 #define RANKING_HEAD 128
 
@@ -48,6 +52,13 @@ typedef enum RankingPart
  */
 extern void ranking_write(const Project *project, const Ranking *ranking,
 						  const Ranking *targets);
+
+/*
+ * Replaces its head only.  Items that have not been in the ranking before are
+ * fresh: they have no lease row yet.
+ */
+extern void ranking_write_head(const Project *project, const Ranking *head,
+							   char **fresh, int nfresh);
 
 /* An item handed to somebody. */
 typedef struct Lease

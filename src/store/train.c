@@ -288,13 +288,12 @@ train_compare(Training *training)
 	}
 }
 
-bool
-train_rank(Training *training, int blocks)
+PoolScan *
+train_rank_begin(Training *training)
 {
-	if (training->pool == NULL)
-		training->pool = pool_scan_begin(training->project, &training->features, training->model,
-										 training->labelled);
-	return pool_scan_some(training->pool, blocks);
+	training->pool = pool_scan_begin(training->project, &training->features, training->model,
+									 training->labelled);
+	return training->pool;
 }
 
 void

@@ -68,10 +68,10 @@ extern void train_compute(Training *training);
 extern void train_compare(Training *training);
 
 /*
- * Scores so many blocks of the pool; true: there is more.  Not needed for a
- * model that is not deployed.  Each call needs a transaction.
+ * Begins to score the pool with the new model: pool_scan_some does it.  Not
+ * needed for a model that is not deployed.
  */
-extern bool train_rank(Training *training, int blocks);
+extern PoolScan *train_rank_begin(Training *training);
 
 /* Then makes the queue of what it has found; needs no transaction. */
 extern void train_rank_end(Training *training);

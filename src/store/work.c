@@ -46,10 +46,11 @@ void
 work_read(int32 project_id, Work *work)
 {
 	static Statement select = {
-		"SELECT tried_labels, train_at, failures FROM @hl_work WHERE project_id = $1",
+		"SELECT tried_labels, train_at, failures, failed IS NOT DISTINCT FROM 'train' FROM @hl_work WHERE project_id = $1",
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project_id)};
+	bool		isnull;
 
 	memset(work, 0, sizeof(*work));
 	work->train_at = DT_NOEND;
@@ -59,6 +60,8 @@ work_read(int32 project_id, Work *work)
 	work->tried_labels = result_int(0, 1);
 	work->train_at = result_time(0, 2);
 	work->failures = result_int(0, 3);
+	work->training_failed = DatumGetBool(result_datum(0, 4, &isnull));
+	work->known = true;
 }
 
 void
@@ -298,11 +301,14 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 		5, {INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID}, NULL, 0
 	};
 	static Statement record = {
-		"UPDATE @hl_work w SET failures = w.failures + 1, retry_at = pg_catalog.clock_timestamp() + "
-		"pg_catalog.make_interval(secs => $3), last_error = $2, last_error_at = pg_catalog.clock_timestamp() "
-		"FROM (SELECT last_error FROM @hl_work WHERE project_id = $1) o WHERE w.project_id = $1 "
-		"RETURNING o.last_error IS DISTINCT FROM w.last_error OR w.failures = 1",
-		3, {INT4OID, TEXTOID, FLOAT8OID}, NULL, 0
+		"UPDATE @hl_work w SET failures = w.failures + 1, failed = $4, last_error = $2, "
+		"last_error_at = pg_catalog.clock_timestamp(), "
+		"retry_at = CASE WHEN $4 <> 'train' THEN n.next ELSE w.retry_at END, "
+		"train_at = CASE WHEN $4 = 'train' THEN n.next ELSE w.train_at END "
+		"FROM (SELECT last_error, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $3) AS next "
+		"FROM @hl_work WHERE project_id = $1) n WHERE w.project_id = $1 "
+		"RETURNING n.last_error IS DISTINCT FROM w.last_error OR w.failures = 1",
+		4, {INT4OID, TEXTOID, FLOAT8OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[5] = {
 		Int32GetDatum(project_id), CStringGetTextDatum(error->message),
@@ -318,19 +324,20 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 	if (SPI_processed == 0)
 		statement_run_as_extension(&new_run, values, NULL, false);
 	values[2] = Float8GetDatum(retry_after(work.failures + 1));
+	values[3] = CStringGetTextDatum(kind);
 	statement_run_as_extension(&record, values, NULL, false);
 	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));
 }
 
 void
-work_succeeded(int32 project_id)
+work_succeeded(int32 project_id, bool training)
 {
 	static Statement update = {
-		"UPDATE @hl_work SET failures = 0, retry_at = NULL, last_error = NULL, last_error_at = NULL "
-		"WHERE project_id = $1 AND (failures > 0 OR last_error IS NOT NULL)",
-		1, {INT4OID}, NULL, 0
+		"UPDATE @hl_work SET failures = 0, failed = NULL, retry_at = NULL, last_error = NULL, "
+		"last_error_at = NULL WHERE project_id = $1 AND failures > 0 AND (failed <> 'train' OR $2)",
+		2, {INT4OID, BOOLOID}, NULL, 0
 	};
-	Datum		values[1] = {Int32GetDatum(project_id)};
+	Datum		values[2] = {Int32GetDatum(project_id), BoolGetDatum(training)};
 
 	statement_run_as_extension(&update, values, NULL, false);
 }
@@ -340,9 +347,10 @@ runs_bury(void)
 {
 	static Statement bury = {
 		"WITH dead AS (UPDATE @hl_run SET state = 'crashed', finished_at = pg_catalog.clock_timestamp(), "
-		"error = 'the worker ended in the middle of it' WHERE state = 'running' RETURNING project_id) "
-		"UPDATE @hl_work w SET failures = w.failures + 1, last_error = 'the worker ended in the middle of a run', "
-		"last_error_at = pg_catalog.clock_timestamp(), retry_at = pg_catalog.clock_timestamp() + "
+		"error = 'the worker ended in the middle of it' WHERE state = 'running' RETURNING project_id, kind) "
+		"UPDATE @hl_work w SET failures = w.failures + 1, failed = d.kind, "
+		"last_error = 'the worker ended in the middle of a run', "
+		"last_error_at = pg_catalog.clock_timestamp(), train_at = pg_catalog.clock_timestamp() + "
 		"pg_catalog.make_interval(secs => least($1 * (pg_catalog.power(2.0, least(w.failures, 20)) - 1), $2)) "
 		"FROM dead d WHERE w.project_id = d.project_id",
 		2, {FLOAT8OID, FLOAT8OID}, NULL, 0

@@ -21,6 +21,9 @@ typedef struct Work
 	int			tried_labels;	/* labelled items at the last training; 0: none */
 	TimestampTz train_at;		/* DT_NOEND: not planned */
 	int			failures;
+	bool		training_failed;	/* the last time; then train_at is when to try
+									 * again */
+	bool		known;			/* has a row: the worker has seen the project */
 } Work;
 
 extern void work_read(int32 project_id, Work *work);
@@ -67,13 +70,16 @@ extern void run_end(int64 run, const char *state, int32 model);
 
 /*
  * A failure: ends the project's run, if one is open, records the error, and
- * puts the project off, twice as long each time.  True where it is another
- * error than the last one, or the first.
+ * puts the project off, twice as long each time; of a training, only that.
+ * True where it is another error than the last one, or the first.
  */
 extern bool work_failed(int32 project_id, const char *kind, const ErrorData *error);
 
-/* The project works (again). */
-extern void work_succeeded(int32 project_id);
+/*
+ * The project works (again).  Learning labels does not make up for a training
+ * that has failed.
+ */
+extern void work_succeeded(int32 project_id, bool training);
 
 /*
  * Runs that nobody can be running any more, as there is one worker only and

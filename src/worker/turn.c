@@ -27,15 +27,19 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "store/cache.h"
+#include "store/deploy.h"
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/session.h"
 #include "store/train.h"
+#include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
 #include "worker/turn.h"
@@ -59,13 +63,15 @@ typedef struct Turn
 	Changes		changes;
 	ProjectState state;
 	Work		work;
-	TakenRows	taken;
+	NewRows		added;			/* encoded in this turn, by */
+	int64		added_encoder;
+	bool		rescore;		/* the pool has changed by more than that */
 	LabelCounts counts;
 	const char *reason;			/* to train; NULL: no training is due */
 	const char *doing;			/* kind of run, for errors */
 } Turn;
 
-static Training *running = NULL;	/* the training that we are in the middle of */
+static int	computing = 0;		/* long computations that we are in the middle of */
 
 /* ---------------------------------------------------------------------- */
 /* Transactions */
@@ -143,6 +149,9 @@ read_turn(Turn *turn)
 		work_read(turn->project_id, &turn->work);
 		project_need_source(turn->project);
 		project_follow(turn->project);
+		/* never looked at: new, or restored from a dump */
+		if (!turn->work.known)
+			turn->changes.all_rows = turn->changes.any = true;
 	}
 	transaction_commit();
 	return go;
@@ -151,23 +160,95 @@ read_turn(Turn *turn)
 /* ---------------------------------------------------------------------- */
 /* Rows of the source */
 
+#define FEATURES_UNKNOWN (-1)
+
+/* hl_serving.features as we have left it, of each project. */
+typedef struct KnownFeatures
+{
+	int32		project_id;
+	int64		features;
+} KnownFeatures;
+
+static HTAB *known_features = NULL;
+
+static KnownFeatures *
+find_known(int32 project_id)
+{
+	KnownFeatures *known;
+	bool		found;
+
+	if (known_features == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(int32), .entrysize = sizeof(KnownFeatures)};
+
+		known_features = hash_create("humanloop known features", 64, &control,
+									 HASH_ELEM | HASH_BLOBS);
+	}
+	known = hash_search(known_features, &project_id, HASH_ENTER, &found);
+	if (!found)
+		known->features = FEATURES_UNKNOWN;
+	return known;
+}
+
+static int64
+features_known(int32 project_id)
+{
+	return find_known(project_id)->features;
+}
+
+static void
+features_remember(int32 project_id, int64 features)
+{
+	find_known(project_id)->features = features;
+}
+
 static bool
 rows_changed(const Changes *changes)
 {
 	return changes->all_rows || changes->ninserted > 0 || changes->nchanged > 0;
 }
 
-/* Before anything is encoded: keep the seed batch and the labels in step. */
+/*
+ * The whole source, compared with what is stored.  Before anything is encoded
+ * only the seed batch has to be kept in step, and the labels of a source that
+ * has some.
+ */
 static void
-take_rows_unencoded(Turn *turn)
+scan_rows(Turn *turn)
 {
-	const Project *project = turn->project;
 	Refreshed	refreshed;
 
-	if (project->label_attnum != 0)
-		features_refresh(project, false, &refreshed);
+	if (turn->state.encoder_id == 0 && turn->project->label_attnum == 0)
+		seed_refill(turn->project);
 	else
-		seed_refill(project);
+		features_refresh(turn->project, false, &refreshed);
+	turn->rescore = true;
+}
+
+/* False: somebody else is at it. */
+static bool
+take_listed_rows(Turn *turn)
+{
+	const Changes *changes = &turn->changes;
+	int			n = changes->ninserted + changes->nchanged;
+	char	  **items = palloc_array_checked(char *, n);
+	Refreshed	refreshed;
+
+	memcpy(items, changes->inserted, sizeof(char *) * changes->ninserted);
+	memcpy(items + changes->ninserted, changes->changed, sizeof(char *) * changes->nchanged);
+	switch (features_take(turn->project, items, n, changes->nchanged == 0,
+						  features_known(turn->project_id), false, &refreshed, &turn->added))
+	{
+		case TAKEN_BUSY:
+			return false;
+		case TAKEN_NOT:
+			scan_rows(turn);
+			break;
+		case TAKEN:
+			turn->added_encoder = refreshed.encoder_id;
+			break;
+	}
+	return true;
 }
 
 /*
@@ -178,65 +259,95 @@ take_rows_unencoded(Turn *turn)
 static void
 take_rows(Turn *turn)
 {
-	const Project *project = turn->project;
-	Refreshed	refreshed;
+	bool		taken = false;
 
 	turn->doing = "rows";
 	report(turn, "taking up rows of the source");
 	transaction_begin();
-	if (project_try_lock(project))
+	if (project_try_lock(turn->project))
 	{
-		if (turn->state.encoder_id == 0)
-			take_rows_unencoded(turn);
-		else if (turn->changes.all_rows ||
-				 !features_take(project, &turn->changes, &refreshed, &turn->taken))
-			features_refresh(project, false, &refreshed);
+		if (turn->changes.all_rows)
+			scan_rows(turn);
+		taken = turn->changes.all_rows || take_listed_rows(turn);
+	}
+	if (taken)
+	{
 		changes_done(turn->changes.rows_places);
+		/* the label column may have said something new */
+		changes_read(turn->project_id, &turn->changes);
+		state_read(turn->project, &turn->state);
+		/* a scan may have met rows whose INSERT is still listed */
+		features_remember(turn->project_id,
+						  turn->rescore ? FEATURES_UNKNOWN : turn->state.features);
 		turn->done_something = true;
 	}
-	transaction_commit();
-	/* the label column may have said something new */
-	transaction_begin();
-	changes_read(turn->project_id, &turn->changes);
 	transaction_commit();
 }
 
 /* ---------------------------------------------------------------------- */
 /* Labels */
 
+/*
+ * After a failed training: when it is tried again, whatever people label
+ * meanwhile.
+ */
+static const char *
+reason_to_retry(const Turn *turn)
+{
+	const Work *work = &turn->work;
+
+	return work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp() ?
+		"next try" : NULL;
+}
+
+static const char *
+reason_to_train(const Turn *turn)
+{
+	const LabelCounts *counts = &turn->counts;
+	const Work *work = &turn->work;
+
+	if (turn->state.model == 0)
+		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 &&
+			counts->least >= FIRST_PER_CLASS && counts->labelled > work->tried_labels ?
+			"first labels" : NULL;
+	if (counts->labelled >= ceil(work->tried_labels * turn->project->options.train_growth))
+		return psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
+	if (counts->new_class && counts->labelled > work->tried_labels)
+		return "new class";
+	if (work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp())
+		return "quiet";
+	return NULL;
+}
+
+/* When to train, from the labels there are. */
 static void
 plan_training(Turn *turn)
 {
-	const ProjectOptions *options = &turn->project->options;
-	const LabelCounts *counts = &turn->counts;
+	const Changes *changes = &turn->changes;
 	Work	   *work = &turn->work;
-	TimestampTz now = GetCurrentTimestamp();
+	int			labels;
+	double		seconds;
 
-	if (turn->changes.model)
-	{
-		/* somebody has trained or deployed: that is where we count from */
-		work->tried_labels = Max(work->tried_labels, model_labels(turn->project));
+	models_last(turn->project_id, &labels, &seconds);
+	if (changes->model)
 		work->train_at = DT_NOEND;
-	}
-	if (work->tried_labels == 0)
-		work->tried_labels = model_labels(turn->project);
-	if (turn->state.model == 0)
+	/* somebody may have called hl_train(): that is where we count from */
+	if (changes->model || work->tried_labels == 0)
+		work->tried_labels = Max(work->tried_labels, labels);
+	if (work->training_failed)
+		turn->reason = reason_to_retry(turn);
+	else
 	{
-		if (counts->labelled >= FIRST_LABELS && counts->classes >= 2 &&
-			counts->least >= FIRST_PER_CLASS && counts->labelled > work->tried_labels)
-			turn->reason = "first labels";
+		turn->reason = reason_to_train(turn);
+		/* each answer puts the training after a quiet time off */
+		if (turn->reason == NULL && turn->state.model != 0 && turn->counts.behind > 0 &&
+			(changes->model || changes->all_labels || changes->nlabelled > 0))
+			work->train_at = GetCurrentTimestamp() +
+				(int64) (Max(turn->project->options.train_quiet, QUIET_SHARE * seconds) * 1e6);
 	}
-	else if (counts->labelled >= ceil(work->tried_labels * options->train_growth))
-		turn->reason = psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
-	else if (counts->new_class && counts->labelled > work->tried_labels)
-		turn->reason = "new class";
-	else if (work->train_at != DT_NOEND && work->train_at <= now)
-		turn->reason = "quiet";
-	/* each answer puts the training after a quiet time off */
-	if (turn->state.model != 0 && (turn->changes.nlabelled > 0 || turn->changes.all_labels))
-		work->train_at = now + (int64) (Max(options->train_quiet, QUIET_SHARE * last_seconds(turn->project)) * 1e6);
+	/* if it is not for now: see turn_take_quickly */
 	if (turn->reason != NULL)
-		work->train_at = now;
+		work->train_at = GetCurrentTimestamp();
 }
 
 /* Without a model there is nothing to update: only to count. */
@@ -250,6 +361,7 @@ count_labels(Turn *turn)
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
 		changes_done(turn->changes.label_places);
+		work_succeeded(turn->project_id, false);
 		turn->done_something = true;
 	}
 	transaction_commit();
@@ -267,11 +379,11 @@ learn_labels(Turn *turn)
 	transaction_commit();
 	if (learner == NULL)
 		return;
-	if (turn->taken.n > 0)
-		learner_add_rows(learner, &turn->taken);
+	if (turn->added.n > 0)
+		learner_add_rows(learner, turn->added_encoder, &turn->added);
 	learner_compute(learner);
 	transaction_begin();
-	if (project_try_lock(turn->project) && learner_write(learner))
+	if (project_try_lock(turn->project) && learner_write(learner, turn->project))
 	{
 		learner_counts(learner, &turn->counts);
 		plan_training(turn);
@@ -280,9 +392,81 @@ learn_labels(Turn *turn)
 		if (learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
+		work_succeeded(turn->project_id, false);
+		turn->rescore = turn->rescore || learner_wants_pool(learner);
 		turn->done_something = true;
 	}
 	transaction_commit();
+}
+
+/* ---------------------------------------------------------------------- */
+/* The pool */
+
+/*
+ * Scores the pool block by block, some in a transaction; between two of them
+ * labels are learned.
+ */
+static void
+scan_pool(PoolScan *scan)
+{
+	bool		more = true;
+
+	while (more)
+	{
+		transaction_begin();
+		more = pool_scan_some(scan, RANK_BLOCKS);
+		transaction_commit();
+		worker_heartbeat();
+		turn_take_quickly();
+	}
+}
+
+/* Ranks the pool anew with the model that serves. */
+static void
+rescore(Turn *turn)
+{
+	const Project *project = turn->project;
+	Refreshed	features;
+	Consensus	consensus;
+	Serving		serving;
+	PoolScan   *scan = NULL;
+	Ranking		ranking;
+	Ranking		targets;
+	ProjectState state;
+
+	turn->doing = "score";
+	report(turn, "scoring the pool");
+	transaction_begin();
+	if (features_current(project, &features) &&
+		serving_open(project, false, turn->context, &serving) &&
+		serving.encoder_id == features.encoder_id)
+	{
+		consensus_read(project, &consensus);
+		scan = pool_scan_begin(project, &features, serving.classifier,
+							   labelled_items(&consensus, turn->context));
+	}
+	transaction_commit();
+	if (scan == NULL)
+		return;
+	computing++;
+	scan_pool(scan);
+	pool_scan_end(scan, serving.classes, &ranking, &targets);
+	computing--;
+	ranking.model = serving.model;
+	ranking.revision = serving.revision;
+	transaction_begin();
+	if (project_try_lock(project))
+	{
+		state_read(project, &state);
+		if (state.model == serving.model)
+		{
+			ranking_write(project, &ranking, &targets);
+			notify(project, "queue", state.model, state.revision);
+		}
+	}
+	transaction_commit();
+	learner_forget(turn->project_id);
+	turn->done_something = true;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -297,23 +481,6 @@ start_step(const Turn *turn, int64 run, const char *step)
 	if (extension_try_lock())
 		run_step(run, step);
 	transaction_commit();
-}
-
-/* Scores the pool with the new model, some blocks in a transaction. */
-static void
-rank_pool(Training *training)
-{
-	bool		more = true;
-
-	while (more)
-	{
-		transaction_begin();
-		more = train_rank(training, RANK_BLOCKS);
-		transaction_commit();
-		worker_heartbeat();
-		turn_take_quickly();
-	}
-	train_rank_end(training);
 }
 
 /*
@@ -349,7 +516,7 @@ write_training(Turn *turn, Training *training, int64 run)
 			turn->work.tried_labels = training->consensus.n;
 			turn->work.train_at = DT_NOEND;
 			work_write(turn->project_id, &turn->work);
-			work_succeeded(turn->project_id);
+			work_succeeded(turn->project_id, true);
 			run_end(run, outcome, training->number);
 			if (training->deploy && training->number > 0)
 				notify(turn->project, "deployed", training->number, 0);
@@ -380,7 +547,7 @@ train(Turn *turn)
 	train_read(training, turn->project, !triggers_complete(turn->project));
 	transaction_commit();
 
-	running = training;
+	computing++;
 	start_step(turn, run, "fitting");
 	train_compute(training);
 	transaction_begin();
@@ -389,10 +556,12 @@ train(Turn *turn)
 	if (training->deploy)
 	{
 		start_step(turn, run, "scoring the pool");
-		rank_pool(training);
+		scan_pool(train_rank_begin(training));
+		train_rank_end(training);
 	}
 	start_step(turn, run, "writing");
 	(void) write_training(turn, training, run);
+	computing--;
 	turn->done_something = true;
 }
 
@@ -402,24 +571,20 @@ train(Turn *turn)
 static void
 take_steps(Turn *turn)
 {
-	const Changes *changes = &turn->changes;
-
 	if (!read_turn(turn))
 		return;
-	if (rows_changed(changes))
+	if (rows_changed(&turn->changes))
 		take_rows(turn);
-	if (turn->state.model == 0)
+	if (turn->state.model == 0 || (!turn->changes.any && turn->added.n == 0))
 		count_labels(turn);
 	else
 		learn_labels(turn);
-	if (turn->reason != NULL && !turn->quick)
+	if (turn->quick)
+		return;
+	if (turn->reason != NULL)
 		train(turn);
-	if (turn->done_something && turn->work.failures > 0)
-	{
-		transaction_begin();
-		work_succeeded(turn->project_id);
-		transaction_commit();
-	}
+	else if (turn->rescore)
+		rescore(turn);
 }
 
 /*
@@ -449,7 +614,7 @@ static bool
 take(int32 project_id, bool quick)
 {
 	MemoryContext before = CurrentMemoryContext;
-	Training   *outer = running;
+	int			outer = computing;
 	Turn	   *turn;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop turn",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -478,7 +643,7 @@ take(int32 project_id, bool quick)
 		turn->done_something = true;
 	}
 	PG_END_TRY();
-	running = outer;
+	computing = outer;
 	done = turn->done_something;
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
@@ -491,22 +656,16 @@ turn_take(int32 project_id)
 	return take(project_id, false);
 }
 
-void
-turn_take_quickly(void)
+static bool taking_quickly = false;
+
+/* Whoever has something to learn, one after another. */
+static void
+take_all_quickly(void)
 {
-	static bool taking = false;
-	MemoryContext before = CurrentMemoryContext;
-	MemoryContext context;
 	TimestampTz next;
 	int32	   *due = NULL;
 	int			n = 0;
 
-	if (taking || running == NULL || !wake_worker_wanted())
-		return;
-	taking = true;
-	context = AllocSetContextCreate(TopMemoryContext, "humanloop quick turns",
-									ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(context);
 	wake_worker_looks();
 	transaction_begin();
 	if (extension_try_lock())
@@ -514,7 +673,29 @@ turn_take_quickly(void)
 	transaction_commit();
 	for (int i = 0; i < n; i++)
 		(void) take(due[i], true);
-	MemoryContextSwitchTo(before);
-	MemoryContextDelete(context);
-	taking = false;
+}
+
+void
+turn_take_quickly(void)
+{
+	MemoryContext before = CurrentMemoryContext;
+	MemoryContext context;
+
+	if (taking_quickly || computing == 0 || !wake_worker_wanted())
+		return;
+	taking_quickly = true;
+	context = AllocSetContextCreate(TopMemoryContext, "humanloop quick turns",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		take_all_quickly();
+	}
+	PG_FINALLY();
+	{
+		taking_quickly = false;
+		MemoryContextSwitchTo(before);
+		MemoryContextDelete(context);
+	}
+	PG_END_TRY();
 }

@@ -1,0 +1,949 @@
+/*-------------------------------------------------------------------------
+ *
+ * learner.c
+ *	  A project's model on its way from one full training to the next.
+ *
+ * A revision is the model that full training has left (the base), moved by
+ * all answers that the base has not seen, however they came: so what counts is
+ * which items have another label now than the base was trained with, and the
+ * learner keeps just that, with their features.  Beside it, the features of
+ * the few thousand best candidates of the pool, which every revision puts in
+ * a new order, and of the targets that stand for the pool.
+ *
+ * Features are made from the source's rows, found by their key, with the
+ * base's encoder.  So the stored feature blocks may already be another
+ * encoder's, and nothing has to be looked for in them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "humanloop.h"
+#include "learn/delta.h"
+#include "learn/requeue.h"
+#include "learn/update.h"
+#include "store/cache.h"
+#include "store/caller.h"
+#include "store/feature.h"
+#include "store/label.h"
+#include "store/learner.h"
+#include "store/parts.h"
+#include "store/queue.h"
+#include "store/session.h"
+#include "store/source.h"
+
+#define NO_LABEL (-1)			/* of an item */
+#define CHAIN_MOST 16			/* revisions that stand on one another */
+#define GREEDY_LEAST 20			/* head entries chosen one after another */
+#define GREEDY_MOST 60
+#define SPARE_CANDIDATES 500	/* places for rows that come later */
+
+/* A labelled item. */
+typedef struct LearnedItem
+{
+	ItemKey		key;
+	char	   *item;
+	int			before;			/* class that the base was trained with */
+	int			now;			/* consensus */
+	float	   *dense;			/* features, where before and now differ */
+	unsigned char *terms;
+	size_t		terms_length;
+	bool		gone;			/* has no row in the source, or no features */
+	char		status;
+} LearnedItem;
+
+#define SH_PREFIX learned
+#define SH_ELEMENT_TYPE LearnedItem
+#define SH_KEY_TYPE ItemKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key).low)
+#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+/* Place of a candidate, by its item. */
+typedef struct CandidateEntry
+{
+	ItemKey		key;
+	int			place;
+	char		status;
+} CandidateEntry;
+
+#define SH_PREFIX candidate
+#define SH_ELEMENT_TYPE CandidateEntry
+#define SH_KEY_TYPE ItemKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key).low)
+#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+struct Learner
+{
+	MemoryContext context;		/* this and all below */
+	int32		project_id;
+	Acquisition acquisition;
+	ProjectOptions options;
+	Serving		serving;		/* of the base; pinned */
+
+	/* the revision that serves */
+	MemoryContext current_context;	/* NULL: it is serving.classifier */
+	const Model *current;
+	int32		revision;
+	int			chain;			/* revisions since the last that stands on the base */
+
+	/* labels */
+	learned_hash *items;
+	int			nclasses;		/* of the base, and others after them */
+	int			classes_capacity;
+	char	  **classes;
+	int		   *count;			/* items of each */
+	int			labelled;
+	int			behind;			/* items whose label the base does not know */
+	int			news;			/* labels changed since the last revision */
+
+	/* the pool */
+	int			D;				/* features as the head sees them */
+	int			ncandidates;
+	int			capacity;
+	char	  **candidate;
+	float	   *candidate_features; /* capacity x D */
+	bool	   *excluded;		/* labelled or gone */
+	candidate_hash *places;
+	int			nfree;			/* not excluded */
+	int			nfull;			/* free ones when the pool was scored */
+	int			ntargets;
+	float	   *target_features;
+	bool		dirty;			/* labels, candidates have changed */
+	char	  **fresh;			/* candidates that have no lease row yet */
+	int			nfresh;
+
+	/* computed and not yet stored */
+	MemoryContext next_context;
+	const Model *next;			/* NULL: the model stays as it is */
+	Writer		delta;
+	bool		next_on_base;
+	Ranking		head;
+	bool		has_head;
+	bool		stored;			/* by the last learner_write */
+};
+
+static List *learners = NIL;
+
+/* ---------------------------------------------------------------------- */
+/* Making and forgetting */
+
+static Learner *
+find_learner(int32 project_id)
+{
+	ListCell   *cell;
+
+	foreach(cell, learners)
+	{
+		Learner    *learner = lfirst(cell);
+
+		if (learner->project_id == project_id)
+			return learner;
+	}
+	return NULL;
+}
+
+static void
+forget(Learner *learner)
+{
+	learners = list_delete_ptr(learners, learner);
+	MemoryContextDelete(learner->context);
+}
+
+void
+learner_forget(int32 project_id)
+{
+	Learner    *learner = find_learner(project_id);
+
+	if (learner != NULL)
+		forget(learner);
+}
+
+void
+learners_forget(void)
+{
+	while (learners != NIL)
+		forget(linitial(learners));
+}
+
+/* The list outlives every transaction. */
+static void
+remember(Learner *learner)
+{
+	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+	learners = lappend(learners, learner);
+	MemoryContextSwitchTo(before);
+}
+
+/* The least recently used ones, where all together take too much. */
+static void
+forget_beyond_memory(const Learner *keep)
+{
+	Size		total = 0;
+	ListCell   *cell;
+
+	foreach(cell, learners)
+		total += MemoryContextMemAllocated(((Learner *) lfirst(cell))->context, true);
+	while (total / 1024 > (Size) setting_work_mem && list_length(learners) > 1)
+	{
+		Learner    *oldest = linitial(learners);
+
+		if (oldest == keep)
+			break;
+		total -= MemoryContextMemAllocated(oldest->context, true);
+		forget(oldest);
+	}
+}
+
+/* ---------------------------------------------------------------------- */
+/* Labels */
+
+/* Index of a class by name, which may be one that the base does not know. */
+static int
+class_index(Learner *learner, const char *name)
+{
+	MemoryContext before;
+
+	for (int k = 0; k < learner->nclasses; k++)
+	{
+		if (strcmp(learner->classes[k], name) == 0)
+			return k;
+	}
+	before = MemoryContextSwitchTo(learner->context);
+	if (learner->nclasses == learner->classes_capacity)
+	{
+		learner->classes_capacity *= 2;
+		learner->classes = repalloc_huge(learner->classes,
+										 mul_size(learner->classes_capacity, sizeof(char *)));
+		learner->count = repalloc_huge(learner->count,
+									   mul_size(learner->classes_capacity, sizeof(int)));
+	}
+	learner->classes[learner->nclasses] = pstrdup(name);
+	learner->count[learner->nclasses] = 0;
+	MemoryContextSwitchTo(before);
+	return learner->nclasses++;
+}
+
+static LearnedItem *
+learned_item(Learner *learner, const char *item)
+{
+	ItemKey		key = item_key(item);
+	bool		found;
+	LearnedItem *learned = learned_insert(learner->items, key, &found);
+
+	if (!found)
+	{
+		memset(learned, 0, sizeof(*learned));
+		learned->status = 1;	/* in use; see simplehash.h */
+		learned->key = key;
+		learned->item = MemoryContextStrdup(learner->context, item);
+		learned->before = learned->now = NO_LABEL;
+	}
+	return learned;
+}
+
+static void
+exclude(Learner *learner, const LearnedItem *learned)
+{
+	CandidateEntry *entry = candidate_lookup(learner->places, learned->key);
+	bool		excluded = learned->now != NO_LABEL;
+
+	if (entry == NULL || learner->excluded[entry->place] == excluded)
+		return;
+	learner->excluded[entry->place] = excluded;
+	learner->nfree += excluded ? -1 : 1;
+}
+
+/* What the item's answers add up to now; label NULL: nothing. */
+static void
+set_label(Learner *learner, const char *item, const char *label)
+{
+	LearnedItem *learned = learned_item(learner, item);
+	int			now = label == NULL ? NO_LABEL : class_index(learner, label);
+
+	if (now == learned->now)
+		return;
+	learner->behind -= learned->now != learned->before;
+	if (learned->now == NO_LABEL)
+		learner->labelled++;
+	else
+		learner->count[learned->now]--;
+	if (now == NO_LABEL)
+		learner->labelled--;
+	else
+		learner->count[now]++;
+	learned->now = now;
+	learner->behind += learned->now != learned->before;
+	learner->dirty = true;
+	learner->news++;
+	exclude(learner, learned);
+}
+
+static void
+read_all_labels(Learner *learner, const Project *project)
+{
+	learned_iterator iterator;
+	LearnedItem *learned;
+	Consensus	consensus;
+	LabelledItems *known;
+
+	consensus_read(project, &consensus);
+	known = labelled_items(&consensus, CurrentMemoryContext);
+	learned_start_iterate(learner->items, &iterator);
+	while ((learned = learned_iterate(learner->items, &iterator)) != NULL)
+	{
+		if (learned->now != NO_LABEL && labelled_index(known, learned->item) < 0)
+			set_label(learner, learned->item, NULL);
+	}
+	for (int i = 0; i < consensus.n; i++)
+		set_label(learner, consensus.items[i], consensus.classes[consensus.label[i]]);
+}
+
+static void
+read_labels(Learner *learner, const Project *project, char **items, int n)
+{
+	char	  **labels = consensus_of_items(project, items, n);
+
+	for (int i = 0; i < n; i++)
+		set_label(learner, items[i], labels[i]);
+}
+
+/* What the base was trained with. */
+static void
+read_base_labels(Learner *learner)
+{
+	static Statement select = {
+		"SELECT items, labels FROM @hl_model_label WHERE project_id = $1 AND model = $2",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {
+		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model)
+	};
+	char	  **items;
+	Datum	   *labels;
+	int			n;
+	int			nlabels;
+	bool		isnull;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	if (SPI_processed == 0)
+		return;
+	items = array_strings(result_datum(0, 1, &isnull), &n);
+	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 2, &isnull)), INT4OID, sizeof(int32),
+					  true, TYPALIGN_INT, &labels, NULL, &nlabels);
+	for (int i = 0; i < Min(n, nlabels); i++)
+	{
+		int			label = DatumGetInt32(labels[i]);
+
+		if (label >= 0 && label < learner->serving.nclasses)
+		{
+			LearnedItem *learned = learned_item(learner, items[i]);
+
+			learned->before = label;
+			learner->behind++;	/* until its label now is read */
+		}
+	}
+}
+
+/* ---------------------------------------------------------------------- */
+/* Features of rows of the source */
+
+typedef struct Encode
+{
+	Learner    *learner;
+	Encoding	encoding;
+	void		(*take) (struct Encode *encode, const char *item);
+	RowsBuilder *builder;		/* for take_row, with items in context */
+	MemoryContext context;
+	char	  **items;
+	int			n;
+} Encode;
+
+static void
+encode_source_row(const SourceRow *row, void *argument)
+{
+	Encode	   *encode = argument;
+	Status		status;
+
+	if (row->input.missing)
+		return;
+	status = encode_input(encode->learner->serving.encoder, &row->input, &encode->encoding);
+	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
+		return;
+	status_check(status, "encode a row");
+	encode->take(encode, row->item);
+}
+
+static void
+encode_items(Learner *learner, const Project *project, char **items, int n, Encode *encode)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+
+	encode->learner = learner;
+	status_check(encoding_init(&caller, learner->serving.encoder, &encode->encoding), "encode");
+	source_rows(project, items, n, encode_source_row, encode);
+}
+
+/* Keeps the features of an item whose label the base does not know. */
+static void
+take_learned(Encode *encode, const char *item)
+{
+	Learner    *learner = encode->learner;
+	LearnedItem *learned = learned_lookup(learner->items, item_key(item));
+	MemoryContext before = MemoryContextSwitchTo(learner->context);
+	int			dims = encoder_dims(learner->serving.encoder);
+
+	if (learned != NULL && learned->dense == NULL)
+	{
+		learned->dense = palloc_array_checked(float, dims);
+		memcpy(learned->dense, encode->encoding.dense, sizeof(float) * dims);
+		learned->terms = palloc(terms_bound(&encode->encoding));
+		learned->terms_length = terms_pack(&encode->encoding, learned->terms);
+		learned->gone = false;
+	}
+	MemoryContextSwitchTo(before);
+}
+
+/* Features of the items that the update will need and that have none yet. */
+static void
+read_learned_features(Learner *learner, const Project *project)
+{
+	char	  **items = palloc_array_checked(char *, learner->behind);
+	learned_iterator iterator;
+	LearnedItem *learned;
+	Encode		encode = {.take = take_learned};
+	int			n = 0;
+
+	learned_start_iterate(learner->items, &iterator);
+	while ((learned = learned_iterate(learner->items, &iterator)) != NULL)
+	{
+		if (learned->before == learned->now || learned->dense != NULL || learned->gone)
+			continue;
+		/* until its row is found */
+		learned->gone = true;
+		items[n++] = learned->item;
+	}
+	if (n > 0)
+		encode_items(learner, project, items, n, &encode);
+}
+
+static void
+take_row(Encode *encode, const char *item)
+{
+	rows_add_encoding(encode->builder, &encode->encoding);
+	/* a row that says nothing is nothing to ask a person */
+	if (rows_blank(encode->builder, encode->builder->n - 1))
+	{
+		rows_drop_last(encode->builder);
+		return;
+	}
+	encode->items[encode->n++] = MemoryContextStrdup(encode->context, item);
+}
+
+/*
+ * Features, as the head sees them, of these items, n x D; items is left with
+ * those that are there.
+ */
+static float *
+read_features(Learner *learner, const Project *project, char **items, int *n)
+{
+	RowsBuilder builder;
+	Encode		encode = {.take = take_row, .builder = &builder};
+	Caller		caller = caller_in(CurrentMemoryContext);
+	float	   *features;
+
+	rows_init(&builder, learner->serving.encoder, CurrentMemoryContext);
+	encode.items = palloc_array_checked(char *, *n);
+	encode.context = CurrentMemoryContext;
+	encode_items(learner, project, items, *n, &encode);
+	features = palloc_array_checked(float, (Size) Max(encode.n, 1) * learner->D);
+	status_check(model_row_features(&caller, learner->serving.base, rows_finish(&builder), features),
+				 "compute features");
+	memcpy(items, encode.items, sizeof(char *) * encode.n);
+	*n = encode.n;
+	return features;
+}
+
+/* ---------------------------------------------------------------------- */
+/* The pool */
+
+/* Room for the candidates of a ranking and some that come later. */
+static void
+make_places(Learner *learner, int n)
+{
+	MemoryContext before = MemoryContextSwitchTo(learner->context);
+
+	learner->capacity = n + SPARE_CANDIDATES;
+	learner->candidate = palloc_array_checked(char *, learner->capacity);
+	learner->candidate_features = palloc_array_checked(float, (Size) learner->capacity * learner->D);
+	learner->excluded = palloc_array_checked(bool, learner->capacity);
+	learner->fresh = palloc_array_checked(char *, learner->capacity);
+	learner->places = candidate_create(learner->context, learner->capacity, NULL);
+	MemoryContextSwitchTo(before);
+}
+
+static void
+add_candidate(Learner *learner, const char *item, const float *features, bool fresh)
+{
+	ItemKey		key = item_key(item);
+	LearnedItem *learned = learned_lookup(learner->items, key);
+	CandidateEntry *entry;
+	bool		found;
+
+	entry = candidate_insert(learner->places, key, &found);
+	if (!found)
+	{
+		if (learner->ncandidates == learner->capacity)
+		{
+			candidate_delete(learner->places, key);
+			return;
+		}
+		entry->place = learner->ncandidates++;
+		learner->candidate[entry->place] = MemoryContextStrdup(learner->context, item);
+		learner->excluded[entry->place] = learned != NULL && learned->now != NO_LABEL;
+		learner->nfree += learner->excluded[entry->place] ? 0 : 1;
+		if (fresh)
+			learner->fresh[learner->nfresh++] = learner->candidate[entry->place];
+	}
+	memcpy(learner->candidate_features + (size_t) entry->place * learner->D, features,
+		   sizeof(float) * learner->D);
+	learner->dirty = true;
+}
+
+/* Items of a part of the stored ranking. */
+static char **
+ranked_items(const Learner *learner, const char *part, int *n)
+{
+	static Statement select = {
+		"SELECT items FROM @hl_ranking WHERE project_id = $1 AND part = $2",
+		2, {INT4OID, TEXTOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(learner->project_id), CStringGetTextDatum(part)};
+	bool		isnull;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	*n = 0;
+	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
+}
+
+static void
+read_pool(Learner *learner, const Project *project)
+{
+	char	  **items;
+	float	   *features;
+	int			n;
+
+	items = ranked_items(learner, "targets", &n);
+	features = read_features(learner, project, items, &n);
+	learner->ntargets = n;
+	learner->target_features = MemoryContextAllocHuge(learner->context,
+													  Max(n, 1) * sizeof(float) * learner->D);
+	memcpy(learner->target_features, features, sizeof(float) * n * learner->D);
+	items = ranked_items(learner, "rest", &n);
+	make_places(learner, n);
+	features = read_features(learner, project, items, &n);
+	for (int i = 0; i < n; i++)
+		add_candidate(learner, items[i], features + (size_t) i * learner->D, false);
+	learner->nfull = learner->nfree;
+}
+
+void
+learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+	float	   *features;
+
+	if (encoder_id != learner->serving.encoder_id)
+		return;
+	features = palloc_array_checked(float, (Size) Max(added->n, 1) * learner->D);
+	status_check(model_row_features(&caller, learner->serving.base, rows_finish(&added->rows),
+									features), "compute features");
+	for (int i = 0; i < added->n; i++)
+	{
+		if (!rows_blank(&added->rows, i))
+			add_candidate(learner, added->items[i], features + (size_t) i * learner->D, true);
+	}
+}
+
+bool
+learner_wants_pool(const Learner *learner)
+{
+	return learner->ncandidates == learner->capacity || learner->nfree < learner->nfull / 2;
+}
+
+/* ---------------------------------------------------------------------- */
+/* Reading */
+
+/* Revisions that the one that serves stands on. */
+static int
+chain_length(const Learner *learner)
+{
+	static Statement count = {
+		"SELECT pg_catalog.count(*) FROM @hl_revision WHERE project_id = $1 AND model = $2",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {
+		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model)
+	};
+
+	statement_run_as_extension(&count, values, NULL, false);
+	return (int) result_bigint(0, 1);
+}
+
+static Learner *
+make_learner(const Project *project)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop learner",
+												  ALLOCSET_DEFAULT_SIZES);
+	Learner    *learner = MemoryContextAllocZero(context, sizeof(Learner));
+	MemoryContext before;
+
+	learner->context = context;
+	learner->project_id = project->id;
+	learner->acquisition = project->acquisition;
+	learner->options = project->options;
+	if (!serving_open(project, false, context, &learner->serving))
+	{
+		MemoryContextDelete(context);
+		return NULL;
+	}
+	learner->current = learner->serving.classifier;
+	learner->revision = learner->serving.revision;
+	learner->chain = chain_length(learner);
+	learner->D = model_features(learner->serving.base);
+	learner->items = learned_create(context, 1024, NULL);
+	before = MemoryContextSwitchTo(context);
+	learner->nclasses = learner->serving.nclasses;
+	learner->classes_capacity = learner->nclasses + 16;
+	learner->classes = palloc_array_checked(char *, learner->classes_capacity);
+	learner->count = palloc_array_checked(int, learner->classes_capacity);
+	MemoryContextSwitchTo(before);
+	memcpy(learner->classes, learner->serving.classes, sizeof(char *) * learner->nclasses);
+	memset(learner->count, 0, sizeof(int) * learner->classes_capacity);
+	read_base_labels(learner);
+	/* where labels go to be excluded; the pool comes when it is known which */
+	learner->places = candidate_create(context, 16, NULL);
+	read_all_labels(learner, project);
+	read_pool(learner, project);
+	learner->dirty = learner->behind > 0 || learner->revision > 0;
+	learner->news = 0;
+	return learner;
+}
+
+/* Has somebody else put another model or revision into service? */
+static bool
+is_stale(const Learner *learner, const Project *project)
+{
+	ProjectState state;
+
+	state_read(project, &state);
+	return state.model != learner->serving.model || state.revision != learner->revision;
+}
+
+Learner *
+learner_read(const Project *project, const Changes *changes)
+{
+	Learner    *learner = find_learner(project->id);
+
+	if (learner != NULL && (changes->model || is_stale(learner, project)))
+	{
+		forget(learner);
+		learner = NULL;
+	}
+	if (learner == NULL)
+	{
+		learner = make_learner(project);
+		if (learner == NULL)
+			return NULL;
+	}
+	else if (changes->all_labels)
+		read_all_labels(learner, project);
+	else if (changes->nlabelled > 0)
+		read_labels(learner, project, changes->labelled, changes->nlabelled);
+	read_learned_features(learner, project);
+	/* it stays: in the context of all, at the end of the list */
+	MemoryContextSetParent(learner->context, TopMemoryContext);
+	learners = list_delete_ptr(learners, learner);
+	remember(learner);
+	forget_beyond_memory(learner);
+	return learner;
+}
+
+/* ---------------------------------------------------------------------- */
+/* Computing */
+
+/* The labels that the base does not know, as rows of the model. */
+static int
+collect_news(Learner *learner, RowsBuilder *builder, int *label, int *before)
+{
+	int			known = learner->serving.nclasses;
+	learned_iterator iterator;
+	LearnedItem *learned;
+	int			n = 0;
+
+	learned_start_iterate(learner->items, &iterator);
+	while ((learned = learned_iterate(learner->items, &iterator)) != NULL)
+	{
+		/* a class that the base does not know waits for the next training */
+		int			now = learned->now < known ? learned->now : NO_LABEL;
+
+		if (learned->before == now || learned->dense == NULL)
+			continue;
+		rows_add(builder, learned->dense, learned->terms, learned->terms_length);
+		label[n] = now;
+		before[n++] = learned->before;
+	}
+	return n;
+}
+
+/*
+ * The revision, and what is stored of it: the difference to the one that
+ * serves, or, when many stand on one another, to the base.
+ */
+static void
+compute_revision(Learner *learner)
+{
+	Caller	   *caller = MemoryContextAlloc(learner->next_context, sizeof(Caller));
+	MemoryContext scratch = AllocSetContextCreate(learner->next_context, "humanloop update",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
+	Caller		work = caller_in(scratch);
+	const Model *base = learner->serving.base;
+	int		   *label = palloc_array_checked(int, learner->behind);
+	int		   *trained = palloc_array_checked(int, learner->behind);
+	RowsBuilder builder;
+	Model	   *updated;
+	Model	   *stored;
+	int			n;
+
+	*caller = caller_in(learner->next_context);
+	rows_init(&builder, learner->serving.encoder, scratch);
+	n = collect_news(learner, &builder, label, trained);
+	memory_check(rows_bytes(&builder) + model_update_memory(base, n) + model_delta_memory(base),
+				 "update the model");
+	status_check(model_update(&work, base, learner->current, rows_finish(&builder), label, trained,
+							  &updated), "update the model");
+	learner->next_on_base = learner->chain >= CHAIN_MOST;
+	writer_init(&learner->delta, caller);
+	status_check(model_delta_write(caller, base, learner->next_on_base ? base : learner->current,
+								   updated, &learner->delta, &stored), "store the update");
+	learner->next = stored;
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(scratch);
+}
+
+/* The head of the queue as the revision sees it. */
+static void
+compute_head(Learner *learner)
+{
+	MemoryContext before = MemoryContextSwitchTo(learner->next_context);
+	Caller		caller = caller_in(learner->next_context);
+	int			count = Min(RANKING_HEAD, learner->nfree);
+	int			greedy = Min(GREEDY_MOST, Max(GREEDY_LEAST, 2 * learner->news));
+	int		   *chosen = palloc_array_checked(int, count);
+	float	   *gain = palloc_array_checked(float, count);
+	Score	   *scores = palloc_array_checked(Score, count);
+	const Model *model = learner->next != NULL ? learner->next : learner->current;
+	RequeueOptions options = {
+		.acquisition = learner->acquisition, .batch = learner->options.batch,
+		.greedy = greedy, .count = count
+	};
+
+	memory_check(requeue_memory(model, &options, learner->ncandidates, learner->ntargets),
+				 "order the queue");
+	status_check(requeue(&caller, model, &options, learner->candidate_features,
+						 learner->ncandidates, learner->target_features, learner->ntargets,
+						 learner->excluded, chosen, gain, scores, &count), "order the queue");
+	ranking_init(&learner->head, count);
+	for (int i = 0; i < count; i++)
+		ranking_add_scored(&learner->head, learner->candidate[chosen[i]], gain[i], &scores[i],
+						   learner->serving.classes[scores[i].label],
+						   learner->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic");
+	learner->has_head = true;
+	MemoryContextSwitchTo(before);
+}
+
+void
+learner_compute(Learner *learner)
+{
+	if (learner->next_context != NULL)
+		MemoryContextDelete(learner->next_context);
+	learner->next_context = NULL;
+	learner->next = NULL;
+	learner->has_head = false;
+	if (!learner->dirty)
+		return;
+	learner->next_context = AllocSetContextCreate(learner->context, "humanloop revision",
+												  ALLOCSET_DEFAULT_SIZES);
+	if (learner->behind > 0 || learner->revision > 0)
+		compute_revision(learner);
+	compute_head(learner);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Writing */
+
+static void
+store_revision(Learner *learner, int revision)
+{
+	static Statement insert = {
+		"INSERT INTO @hl_revision VALUES ($1, $2, $3, $4, $5)",
+		5, {INT4OID, INT4OID, INT4OID, INT4OID, BYTEAOID}, NULL, 0
+	};
+	static Statement forget_older = {
+		"DELETE FROM @hl_revision WHERE project_id = $1 AND model = $2 AND revision < $3",
+		3, {INT4OID, INT4OID, INT4OID}, NULL, 0
+	};
+	static Statement serve = {
+		"UPDATE @hl_serving SET revision = $2 WHERE project_id = $1", 2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[5] = {
+		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model),
+		Int32GetDatum(revision), Int32GetDatum(learner->next_on_base ? 0 : learner->revision),
+		bytes_seal(&learner->delta)
+	};
+
+	statement_run_as_extension(&insert, values, NULL, false);
+	/* who reads an older revision on an older snapshot still sees them */
+	if (learner->next_on_base || learner->revision == 0)
+		statement_run_as_extension(&forget_older, values, NULL, false);
+	values[1] = Int32GetDatum(revision);
+	statement_run_as_extension(&serve, values, NULL, false);
+}
+
+/* One higher than any that this model has had. */
+static int
+next_revision(const Learner *learner)
+{
+	static Statement select = {
+		"SELECT coalesce(pg_catalog.max(revision), 0) + 1 FROM @hl_revision "
+		"WHERE project_id = $1 AND model = $2", 2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {
+		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model)
+	};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return Max(result_int(0, 1), learner->revision + 1);
+}
+
+/* What was computed is what serves now. */
+static void
+adopt(Learner *learner, int revision)
+{
+	learner->chain = learner->next_on_base || learner->revision == 0 ? 1 : learner->chain + 1;
+	learner->revision = revision;
+	if (learner->current_context != NULL)
+		MemoryContextDelete(learner->current_context);
+	learner->current_context = learner->next_context;
+	learner->current = learner->next;
+	learner->next_context = NULL;
+	learner->next = NULL;
+}
+
+bool
+learner_write(Learner *learner, const Project *project)
+{
+	int			revision = learner->revision;
+
+	learner->stored = false;
+	if (is_stale(learner, project))
+	{
+		forget(learner);
+		return false;
+	}
+	if (learner->next != NULL)
+	{
+		revision = next_revision(learner);
+		store_revision(learner, revision);
+	}
+	if (learner->has_head)
+	{
+		learner->head.model = learner->serving.model;
+		learner->head.revision = revision;
+		ranking_write_head(project, &learner->head, learner->fresh, learner->nfresh);
+		learner->stored = true;
+	}
+	if (learner->next != NULL)
+		adopt(learner, revision);
+	learner->nfresh = 0;
+	learner->news = 0;
+	learner->dirty = false;
+	return true;
+}
+
+/* ---------------------------------------------------------------------- */
+/* What it knows */
+
+bool
+learner_stored(const Learner *learner)
+{
+	return learner->stored;
+}
+
+int32
+learner_model(const Learner *learner)
+{
+	return learner->serving.model;
+}
+
+int32
+learner_revision(const Learner *learner)
+{
+	return learner->revision;
+}
+
+void
+learner_counts(const Learner *learner, LabelCounts *counts)
+{
+	memset(counts, 0, sizeof(*counts));
+	counts->labelled = learner->labelled;
+	counts->behind = learner->behind;
+	counts->least = INT_MAX;
+	for (int k = 0; k < learner->nclasses; k++)
+	{
+		if (learner->count[k] == 0)
+			continue;
+		counts->classes++;
+		counts->least = Min(counts->least, learner->count[k]);
+		if (k >= learner->serving.nclasses && learner->count[k] >= 2)
+			counts->new_class = true;
+	}
+}
+
+void
+labels_count(const Project *project, LabelCounts *counts)
+{
+	Consensus	consensus;
+	int		   *count;
+
+	memset(counts, 0, sizeof(*counts));
+	consensus_read(project, &consensus);
+	count = palloc_array_checked(int, consensus.nclasses);
+	memset(count, 0, sizeof(int) * consensus.nclasses);
+	for (int i = 0; i < consensus.n; i++)
+		count[consensus.label[i]]++;
+	counts->labelled = counts->behind = consensus.n;
+	counts->classes = consensus.nclasses;
+	counts->least = INT_MAX;
+	for (int k = 0; k < consensus.nclasses; k++)
+		counts->least = Min(counts->least, count[k]);
+}
