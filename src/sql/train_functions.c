@@ -14,6 +14,7 @@
 #include "sql/api.h"
 #include "store/session.h"
 #include "store/train.h"
+#include "store/trigger.h"
 
 PG_FUNCTION_INFO_V1(hl_train);
 PG_FUNCTION_INFO_V1(hl_metrics);
@@ -38,6 +39,7 @@ hl_train(PG_FUNCTION_ARGS)
 	train_read(training, project);
 	train_compute(training);
 	train_write(training);
+	(void) triggers_sync(project, false);
 	values[0] = Int32GetDatum(training->number);
 	values[1] = BoolGetDatum(true);
 	values[2] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");

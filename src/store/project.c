@@ -28,6 +28,7 @@
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -477,11 +478,6 @@ project_sync(const Project *project)
  * (hl_project, id): shared by all who write, exclusive to drop the project;
  * (hl_serving, id): exclusive to write model state.
  */
-static Oid
-lock_class(const char *table)
-{
-	return get_relname_relid(table, extension_namespace());
-}
 
 /* Keeps the project from being dropped; error where that has happened. */
 static void
@@ -490,7 +486,7 @@ project_lock_shared(const Project *project)
 	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 
-	LockDatabaseObject(lock_class("hl_project"), project->id, 0, AccessShareLock);
+	LockDatabaseObject(extension_table("hl_project"), project->id, 0, AccessShareLock);
 	statement_run_as_extension(&exists, values, NULL, false);
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -501,13 +497,26 @@ project_lock_shared(const Project *project)
 void
 project_lock_to_drop(const Project *project)
 {
-	LockDatabaseObject(lock_class("hl_project"), project->id, 0, AccessExclusiveLock);
+	LockDatabaseObject(extension_table("hl_project"), project->id, 0, AccessExclusiveLock);
 }
 
 void
 project_lock(const Project *project)
 {
-	LockDatabaseObject(lock_class("hl_serving"), project->id, 0, ExclusiveLock);
+	LockDatabaseObject(extension_table("hl_serving"), project->id, 0, ExclusiveLock);
+}
+
+bool
+project_lock_conditional(const Project *project)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, extension_table("hl_serving"), project->id, 0);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	/* as LockDatabaseObject: what we read from here on is what there is */
+	AcceptInvalidationMessages();
+	return true;
 }
 
 /*
@@ -519,7 +528,7 @@ may_sync(const Project *project)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock_class("hl_project_local"), project->id, 0);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, extension_table("hl_project_local"), project->id, 0);
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 

@@ -114,6 +114,9 @@ extern const char *project_key_type_name(const Project *project);
 /* Takes the lock under which the project's model state is written. */
 extern void project_lock(const Project *project);
 
+/* The same without waiting; false: somebody else has it. */
+extern bool project_lock_conditional(const Project *project);
+
 /* Waits until nobody writes to the project, and keeps them out. */
 extern void project_lock_to_drop(const Project *project);
 
