@@ -63,6 +63,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/caller.c \
 	src/store/change.c \
 	src/store/feature.c \
+	src/store/fit.c \
 	src/store/label.c \
 	src/store/options.c \
 	src/store/parts.c \

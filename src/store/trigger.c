@@ -346,9 +346,9 @@ triggers_sync(const Project *project, bool wait)
 /* ---------------------------------------------------------------------- */
 /* Removing */
 
-/* The project's triggers, wherever they are, as a list of OIDs. */
+/* The triggers of all projects, as a list of OIDs. */
 static List *
-find_triggers(int32 project_id)
+find_triggers(void)
 {
 	Oid			function = trigger_function();
 	Relation	depend;
@@ -418,7 +418,7 @@ drop_trigger(void *argument)
 static void
 remove_triggers(int32 project_id, const List *keep, bool wait)
 {
-	List	   *triggers = find_triggers(project_id);
+	List	   *triggers = find_triggers();
 	ListCell   *cell;
 
 	foreach(cell, triggers)
