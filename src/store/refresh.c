@@ -70,6 +70,7 @@ typedef struct RefreshState
 	bool		raced;			/* somebody has written since we read */
 	bool		writing;
 	BlockWriter writer;
+	Caller		caller;			/* of the encoding */
 	Encoding	encoding;
 	unsigned char *packed;
 	size_t		packed_size;
@@ -146,7 +147,10 @@ read_head(RefreshState *state, const FeatureBlock *block)
 		 * again and taken up as new) the later one holds.
 		 */
 		if (found)
+		{
 			forget_row(state, entry);
+			state->result->changed++;
+		}
 		entry->hash = block->hashes[row];
 		entry->block = state->nblocks;
 		entry->row = (int16) row;
@@ -266,13 +270,6 @@ refresh_row(const SourceRow *row, void *argument)
 	if (state->raced)
 		return;
 	entry = items_insert(state->items, item_key(row->item), &found);
-	/* a key that compares equal, by its collation, but is another item */
-	if (!found && state->only_asked)
-	{
-		entry->hash = 0;
-		entry->seen = true;
-		return;
-	}
 	if (found && entry->seen)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
@@ -446,18 +443,16 @@ state_write(const Project *project, const Refreshed *refreshed, bool refitted)
 static void
 refresh_init(RefreshState *state, const Project *project, Refreshed *refreshed)
 {
-	Caller		caller;
-
 	memset(state, 0, sizeof(*state));
 	state->project = project;
 	state->result = refreshed;
 	state->context = AllocSetContextCreate(CurrentMemoryContext, "humanloop refresh",
 										   ALLOCSET_DEFAULT_SIZES);
-	caller = caller_in(state->context);
+	state->caller = caller_in(state->context);
 	state->packed_size = 1024;
 	state->packed = MemoryContextAlloc(state->context, state->packed_size);
 	source_labels_init(&state->labels, state->context);
-	status_check(encoding_init(&caller, refreshed->encoder, &state->encoding), "encode");
+	status_check(encoding_init(&state->caller, refreshed->encoder, &state->encoding), "encode");
 	refreshed->items = refreshed->changed = refreshed->not_encoded = 0;
 }
 
@@ -651,7 +646,7 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 {
 	RefreshState state;
 	char	  **distinct = palloc_array_checked(char *, n);
-	int			known = 0;
+	int			gone = 0;
 
 	memset(refreshed, 0, sizeof(*refreshed));
 	memset(added, 0, sizeof(*added));
@@ -674,15 +669,18 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	state.added = added;
 	ask_for(&state, items, n);
 	n = distinct_items(&state, items, n, distinct);
-	if (!fresh || features != refreshed->state.features)
+	fresh = fresh && features == refreshed->state.features;
+	if (!fresh)
 	{
 		read_blocks(&state);
-		known = count_known(&state);
+		gone = count_known(&state);
 	}
 	source_rows(project, distinct, n, refresh_row, &state);
 	forget_unseen(&state);
-	/* of the rows that were there before, those without an input are unknown */
-	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
+	/* a row without an input may have been there before, or not */
+	if (!fresh)
+		gone += (int) refreshed->not_encoded;
+	refreshed->items = Max(refreshed->state.items + refreshed->items - gone, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)
 		source_labels_write(project, &state.labels, distinct, n);

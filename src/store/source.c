@@ -286,11 +286,14 @@ lookup_plan(const Project *project)
 							  project_key_expression(project), items_join(project)));
 }
 
+/* By the very name: keys may be equal by their collation and yet two items. */
 static SPIPlanPtr
 rows_plan(const Project *project)
 {
-	return kept_plan(psprintf("SELECT %s FROM pg_catalog.unnest($1) i(item) %s",
-							  row_columns(project), items_join(project)));
+	return kept_plan(psprintf("SELECT %s FROM pg_catalog.unnest($1) i(item) %s "
+							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item",
+							  row_columns(project), items_join(project),
+							  project_key_expression(project)));
 }
 
 /* As uuid_out writes it, which is how items are known. */
