@@ -59,12 +59,15 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/predict_functions.c \
 	src/sql/project_functions.c \
 	src/sql/queue_functions.c \
+	src/sql/source_ddl.c \
+	src/sql/source_trigger.c \
 	src/sql/train_functions.c \
 	src/store/cache.c \
 	src/store/caller.c \
 	src/store/change.c \
 	src/store/deploy.c \
 	src/store/feature.c \
+	src/store/fit.c \
 	src/store/label.c \
 	src/store/options.c \
 	src/store/parts.c \
@@ -76,6 +79,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/session.c \
 	src/store/source.c \
 	src/store/train.c \
+	src/store/trigger.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \
@@ -85,7 +89,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh ddl ddl_broken metrics rights hostile
+	vectors unicode queue refresh ddl ddl_broken triggers metrics rights hostile
 ISOLATION = next next_repeatable label train_train train_others drop renamed
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl

@@ -641,3 +641,41 @@ COMMENT ON VIEW hl_projects IS 'projects and how they stand';
 
 GRANT SELECT ON hl_projects, hl_queue, hl_label_history TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hl_labels TO PUBLIC;
+
+-- ---------------------------------------------------------------------------
+-- Changes of the source.  The triggers that call the first are created by
+-- hl_create_project() with the project's id as an argument: nobody else shall.
+-- The event triggers come last, so that they do not see what is above.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION hl_source_changed()
+RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'hl_source_changed';
+COMMENT ON FUNCTION hl_source_changed()
+IS 'notes which rows of a source a statement has changed';
+
+CREATE FUNCTION hl_source_altered()
+RETURNS event_trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'hl_source_altered';
+COMMENT ON FUNCTION hl_source_altered()
+IS 'follows partitions that come and go, and columns that are renamed';
+
+CREATE FUNCTION hl_source_dropped()
+RETURNS event_trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'hl_source_dropped';
+COMMENT ON FUNCTION hl_source_dropped()
+IS 'notes that a part of a source was dropped';
+
+REVOKE ALL ON FUNCTION hl_source_changed(), hl_source_altered(), hl_source_dropped() FROM PUBLIC;
+
+CREATE EVENT TRIGGER hl_source_altered ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE',
+		'REFRESH MATERIALIZED VIEW')
+	EXECUTE FUNCTION hl_source_altered();
+
+CREATE EVENT TRIGGER hl_source_dropped ON sql_drop
+	WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED')
+	EXECUTE FUNCTION hl_source_dropped();

@@ -24,4 +24,10 @@
 #define relation_ownercheck(relation, role) pg_class_ownercheck(relation, role)
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define primary_key_index(relation) RelationGetPrimaryKeyIndex(relation, false)
+#else
+#define primary_key_index(relation) RelationGetPrimaryKeyIndex(relation)
+#endif
+
 #endif							/* HUMANLOOP_COMPAT_H */

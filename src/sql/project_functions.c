@@ -29,6 +29,7 @@
 #include "store/pool.h"
 #include "store/session.h"
 #include "store/train.h"
+#include "store/trigger.h"
 
 PG_FUNCTION_INFO_V1(hl_create_project);
 PG_FUNCTION_INFO_V1(hl_drop_project);
@@ -416,6 +417,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 	ranking_write(project, &ranking, NULL);
 	if (project->label_attnum != 0)
 		change_note(project->id, CHANGE_ROWS, NULL, 0);
+	(void) triggers_sync(project, true);
 
 	values[0] = CStringGetTextDatum(project->name);
 	values[1] = Int64GetDatum(seen);
@@ -483,6 +485,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	project_lock(project);
 	project = project_open(name, PRIVILEGE_ANY, false);
 	drop_view(project);
+	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
 	act_as_extension(&acting);
 	for (int i = 0; i < (int) lengthof(delete); i++)
@@ -578,6 +581,8 @@ hl_refresh(PG_FUNCTION_ARGS)
 	restore_view(project);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
+	triggers_remove_strays(project);
+	(void) triggers_sync(project, false);
 	call_end(&call);
 	PG_RETURN_INT64(features.changed);
 }

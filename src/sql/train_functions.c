@@ -17,6 +17,7 @@
 #include "sql/api.h"
 #include "store/session.h"
 #include "store/train.h"
+#include "store/trigger.h"
 
 PG_FUNCTION_INFO_V1(hl_train);
 PG_FUNCTION_INFO_V1(hl_metrics);
@@ -58,6 +59,7 @@ hl_train(PG_FUNCTION_ARGS)
 						   training->replaces),
 				 errhint("SELECT hl_deploy('%s', %d) deploys it all the same.", project->name,
 						 training->number)));
+	(void) triggers_sync(project, false);
 	values[0] = Int32GetDatum(training->number);
 	values[1] = BoolGetDatum(training->deploy);
 	values[2] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");

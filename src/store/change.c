@@ -12,27 +12,65 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "executor/tuptable.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 
+#include "compat.h"
 #include "store/change.h"
 #include "store/session.h"
 #include "store/wake.h"
 
 static const char *const kind_names[] = {"labels", "inserted", "rows", "model"};
 
+enum
+{
+	COLUMN_PROJECT, COLUMN_KIND, COLUMN_ITEMS, CHANGE_COLUMNS
+};
+
+/*
+ * Written straight into the table: whoever inserts a single row into a source
+ * shall not pay for a planned statement, and it works whoever is acting, in
+ * whatever state SPI is.
+ */
 void
 change_note(int32 project_id, ChangeKind kind, char **items, int n)
 {
-	static Statement insert = {
-		"INSERT INTO @hl_change VALUES ($1, $2, $3)", 3, {INT4OID, TEXTOID, TEXTARRAYOID}, NULL, 0
-	};
-	bool		nulls[3] = {false, false, items == NULL || n > CHANGE_ITEMS};
-	Datum		values[3] = {
-		Int32GetDatum(project_id), CStringGetTextDatum(kind_names[kind]),
-		nulls[2] ? (Datum) 0 : text_array(items, n)
-	};
+	Relation	relation = table_open(extension_table("hl_change"), RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
 
-	statement_run_as_extension(&insert, values, nulls, false);
+	Assert(RelationGetDescr(relation)->natts == CHANGE_COLUMNS);
+	memset(slot->tts_isnull, false, sizeof(bool) * CHANGE_COLUMNS);
+	slot->tts_values[COLUMN_PROJECT] = Int32GetDatum(project_id);
+	slot->tts_values[COLUMN_KIND] = CStringGetTextDatum(kind_names[kind]);
+	slot->tts_isnull[COLUMN_ITEMS] = items == NULL || n > CHANGE_ITEMS;
+	if (!slot->tts_isnull[COLUMN_ITEMS])
+		slot->tts_values[COLUMN_ITEMS] = text_array(items, n);
+	ExecStoreVirtualTuple(slot);
+	simple_table_tuple_insert(relation, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(relation, NoLock);
 	wake_at_commit();
+}
+
+/* Under the latest snapshot: a trigger may be older or newer than ours. */
+bool
+change_has_project(int32 project_id)
+{
+	Relation	relation = table_open(extension_table("hl_project"), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(project_id));
+	scan = systable_beginscan(relation, primary_key_index(relation), true, NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return found;
 }

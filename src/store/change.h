@@ -21,8 +21,11 @@ typedef enum ChangeKind
 
 /*
  * Notes it for the worker, which is woken when the transaction commits.
- * items NULL: whichever.  SPI connected.
+ * items NULL: whichever.  Needs no SPI.
  */
 extern void change_note(int32 project_id, ChangeKind kind, char **items, int n);
+
+/* Is there such a project?  For triggers, which may outlive it.  Needs no SPI. */
+extern bool change_has_project(int32 project_id);
 
 #endif							/* HUMANLOOP_CHANGE_H */

@@ -221,20 +221,34 @@ compare_source_labels(const void *a, const void *b)
 	return strcmp(((const SourceLabel *) a)->item, ((const SourceLabel *) b)->item);
 }
 
-/* Both sides of the comparison, sorted by item, an item once. */
-static SourceLabel *
-merge_source_labels(const Project *project, const SourceLabels *labels, int *n)
+/* Answers of the source to these items, or all, as the last result. */
+static void
+stored_source_labels(const Project *project, char **items, int n)
 {
-	static Statement stored = {
+	static Statement all = {
 		"SELECT item, label FROM @hl_current_answer WHERE project_id = $1 AND annotator = 'source'",
 		1, {INT4OID}, NULL, 0
 	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
+	static Statement some = {
+		"SELECT c.item, c.label FROM unnest($2) i(item) JOIN @hl_current_answer c "
+		"ON c.project_id = $1 AND c.item = i.item AND c.annotator = 'source'",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id)};
+
+	if (items != NULL)
+		values[1] = text_array(items, n);
+	statement_run(items == NULL ? &all : &some, values, NULL, false);
+}
+
+/* With the last result, what was stored: both sides, sorted by item, an item once. */
+static SourceLabel *
+merge_source_labels(const SourceLabels *labels, int *n)
+{
 	SourceLabel *all;
 	int			merged = 0;
 	int			total = labels->n;
 
-	statement_run(&stored, values, NULL, false);
 	all = palloc_array_checked(SourceLabel, labels->n + (Size) SPI_processed);
 	memset(all, 0, sizeof(SourceLabel) * (labels->n + SPI_processed));
 	for (int i = 0; i < labels->n; i++)
@@ -287,7 +301,7 @@ source_labels_undo(const Project *project, char **items, int n)
  * Compared here and not in SQL: a join against an array has no statistics.
  */
 void
-source_labels_write(const Project *project, const SourceLabels *labels)
+source_labels_write(const Project *project, const SourceLabels *labels, char **of, int nof)
 {
 	SourceLabel *all;
 	char	  **items;
@@ -299,7 +313,8 @@ source_labels_write(const Project *project, const SourceLabels *labels)
 	Acting		acting;
 
 	act_as_extension(&acting);
-	all = merge_source_labels(project, labels, &n);
+	stored_source_labels(project, of, nof);
+	all = merge_source_labels(labels, &n);
 	items = palloc_array_checked(char *, n);
 	said = palloc_array_checked(char *, n);
 	gone = palloc_array_checked(char *, n);

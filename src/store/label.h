@@ -43,7 +43,13 @@ extern bool label_is_blank(const char *label);
 
 extern void source_labels_init(SourceLabels *labels, MemoryContext context);
 extern void source_labels_add(SourceLabels *labels, const char *item, const char *label);
-extern void source_labels_write(const Project *project, const SourceLabels *labels);
+
+/*
+ * Says what is new and takes back what is gone: of these items, or with items
+ * NULL of all.
+ */
+extern void source_labels_write(const Project *project, const SourceLabels *labels,
+								char **items, int n);
 
 /* What the answers to each labelled item add up to. */
 typedef struct Consensus

@@ -29,6 +29,7 @@
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -480,11 +481,6 @@ project_sync(const Project *project)
  * (hl_project, id): shared by all who write, exclusive to drop the project;
  * (hl_serving, id): exclusive to write model state.
  */
-static Oid
-lock_class(const char *table)
-{
-	return get_relname_relid(table, extension_namespace());
-}
 
 /* Keeps the project from being dropped; error where that has happened. */
 static void
@@ -493,7 +489,7 @@ project_lock_shared(const Project *project)
 	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 
-	LockDatabaseObject(lock_class("hl_project"), project->id, 0, AccessShareLock);
+	LockDatabaseObject(extension_table("hl_project"), project->id, 0, AccessShareLock);
 	statement_run_as_extension(&exists, values, NULL, false);
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -504,13 +500,13 @@ project_lock_shared(const Project *project)
 void
 project_lock_to_drop(const Project *project)
 {
-	LockDatabaseObject(lock_class("hl_project"), project->id, 0, AccessExclusiveLock);
+	LockDatabaseObject(extension_table("hl_project"), project->id, 0, AccessExclusiveLock);
 }
 
 void
 project_lock(const Project *project)
 {
-	LockDatabaseObject(lock_class("hl_serving"), project->id, 0, ExclusiveLock);
+	LockDatabaseObject(extension_table("hl_serving"), project->id, 0, ExclusiveLock);
 }
 
 static bool
@@ -519,7 +515,17 @@ try_object_lock(Oid classid, Oid objid, LOCKMODE mode)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, classid, objid, 0);
-	return LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	if (LockAcquire(&tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	/* as LockDatabaseObject: what we read from here on is what there is */
+	AcceptInvalidationMessages();
+	return true;
+}
+
+bool
+project_lock_conditional(const Project *project)
+{
+	return try_object_lock(extension_table("hl_serving"), project->id, ExclusiveLock);
 }
 
 bool
@@ -535,8 +541,8 @@ project_try_lock(const Project *project)
 	Datum		values[1] = {Int32GetDatum(project->id)};
 
 	if (!extension_try_lock() ||
-		!try_object_lock(lock_class("hl_project"), project->id, AccessShareLock) ||
-		!try_object_lock(lock_class("hl_serving"), project->id, ExclusiveLock))
+		!try_object_lock(extension_table("hl_project"), project->id, AccessShareLock) ||
+		!project_lock_conditional(project))
 		return false;
 	statement_run_as_extension(&exists, values, NULL, false);
 	return SPI_processed > 0;
@@ -549,7 +555,7 @@ project_try_lock(const Project *project)
 static bool
 may_sync(const Project *project)
 {
-	return try_object_lock(lock_class("hl_project_local"), project->id, ExclusiveLock);
+	return try_object_lock(extension_table("hl_project_local"), project->id, ExclusiveLock);
 }
 
 Project *

@@ -129,6 +129,9 @@ extern bool project_try_lock(const Project *project);
 /* Keeps the extension from being dropped, likewise. */
 extern bool extension_try_lock(void);
 
+/* The same without waiting; false: somebody else has it. */
+extern bool project_lock_conditional(const Project *project);
+
 /* Waits until nobody writes to the project, and keeps them out. */
 extern void project_lock_to_drop(const Project *project);
 

@@ -18,11 +18,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "humanloop.h"
 #include "store/cache.h"
 #include "store/caller.h"
+#include "store/fit.h"
 #include "store/label.h"
-#include "store/parts.h"
 #include "store/refresh.h"
 #include "store/session.h"
 
@@ -64,16 +63,19 @@ typedef struct RefreshState
 	Refreshed  *result;
 	MemoryContext context;		/* of the items and heads */
 	items_hash *items;
+	bool		only_asked;		/* items has what to look for, else all */
 	BlockHead  *blocks;
 	int			nblocks;
 	bool		locked;
 	bool		raced;			/* somebody has written since we read */
 	bool		writing;
 	BlockWriter writer;
+	Caller		caller;			/* of the encoding */
 	Encoding	encoding;
 	unsigned char *packed;
 	size_t		packed_size;
 	SourceLabels labels;
+	NewRows    *added;			/* NULL: not asked for */
 } RefreshState;
 
 void
@@ -106,118 +108,55 @@ state_lock(const Project *project, ProjectState *state)
 	state_read(project, state);
 }
 
-/* ---------------------------------------------------------------------- */
-/* Fitting */
-
-typedef struct FitState
-{
-	TextFit    *fit;
-	int			dims;			/* of the first vector met */
-	int64		rows;
-} FitState;
-
 static void
-fit_row(const SourceRow *row, void *argument)
+forget_row(RefreshState *state, const ItemEntry *entry)
 {
-	FitState   *state = argument;
+	BlockHead  *head;
 
-	state->rows++;
-	if (row->input.missing)
+	if (entry->block < 0)
 		return;
-	if (state->fit != NULL)
-		status_check(text_fit_add(state->fit, row->input.text, row->input.length),
-					 "fit the text encoder");
-	else if (state->dims == 0)
-		state->dims = row->input.n;
+	head = &state->blocks[entry->block];
+	head->hashes[entry->row] = 0;
+	head->live--;
+	head->changed = true;
 }
 
+/* The items of the last block in the list. */
 static void
-fit_text(const Project *project, const Caller *caller, FitState *state, Encoder **encoder)
+read_head(RefreshState *state, const FeatureBlock *block)
 {
-	TextFitOptions options = {
-		.dims = project->options.dimensions,
-		.vocabulary = project->options.vocabulary,
-		.sample_rows = project->options.sample_rows,
-		.memory = (size_t) setting_work_mem * 1024,
-		.seed = (uint64) project->options.random_seed
-	};
-	size_t		needed = 0;
+	for (int row = 0; row < block->rows; row++)
+	{
+		ItemEntry  *entry;
+		bool		found;
 
-	if (text_fit_start(caller, &options, &state->fit, &needed) == STATUS_NO_MEMORY)
-		memory_check(Max(needed, (size_t) setting_work_mem * 1024 + 1024 * 1024),
-					 "fit the text encoder");
-	source_scan(project, READ_AS_OWNER, NULL, false, fit_row, state);
-	status_check(text_fit_finish(state->fit, encoder), "fit the text encoder");
-	text_fit_free(state->fit);
+		if (block->hashes[row] == 0)
+			continue;
+		if (state->only_asked)
+		{
+			entry = items_lookup(state->items, item_key(block->items[row]));
+			if (entry == NULL)
+				continue;
+			found = entry->hash != 0;
+		}
+		else
+			entry = items_insert(state->items, item_key(block->items[row]), &found);
+
+		/*
+		 * Where it is twice (deleted while triggers were disabled, inserted
+		 * again and taken up as new) the later one holds.
+		 */
+		if (found)
+		{
+			forget_row(state, entry);
+			state->result->changed++;
+		}
+		entry->hash = block->hashes[row];
+		entry->block = state->nblocks;
+		entry->row = (int16) row;
+		entry->seen = false;
+	}
 }
-
-static void
-fit_vector(const Project *project, const Caller *caller, FitState *state, Encoder **encoder)
-{
-	source_scan(project, READ_AS_OWNER, NULL, false, fit_row, state);
-	if (state->dims == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the source of project \"%s\" has no vectors yet", project->name),
-				 errhint("Fill column \"%s\" first.", project->input_column)));
-	make_vector_encoder(caller, state->dims, encoder);
-}
-
-/* Fits, stores; the new encoder's id. */
-static int64
-fit_encoder(const Project *project)
-{
-	static Statement insert = {
-		"INSERT INTO @hl_encoder (project_id, name, dims, sparse_dims, source_rows) "
-		"VALUES ($1, $2, $3, $4, $5) RETURNING id",
-		5, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}, NULL, 0
-	};
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop encoder fit",
-												  ALLOCSET_DEFAULT_SIZES);
-	Caller		caller = caller_in(context);
-	FitState	state = {0};
-	Encoder    *encoder;
-	Writer		writer;
-	Datum		values[5];
-	int64		id;
-	Acting		acting;
-
-	if (project->input_kind == INPUT_TEXT)
-		fit_text(project, &caller, &state, &encoder);
-	else
-		fit_vector(project, &caller, &state, &encoder);
-	writer_init(&writer, &caller);
-	status_check(encoder_write(encoder, &writer), "store the encoder");
-	values[0] = Int32GetDatum(project->id);
-	values[1] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
-	values[2] = Int32GetDatum(encoder_dims(encoder));
-	values[3] = Int32GetDatum(encoder_sparse_dims(encoder));
-	values[4] = Int64GetDatum(state.rows);
-	act_as_extension(&acting);
-	statement_run(&insert, values, NULL, false);
-	id = result_bigint(0, 1);
-	encoder_parts_write(id, &writer);
-	act_as_before(&acting);
-	MemoryContextDelete(context);
-	return id;
-}
-
-/* Has the source grown to more than twice what the encoder was fitted on? */
-static bool
-outgrown(int64 encoder_id, int64 items)
-{
-	static Statement select = {
-		"SELECT source_rows FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0
-	};
-	Datum		values[1] = {Int64GetDatum(encoder_id)};
-
-	statement_run_as_extension(&select, values, NULL, false);
-	/* few rows are refitted sooner: they are cheap, and each counts */
-	return SPI_processed > 0 && items > 2 * result_bigint(0, 1);
-}
-
-/* ---------------------------------------------------------------------- */
-/* Comparing */
 
 static void
 read_blocks(RefreshState *state)
@@ -227,7 +166,8 @@ read_blocks(RefreshState *state)
 	BlockScan  *scan;
 	FeatureBlock block;
 
-	state->items = items_create(state->context, 1024, NULL);
+	if (!state->only_asked)
+		state->items = items_create(state->context, 1024, NULL);
 	state->blocks = palloc_array_checked(BlockHead, capacity);
 	scan = block_scan_begin(state->project->id, state->result->encoder,
 							state->result->encoder_id, 0, false, false);
@@ -247,36 +187,11 @@ read_blocks(RefreshState *state)
 		head->live = block.live;
 		head->hashes = palloc_array_checked(uint64, block.rows);
 		memcpy(head->hashes, block.hashes, block.rows * sizeof(uint64));
-		for (int row = 0; row < block.rows; row++)
-		{
-			ItemEntry  *entry;
-			bool		found;
-
-			if (block.hashes[row] == 0)
-				continue;
-			entry = items_insert(state->items, item_key(block.items[row]), &found);
-			entry->hash = block.hashes[row];
-			entry->block = state->nblocks;
-			entry->row = (int16) row;
-			entry->seen = false;
-		}
+		read_head(state, &block);
 		state->nblocks++;
 	}
 	block_scan_end(scan);
 	MemoryContextSwitchTo(before);
-}
-
-static void
-forget_row(RefreshState *state, const ItemEntry *entry)
-{
-	BlockHead  *head;
-
-	if (entry->block < 0)
-		return;
-	head = &state->blocks[entry->block];
-	head->hashes[entry->row] = 0;
-	head->live--;
-	head->changed = true;
 }
 
 /*
@@ -304,12 +219,26 @@ start_writing(RefreshState *state)
 	}
 }
 
+static void
+add_new_row(NewRows *added, const char *item, const Encoding *encoding,
+			const unsigned char *packed, size_t length)
+{
+	if (added->n == added->capacity)
+	{
+		added->capacity *= 2;
+		added->items = repalloc(added->items, mul_size(sizeof(char *), added->capacity));
+	}
+	added->items[added->n++] = MemoryContextStrdup(added->rows.context, item);
+	rows_add(&added->rows, encoding->dense, packed, length);
+}
+
 /* Encodes into the next block; false where the input is no good. */
 static bool
 encode_row(RefreshState *state, const SourceRow *row, uint64 hash)
 {
 	Status		status = encode_input(state->result->encoder, &row->input, &state->encoding);
 	size_t		bound;
+	size_t		length;
 
 	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
 		return false;
@@ -323,8 +252,10 @@ encode_row(RefreshState *state, const SourceRow *row, uint64 hash)
 	start_writing(state);
 	if (state->raced)
 		return false;
-	block_writer_add(&state->writer, row->item, hash, state->encoding.dense, state->packed,
-					 terms_pack(&state->encoding, state->packed));
+	length = terms_pack(&state->encoding, state->packed);
+	block_writer_add(&state->writer, row->item, hash, state->encoding.dense, state->packed, length);
+	if (state->added != NULL)
+		add_new_row(state->added, row->item, &state->encoding, state->packed, length);
 	return true;
 }
 
@@ -375,7 +306,7 @@ forget_unseen(RefreshState *state)
 	items_start_iterate(state->items, &iterator);
 	while ((entry = items_iterate(state->items, &iterator)) != NULL)
 	{
-		if (entry->seen)
+		if (entry->seen || entry->hash == 0)
 			continue;
 		forget_row(state, entry);
 		state->result->changed++;
@@ -386,6 +317,23 @@ static bool
 is_sparse(const BlockHead *head)
 {
 	return head->live < BLOCK_ROWS / 2;
+}
+
+/* Of a block to the next one, but those that are gone. */
+static void
+copy_rows(RefreshState *state, const FeatureBlock *block, const uint64 *hashes)
+{
+	for (int row = 0; row < block->rows; row++)
+	{
+		size_t		length;
+		const unsigned char *terms;
+
+		if (hashes[row] == 0)
+			continue;
+		terms = block_terms(block, row, &length);
+		block_writer_add(&state->writer, block->items[row], hashes[row],
+						 block->dense + (size_t) row * block->dims, terms, length);
+	}
 }
 
 /*
@@ -410,21 +358,29 @@ merge_blocks(RefreshState *state)
 		at++;
 		if (!is_sparse(head))
 			continue;
-		for (int row = 0; row < block.rows; row++)
-		{
-			size_t		length;
-			const unsigned char *terms;
-
-			if (head->hashes[row] == 0)
-				continue;
-			terms = block_terms(&block, row, &length);
-			block_writer_add(&state->writer, block.items[row], head->hashes[row],
-							 block.dense + (size_t) row * block.dims, terms, length);
-		}
+		copy_rows(state, &block, head->hashes);
 		head->live = 0;
 		head->changed = true;
 	}
 	block_scan_end(scan);
+}
+
+static void
+mark_blocks(RefreshState *state)
+{
+	for (int i = 0; i < state->nblocks; i++)
+	{
+		BlockHead  *head = &state->blocks[i];
+		FeatureBlock block = {0};
+
+		if (!head->changed)
+			continue;
+		block.number = head->number;
+		block.rows = head->rows;
+		block.live = head->live;
+		block.hashes = head->hashes;
+		block_mark(state->project->id, state->result->encoder_id, &block);
+	}
 }
 
 static void
@@ -441,21 +397,8 @@ write_blocks(RefreshState *state)
 	}
 	if (state->writing)
 		block_writer_flush(&state->writer);
-	for (int i = 0; i < state->nblocks; i++)
-	{
-		BlockHead  *head = &state->blocks[i];
-		FeatureBlock block = {0};
-
-		if (!head->changed)
-			continue;
-		block.number = head->number;
-		block.rows = head->rows;
-		block.live = head->live;
-		block.hashes = head->hashes;
-		block_mark(state->project->id, state->result->encoder_id, &block);
-	}
+	mark_blocks(state);
 }
-
 /* Blocks and encoders that nothing refers to any more. */
 static void
 drop_unused(const Project *project, int64 encoder_id)
@@ -497,6 +440,22 @@ state_write(const Project *project, const Refreshed *refreshed, bool refitted)
 		drop_unused(project, refreshed->encoder_id);
 }
 
+static void
+refresh_init(RefreshState *state, const Project *project, Refreshed *refreshed)
+{
+	memset(state, 0, sizeof(*state));
+	state->project = project;
+	state->result = refreshed;
+	state->context = AllocSetContextCreate(CurrentMemoryContext, "humanloop refresh",
+										   ALLOCSET_DEFAULT_SIZES);
+	state->caller = caller_in(state->context);
+	state->packed_size = 1024;
+	state->packed = MemoryContextAlloc(state->context, state->packed_size);
+	source_labels_init(&state->labels, state->context);
+	status_check(encoding_init(&state->caller, refreshed->encoder, &state->encoding), "encode");
+	refreshed->items = refreshed->changed = refreshed->not_encoded = 0;
+}
+
 /*
  * One pass with the encoder that is there.  False: raced, nothing is written
  * but the lock is held now.
@@ -504,20 +463,10 @@ state_write(const Project *project, const Refreshed *refreshed, bool refitted)
 static bool
 compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
 {
-	RefreshState state = {0};
-	Caller		caller;
+	RefreshState state;
 
-	state.project = project;
-	state.result = refreshed;
+	refresh_init(&state, project, refreshed);
 	state.locked = *locked;
-	state.context = AllocSetContextCreate(CurrentMemoryContext, "humanloop refresh",
-										  ALLOCSET_DEFAULT_SIZES);
-	caller = caller_in(state.context);
-	state.packed_size = 1024;
-	state.packed = MemoryContextAlloc(state.context, state.packed_size);
-	source_labels_init(&state.labels, state.context);
-	status_check(encoding_init(&caller, refreshed->encoder, &state.encoding), "encode");
-	refreshed->items = refreshed->changed = refreshed->not_encoded = 0;
 	read_blocks(&state);
 	source_scan(project, READ_AS_OWNER, NULL, false, refresh_row, &state);
 	forget_unseen(&state);
@@ -528,7 +477,7 @@ compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
 			write_blocks(&state);
 	}
 	if (!state.raced && project->label_attnum != 0)
-		source_labels_write(project, &state.labels);
+		source_labels_write(project, &state.labels, NULL, 0);
 	*locked = state.locked;
 	MemoryContextDelete(state.context);
 	return !state.raced;
@@ -555,7 +504,7 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 				locked = true;
 				continue;
 			}
-			refreshed->state.encoder_id = fit_encoder(project);
+			refreshed->state.encoder_id = encoder_fit(project);
 			refit = false;
 			fitted = true;
 		}
@@ -563,7 +512,7 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 		refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
 		if (!compare_with_source(project, refreshed, &locked))
 			continue;
-		if (fitted || !may_refit || !outgrown(refreshed->encoder_id, refreshed->items))
+		if (fitted || !may_refit || !encoder_outgrown(refreshed->encoder_id, refreshed->items))
 			break;
 		refit = true;
 	}
@@ -587,4 +536,168 @@ features_current(const Project *project, Refreshed *refreshed)
 	blas_load();
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
 	return true;
+}
+
+/* ---------------------------------------------------------------------- */
+/* A few rows */
+
+/* So many of the last blocks are looked at, and merged where more are sparse. */
+#define TAIL_BLOCKS 16
+#define TAIL_SPARSE 8
+
+/* The items asked for, not yet known to be anywhere. */
+static void
+ask_for(RefreshState *state, char **items, int n)
+{
+	state->items = items_create(state->context, (uint32) Max(n, 16), NULL);
+	state->only_asked = true;
+	for (int i = 0; i < n; i++)
+	{
+		bool		found;
+		ItemEntry  *entry = items_insert(state->items, item_key(items[i]), &found);
+
+		entry->hash = 0;
+		entry->block = -1;
+		entry->seen = false;
+	}
+}
+
+/* Each once; returns how many. */
+static int
+distinct_items(RefreshState *state, char **items, int n, char **distinct)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		ItemEntry  *entry = items_lookup(state->items, item_key(items[i]));
+
+		if (!entry->seen)
+			distinct[kept++] = items[i];
+		entry->seen = true;
+	}
+	for (int i = 0; i < kept; i++)
+		items_lookup(state->items, item_key(distinct[i]))->seen = false;
+	return kept;
+}
+
+/* Rows the blocks have of the items asked for. */
+static int
+count_known(RefreshState *state)
+{
+	items_iterator iterator;
+	ItemEntry  *entry;
+	int			known = 0;
+
+	items_start_iterate(state->items, &iterator);
+	while ((entry = items_iterate(state->items, &iterator)) != NULL)
+		known += entry->hash != 0 ? 1 : 0;
+	return known;
+}
+
+/*
+ * Each time some rows are taken up there is another block, often of a single
+ * row.  Once many of the last ones are sparse they become one.  A row is
+ * copied some thirty times until its block is half full, a little each
+ * time, and nothing but the tail is looked at.
+ */
+static void
+merge_tail(RefreshState *state)
+{
+	static Statement select = {
+		"SELECT block FROM @hl_feature_block WHERE project_id = $1 AND encoder_id = $2 "
+		"AND block >= $3 AND live_rows < $4 ORDER BY block",
+		4, {INT4OID, INT8OID, INT8OID, INT4OID}, NULL, 0
+	};
+	int32		project = state->project->id;
+	int64		encoder = state->result->encoder_id;
+	Datum		values[4] = {
+		Int32GetDatum(project), Int64GetDatum(encoder),
+		Int64GetDatum(state->writer.next - TAIL_BLOCKS), Int32GetDatum(BLOCK_ROWS / 2)
+	};
+	MemoryContext before = MemoryContextSwitchTo(state->context);
+	int64		numbers[TAIL_BLOCKS];
+	int			n;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	n = (int) Min(SPI_processed, TAIL_BLOCKS);
+	for (int i = 0; i < n; i++)
+		numbers[i] = result_bigint(i, 1);
+	for (int i = 0; n > TAIL_SPARSE && i < n; i++)
+	{
+		FeatureBlock block;
+
+		if (!block_read(project, state->result->encoder, encoder, numbers[i], &block))
+			continue;
+		copy_rows(state, &block, block.hashes);
+		block_delete(project, encoder, numbers[i]);
+	}
+	MemoryContextSwitchTo(before);
+}
+
+static void
+write_taken(RefreshState *state)
+{
+	ProjectState *now = &state->result->state;
+
+	mark_blocks(state);
+	if (state->writing)
+	{
+		merge_tail(state);
+		block_writer_flush(&state->writer);
+	}
+	if (state->result->changed > 0 || state->result->items != now->items)
+	{
+		now->features++;
+		now->items = state->result->items;
+		state_write(state->project, state->result, false);
+	}
+}
+
+Taken
+features_take(const Project *project, char **items, int n, bool fresh, int64 features,
+			  bool wait, Refreshed *refreshed, NewRows *added)
+{
+	RefreshState state;
+	char	  **distinct = palloc_array_checked(char *, n);
+	int			gone = 0;
+
+	memset(refreshed, 0, sizeof(*refreshed));
+	memset(added, 0, sizeof(*added));
+	blas_load();
+	if (wait)
+		project_lock(project);
+	else if (!project_lock_conditional(project))
+		return TAKEN_BUSY;
+	state_read(project, &refreshed->state);
+	if (refreshed->state.encoder_id == 0)
+		return TAKEN_NOT;
+	refreshed->encoder_id = refreshed->state.encoder_id;
+	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
+	added->capacity = 16;
+	added->items = palloc(sizeof(char *) * added->capacity);
+	rows_init(&added->rows, refreshed->encoder, CurrentMemoryContext);
+
+	refresh_init(&state, project, refreshed);
+	state.locked = true;
+	state.added = added;
+	ask_for(&state, items, n);
+	n = distinct_items(&state, items, n, distinct);
+	fresh = fresh && features == refreshed->state.features;
+	if (!fresh)
+	{
+		read_blocks(&state);
+		gone = count_known(&state);
+	}
+	source_rows(project, distinct, n, refresh_row, &state);
+	forget_unseen(&state);
+	/* a row without an input may have been there before, or not */
+	if (!fresh)
+		gone += (int) refreshed->not_encoded;
+	refreshed->items = Max(refreshed->state.items + refreshed->items - gone, 0);
+	write_taken(&state);
+	if (project->label_attnum != 0)
+		source_labels_write(project, &state.labels, distinct, n);
+	MemoryContextDelete(state.context);
+	return TAKEN;
 }

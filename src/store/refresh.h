@@ -53,4 +53,40 @@ extern void features_refresh(const Project *project, bool may_refit, Refreshed *
  */
 extern bool features_current(const Project *project, Refreshed *refreshed);
 
+typedef enum Taken
+{
+	TAKEN,
+	TAKEN_BUSY,					/* somebody else has the project's lock */
+	TAKEN_NOT					/* nothing is encoded yet: refresh */
+} Taken;
+
+/* Rows that were encoded just now; in the context that was current. */
+typedef struct NewRows
+{
+	int			n;
+	int			capacity;
+	char	  **items;
+	RowsBuilder rows;			/* as read from the blocks */
+} NewRows;
+
+/*
+ * Takes up just these items (a repeated one counts once): reads their rows,
+ * encodes what is new or different, forgets those that the source no longer
+ * has, and keeps the answers of annotator "source" in step for them.  Takes
+ * the project's lock; with wait false it is TAKEN_BUSY where that is held by
+ * somebody else.  The counts of refreshed are those of these items, but for
+ * refreshed->items, which is that of the source as far as it can be known
+ * from them: rows without a usable input are counted by features_refresh only.
+ *
+ * fresh: none of the items was there when hl_serving.features was that
+ * number, so the blocks need not be searched for them, which takes a while
+ * where there are millions.  That is for a caller who has followed the changes
+ * since then: the items were noted as inserted and none of them as changed.
+ * Where somebody else has refreshed meanwhile, the number is another, he may
+ * have taken up the same items, and they are searched for after all; else
+ * they would be there twice.
+ */
+extern Taken features_take(const Project *project, char **items, int n, bool fresh,
+						   int64 features, bool wait, Refreshed *refreshed, NewRows *added);
+
 #endif							/* HUMANLOOP_REFRESH_H */

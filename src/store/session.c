@@ -20,6 +20,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
@@ -32,6 +33,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "store/session.h"
 
@@ -120,6 +122,12 @@ extension_namespace(void)
 
 	find_extension(&entry);
 	return entry.namespace;
+}
+
+Oid
+extension_table(const char *name)
+{
+	return get_relname_relid(name, extension_namespace());
 }
 
 Oid
@@ -224,6 +232,45 @@ statement_run_as_extension(Statement *statement, const Datum *values, const bool
 	act_as_extension(&acting);
 	statement_run(statement, values, nulls, read_only);
 	act_as_before(&acting);
+}
+
+bool
+attempt(Attempt run, void *argument, const char *what, int elevel)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		run(argument);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		ereport(elevel,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s: %s", what, error->message),
+				 errhint("Call hl_refresh() to take up rows that have changed.")));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
 }
 
 Datum

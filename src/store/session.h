@@ -39,6 +39,9 @@ extern void act_as_before(const Acting *acting);
 extern const char *extension_schema(void);
 extern Oid	extension_namespace(void);
 
+/* One of our tables. */
+extern Oid	extension_table(const char *name);
+
 /* Of the extension as it is now; another when it is created again. */
 extern Oid	extension_oid(void);
 
@@ -68,6 +71,15 @@ extern void statement_run(Statement *statement, const Datum *values, const bool 
 /* The same between act_as_extension and act_as_before. */
 extern void statement_run_as_extension(Statement *statement, const Datum *values,
 									   const bool *nulls, bool read_only);
+
+typedef void (*Attempt) (void *argument);
+
+/*
+ * Runs it in a subtransaction; false where that has failed, which is told at
+ * that level, with what failed before the reason.  A cancel remains an error.
+ * SPI connected.
+ */
+extern bool attempt(Attempt run, void *argument, const char *what, int elevel);
 
 /* Text with "@hl_x" replaced, palloc'd. */
 extern char *qualify(const char *text);

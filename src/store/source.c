@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -114,14 +115,20 @@ read_row(const Project *project, HeapTuple tuple, TupleDesc desc, SourceRow *row
 	row->label = isnull ? NULL : TextDatumGetCString(value);
 }
 
+/* What read_row takes. */
+static char *
+row_columns(const Project *project)
+{
+	return psprintf("%s, %s, %s", project_key_expression(project),
+					project_input_expression(project),
+					project->label_attnum == 0 ? "NULL::pg_catalog.text" :
+					psprintf("s.%s::pg_catalog.text", quote_identifier(project->label_column)));
+}
+
 static char *
 scan_query(const Project *project, const char *sample)
 {
-	return psprintf("SELECT %s, %s, %s FROM %s s %s",
-					project_key_expression(project),
-					project_input_expression(project),
-					project->label_attnum == 0 ? "NULL::pg_catalog.text" :
-					psprintf("s.%s::pg_catalog.text", quote_identifier(project->label_column)),
+	return psprintf("SELECT %s FROM %s s %s", row_columns(project),
 					project_source_quoted(project), sample == NULL ? "" : sample);
 }
 
@@ -148,23 +155,16 @@ fetch(Portal portal, long count, SourceReader reader, Oid owner)
 	MemoryContextSwitchTo(before);
 }
 
-void
-source_scan(const Project *project, SourceReader reader, const char *sample,
-			bool read_only, SourceCallback callback, void *state)
+/* Calls back for every row of a query and closes it. */
+static void
+read_portal(const Project *project, Portal portal, SourceReader reader, SourceCallback callback,
+			void *state)
 {
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "humanloop source row",
 													  ALLOCSET_DEFAULT_SIZES);
 	Oid			owner = project_source_owner(project);
 	long		count = 16;
-	Portal		portal;
-	Acting		acting;
 
-	if (reader == READ_AS_OWNER)
-		act_as_restricted(&acting, owner);
-	portal = SPI_cursor_open_with_args(NULL, scan_query(project, sample), 0, NULL, NULL, NULL,
-									   read_only, CURSOR_OPT_NO_SCROLL);
-	if (reader == READ_AS_OWNER)
-		act_as_before(&acting);
 	for (;;)
 	{
 		SPITupleTable *table;
@@ -201,6 +201,22 @@ source_scan(const Project *project, SourceReader reader, const char *sample,
 	MemoryContextDelete(row_context);
 }
 
+void
+source_scan(const Project *project, SourceReader reader, const char *sample,
+			bool read_only, SourceCallback callback, void *state)
+{
+	Portal		portal;
+	Acting		acting;
+
+	if (reader == READ_AS_OWNER)
+		act_as_restricted(&acting, project_source_owner(project));
+	portal = SPI_cursor_open_with_args(NULL, scan_query(project, sample), 0, NULL, NULL, NULL,
+									   read_only, CURSOR_OPT_NO_SCROLL);
+	if (reader == READ_AS_OWNER)
+		act_as_before(&acting);
+	read_portal(project, portal, reader, callback, state);
+}
+
 static void
 unknown_item(const Project *project, const char *item)
 {
@@ -225,16 +241,11 @@ typedef struct LookupEntry
 
 static List *lookups = NIL;
 
+/* The plan of a statement over an array of items, the only parameter. */
 static SPIPlanPtr
-lookup_plan(const Project *project)
+kept_plan(const char *text)
 {
 	Oid			types[1] = {TEXTARRAYOID};
-	char	   *text = psprintf("SELECT %s FROM pg_catalog.unnest($1) WITH ORDINALITY i(item, n) "
-								"LEFT JOIN %s s ON s.%s OPERATOR(pg_catalog.=) i.item::%s "
-								"ORDER BY i.n",
-								project_key_expression(project), project_source_quoted(project),
-								quote_identifier(project->key_column),
-								project_key_type_name(project));
 	MemoryContext before;
 	LookupEntry *entry;
 	SPIPlanPtr	plan;
@@ -259,28 +270,83 @@ lookup_plan(const Project *project)
 	return plan;
 }
 
+/* The source and the items, joined so that the key's index serves. */
+static char *
+items_join(const Project *project)
+{
+	return psprintf("JOIN %s s ON s.%s OPERATOR(pg_catalog.=) i.item::%s",
+					project_source_quoted(project), quote_identifier(project->key_column),
+					project_key_type_name(project));
+}
+
+static SPIPlanPtr
+lookup_plan(const Project *project)
+{
+	return kept_plan(psprintf("SELECT %s FROM pg_catalog.unnest($1) WITH ORDINALITY i(item, n) "
+							  "LEFT %s ORDER BY i.n",
+							  project_key_expression(project), items_join(project)));
+}
+
+/* By the very name: keys may be equal by their collation and yet two items. */
+static SPIPlanPtr
+rows_plan(const Project *project)
+{
+	return kept_plan(psprintf("SELECT %s FROM pg_catalog.unnest($1) i(item) %s "
+							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item",
+							  row_columns(project), items_join(project),
+							  project_key_expression(project)));
+}
+
+/* As uuid_out writes it, which is how items are known. */
+static bool
+is_uuid(const char *item)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	for (int i = 0; i < (int) sizeof(form); i++)
+	{
+		if (form[i] == 'x' ? !isxdigit((unsigned char) item[i]) : item[i] != form[i])
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_integer(const char *item, int64 limit)
+{
+	char	   *end;
+	int64		value;
+
+	errno = 0;
+	value = strtoll(item, &end, 10);
+	end += strspn(end, " \t\r\n");
+	return end != item && *end == '\0' && errno == 0 && value <= limit && value >= -limit - 1;
+}
+
 /*
  * An integer key has no item that is not an integer: that is an unknown item
  * and not a syntax error from inside a statement.
  */
+static bool
+can_be_item(const Project *project, const char *item)
+{
+	switch (project->key_type)
+	{
+		case INT2OID:
+			return is_integer(item, PG_INT16_MAX);
+		case INT4OID:
+			return is_integer(item, PG_INT32_MAX);
+		case INT8OID:
+			return is_integer(item, PG_INT64_MAX);
+		default:
+			return true;
+	}
+}
+
 static void
 check_item(const Project *project, const char *item)
 {
-	bool		possible = item[0] != '\0';
-
-	if (project->key_type == INT2OID || project->key_type == INT4OID || project->key_type == INT8OID)
-	{
-		int64		limit = project->key_type == INT2OID ? PG_INT16_MAX :
-			project->key_type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
-		char	   *end;
-		int64		value;
-
-		errno = 0;
-		value = strtoll(item, &end, 10);
-		end += strspn(end, " \t\r\n");
-		possible = possible && *end == '\0' && errno == 0 && value <= limit && value >= -limit - 1;
-	}
-	if (!possible)
+	if (item[0] == '\0' || !can_be_item(project, item))
 		unknown_item(project, item);
 }
 
@@ -309,4 +375,27 @@ source_items(const Project *project, char **items, int n)
 				 errmsg("the key \"%s\" of project \"%s\" is not unique",
 						project->key_column, project->name)));
 	return canonical;
+}
+
+void
+source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
+{
+	char	  **possible = palloc_array_checked(char *, n);
+	int			npossible = 0;
+	Datum		values[1];
+	Portal		portal;
+	Acting		acting;
+
+	/* the key may have had another type when they were noted */
+	for (int i = 0; i < n; i++)
+	{
+		if (project->key_type == UUIDOID ? is_uuid(items[i]) : can_be_item(project, items[i]))
+			possible[npossible++] = items[i];
+	}
+	values[0] = text_array(possible, npossible);
+	act_as_restricted(&acting, project_source_owner(project));
+	portal = SPI_cursor_open(NULL, rows_plan(project), values, " ", false);
+	act_as_before(&acting);
+	read_portal(project, portal, READ_AS_OWNER, callback, state);
+	pfree(possible);
 }

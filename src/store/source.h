@@ -43,6 +43,13 @@ typedef enum SourceReader
 extern void source_scan(const Project *project, SourceReader reader, const char *sample,
 						bool read_only, SourceCallback callback, void *state);
 
+/*
+ * The same for the rows of these items, each named once, in any order, as the
+ * source's owner; one that the source does not have is left out.
+ */
+extern void source_rows(const Project *project, char **items, int n, SourceCallback callback,
+						void *state);
+
 /* Vectors longer than this are refused. */
 #define MAX_VECTOR_DIMS 16000
 

@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * source_ddl.c
+ *	  Event triggers: tables that become part of a source, or leave it.
+ *
+ * A partition that is attached brings rows, one that is detached or dropped
+ * takes some away, and none of them is a statement that a trigger on the source
+ * fires for.  A column that is renamed is called something else in the
+ * triggers' arguments.
+ *
+ * Everybody's DDL comes by here, so what cannot concern a source is told by its
+ * parse tree alone, and nothing that goes wrong is an error.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <stdlib.h>
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "commands/event_trigger.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/array.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+
+#include "store/change.h"
+#include "store/session.h"
+#include "store/trigger.h"
+
+PG_FUNCTION_INFO_V1(hl_source_altered);
+PG_FUNCTION_INFO_V1(hl_source_dropped);
+
+/* What a statement does to tables that may be sources. */
+typedef struct Alteration
+{
+	List	   *tables;			/* of RangeVar */
+	bool		rows;			/* come, go or change */
+} Alteration;
+
+static void
+read_alter_table(AlterTableStmt *statement, Alteration *alteration)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		switch (command->subtype)
+		{
+			case AT_AttachPartition:
+			case AT_DetachPartition:
+			case AT_DetachPartitionFinalize:
+			case AT_AlterColumnType:
+				alteration->tables = lappend(alteration->tables, statement->relation);
+				alteration->rows = true;
+				break;
+			case AT_AddInherit:
+			case AT_DropInherit:
+				/* the parent */
+				alteration->tables = lappend(alteration->tables, command->def);
+				alteration->rows = true;
+				break;
+			default:
+				break;
+		}
+	}
+}
+
+static void
+read_statement(Node *statement, Alteration *alteration)
+{
+	switch (nodeTag(statement))
+	{
+		case T_AlterTableStmt:
+			read_alter_table((AlterTableStmt *) statement, alteration);
+			break;
+		case T_CreateStmt:
+			alteration->tables = ((CreateStmt *) statement)->inhRelations;
+			break;
+		case T_CreateForeignTableStmt:
+			alteration->tables = ((CreateForeignTableStmt *) statement)->base.inhRelations;
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) statement)->renameType == OBJECT_COLUMN)
+				alteration->tables = list_make1(((RenameStmt *) statement)->relation);
+			break;
+		case T_RefreshMatViewStmt:
+			alteration->tables = list_make1(((RefreshMatViewStmt *) statement)->relation);
+			alteration->rows = true;
+			break;
+		default:
+			break;
+	}
+}
+
+/* Adds what a table inherits from. */
+static List *
+add_parents(List *tables, Oid table)
+{
+	Relation	relation = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(table));
+	scan = systable_beginscan(relation, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		tables = list_append_unique_oid(tables, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return tables;
+}
+
+/* The tables and all that they are a part of, as an array of OIDs. */
+static Datum
+tables_above(const Alteration *alteration)
+{
+	List	   *tables = NIL;
+	Datum	   *oids;
+	ListCell   *cell;
+
+	foreach(cell, alteration->tables)
+	{
+		Oid			table = RangeVarGetRelid(lfirst_node(RangeVar, cell), NoLock, true);
+
+		if (OidIsValid(table))
+			tables = list_append_unique_oid(tables, table);
+	}
+	for (int i = 0; i < list_length(tables); i++)
+		tables = add_parents(tables, list_nth_oid(tables, i));
+	oids = palloc(sizeof(Datum) * Max(list_length(tables), 1));
+	for (int i = 0; i < list_length(tables); i++)
+		oids[i] = ObjectIdGetDatum(list_nth_oid(tables, i));
+	return PointerGetDatum(construct_array(oids, list_length(tables), OIDOID, sizeof(Oid), true,
+										   TYPALIGN_INT));
+}
+
+static void
+follow_alteration(void *argument)
+{
+	static Statement select = {
+		"SELECT project_id FROM @hl_project_local WHERE source = ANY ($1)", 1, {OIDARRAYOID}, NULL, 0
+	};
+	const Alteration *alteration = argument;
+	Datum		values[1] = {tables_above(alteration)};
+	int			n;
+	int32	   *projects;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	n = (int) SPI_processed;
+	projects = palloc_array_checked(int32, n);
+	for (int i = 0; i < n; i++)
+		projects[i] = result_int(i, 1);
+	for (int i = 0; i < n; i++)
+	{
+		Project    *project = project_read(projects[i], false);
+
+		if (project == NULL || !OidIsValid(project->source))
+			continue;
+		if (alteration->rows)
+		{
+			triggers_remove_strays(project);
+			change_note(project->id, CHANGE_ROWS, NULL, 0);
+		}
+		(void) triggers_sync(project, false);
+	}
+}
+
+/*
+ * A trigger of ours that was dropped with its table tells of rows that are gone
+ * with it.
+ */
+static void
+follow_drop(void *argument pg_attribute_unused())
+{
+	static Statement select = {
+		"SELECT DISTINCT p.id FROM pg_catalog.pg_event_trigger_dropped_objects() d "
+		"JOIN @hl_project p ON d.address_names[3] LIKE "
+		"'" SOURCE_TRIGGER_PREFIX "' || p.id || '\\_%' WHERE d.object_type = 'trigger'",
+		0, {0}, NULL, 0
+	};
+	int			n;
+	int32	   *projects;
+
+	statement_run_as_extension(&select, NULL, NULL, false);
+	n = (int) SPI_processed;
+	projects = palloc_array_checked(int32, n);
+	for (int i = 0; i < n; i++)
+		projects[i] = result_int(i, 1);
+	for (int i = 0; i < n; i++)
+		change_note(projects[i], CHANGE_ROWS, NULL, 0);
+}
+
+/* True: not as an event trigger, or while humanloop itself is on the move. */
+static bool
+nothing_to_follow(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("this is an event trigger function")));
+	return creating_extension || IsBinaryUpgrade ||
+		!OidIsValid(get_extension_oid("humanloop", true));
+}
+
+static void
+follow(Attempt step, void *argument)
+{
+	MemoryContext before = CurrentMemoryContext;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	(void) attempt(step, argument, "humanloop cannot follow this change of a source", WARNING);
+	SPI_finish();
+	MemoryContextSwitchTo(before);
+}
+
+Datum
+hl_source_altered(PG_FUNCTION_ARGS)
+{
+	Alteration	alteration = {0};
+
+	if (nothing_to_follow(fcinfo))
+		PG_RETURN_VOID();
+	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
+	if (alteration.tables != NIL)
+		follow(follow_alteration, &alteration);
+	PG_RETURN_VOID();
+}
+
+Datum
+hl_source_dropped(PG_FUNCTION_ARGS)
+{
+	if (!nothing_to_follow(fcinfo))
+		follow(follow_drop, NULL);
+	PG_RETURN_VOID();
+}
