@@ -155,6 +155,25 @@ epig_window(int batch)
 	return batch < WINDOW_LEAST / WINDOW_BATCHES ? WINDOW_LEAST : WINDOW_BATCHES * batch;
 }
 
+/* Bytes that choose_epig holds at most; see acquisition.h. */
+size_t
+choose_epig_memory(const Model *model, int m, int t, int batch, int count)
+{
+	size_t		D = model->features;
+	size_t		K = model->classes;
+	size_t		rows = (size_t) m + t;
+	size_t		stride = model->refine != NULL ? model->refine->stride : 0;
+	size_t		block = DESIGN_BLOCK * (stride + D + model->posterior->rank + K) +
+		model->posterior->rank;
+	size_t		greedy;
+
+	if (batch > m)
+		batch = m;
+	greedy = epig_memory((int) D, (int) K, m, t, epig_window(batch), count);
+	block *= sizeof(float);
+	return rows * (D * sizeof(double) + K * sizeof(float)) + (block > greedy ? block : greedy);
+}
+
 /* Greedy EPIG over rows from anywhere. */
 static Status
 choose_from(const Caller *caller, const Model *model, Source candidates, Source targets,

@@ -222,15 +222,16 @@ write_column(Change *c, float *factor, int n, int j, int bits, Writer *writer)
 		largest = fmaxf(largest, fabsf(factor[(size_t) i * PAIRS + j]));
 	scale = largest / ((1 << (bits - 1)) - 1);
 	write_floats(writer, &scale, 1);
-	memset(c->packed, 0, packed_length(n, 8));
 	for (int i = 0; i < n; i++)
 	{
 		float	   *x = &factor[(size_t) i * PAIRS + j];
 		int			rounded = scale > 0.0f ? (int) lrintf(*x / scale) : 0;
 
 		c->whole[i] = (int16_t) rounded;
-		if (bits == 4)
-			c->packed[i / 2] |= (unsigned char) ((rounded + 8) << (i % 2 * 4));
+		if (bits == 4 && i % 2 == 0)
+			c->packed[i / 2] = (unsigned char) (rounded + 8);
+		else if (bits == 4)
+			c->packed[i / 2] |= (unsigned char) ((rounded + 8) << 4);
 		else
 			c->packed[i] = (unsigned char) rounded;
 		*x = scale * (float) rounded;

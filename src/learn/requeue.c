@@ -260,6 +260,23 @@ needed_for(const RequeueOptions *options, int m)
 	return needed < 1 ? 1 : needed < m ? (int) needed : m > 0 ? m : 1;
 }
 
+/* Bytes that requeue holds at most; see requeue.h. */
+size_t
+requeue_memory(const Model *model, const RequeueOptions *options, int m, int t)
+{
+	size_t		D = model->features;
+	size_t		K = model->classes;
+	size_t		needed = needed_for(options, m);
+	size_t		own = m * (sizeof(Place) + 2 * sizeof(int)) + DESIGN_BLOCK * sizeof(Score) +
+		sizeof(float) * (needed * D + DESIGN_BLOCK * K + K + COMPARED * (needed + COMPARED + D));
+	size_t		score = sizeof(float) * (DESIGN_BLOCK * (D + 2 * K) + K + score_scratch(K) +
+										 DESIGN_BLOCK * posterior_scratch(model->posterior, 1));
+	size_t		epig = options->acquisition != ACQUIRE_EPIG ? 0 :
+		choose_epig_memory(model, (int) needed, t, options->batch, options->greedy);
+
+	return own + (score > epig ? score : epig) + 64;
+}
+
 /* All steps, with memory in place. */
 static Status
 requeue_steps(Requeue *q, const float *targets, int t, const bool *excluded,
