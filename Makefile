@@ -41,6 +41,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/model_io.c \
 	src/learn/nested.c \
 	src/learn/posterior.c \
+	src/learn/requeue.c \
 	src/learn/revision.c \
 	src/learn/refine.c \
 	src/learn/seeds.c \

@@ -9,6 +9,7 @@
 #include "acquisition.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "../math/random.h"
 #include "design.h"
@@ -40,6 +41,14 @@ candidate_score(Acquisition acquisition, const Score *score, uint64_t seed, uint
 	random_seed(&random, seed ^ (row * UINT64_C(0x9E3779B97F4A7C15)));
 	return (float) random_uniform(&random);
 }
+
+/* Rows to choose among or to sharpen: as encoded, or as the head sees them. */
+typedef struct Source
+{
+	const Rows *rows;
+	const float *features;		/* n x D; NULL: rows it is */
+	int			n;
+} Source;
 
 /* Rows on their way to the greedy choice. */
 typedef struct Prepared
@@ -107,22 +116,25 @@ spread_of(Preparation *p, int count, float *spread)
 
 /* Whitened features and spreads of some rows. */
 static Status
-prepare(Preparation *p, const Rows *rows, Prepared *prepared)
+prepare(Preparation *p, Source source, Prepared *prepared)
 {
 	size_t		D = p->model->features;
 	size_t		K = p->model->classes;
 
-	prepared->whitened = allocate_array(p->caller, rows->n * D, sizeof(double));
-	prepared->spread = allocate_array(p->caller, rows->n * K, sizeof(float));
+	prepared->whitened = allocate_array(p->caller, source.n * D, sizeof(double));
+	prepared->spread = allocate_array(p->caller, source.n * K, sizeof(float));
 	if (prepared->whitened == NULL || prepared->spread == NULL)
 		return STATUS_NO_MEMORY;
-	for (int first = 0; first < rows->n; first += DESIGN_BLOCK)
+	for (int first = 0; first < source.n; first += DESIGN_BLOCK)
 	{
-		int			count = rows->n - first < DESIGN_BLOCK ? rows->n - first : DESIGN_BLOCK;
+		int			count = source.n - first < DESIGN_BLOCK ? source.n - first : DESIGN_BLOCK;
 
 		if (stopped(p->caller))
 			return STATUS_STOPPED;
-		model_features_of(p->model, rows, first, count, p->refined, p->features);
+		if (source.features != NULL)
+			memcpy(p->features, source.features + first * D, sizeof(float) * count * D);
+		else
+			model_features_of(p->model, source.rows, first, count, p->refined, p->features);
 		model_logits_of(p->model, p->features, count, p->logits);
 		spread_of(p, count, prepared->spread + first * K);
 		whiten_rows(&p->whitening, p->features, count, p->projected);
@@ -136,30 +148,49 @@ prepare(Preparation *p, const Rows *rows, Prepared *prepared)
 	return STATUS_SUCCESS;
 }
 
-/* Greedy EPIG over a model's rows; see acquisition.h. */
-Status
-choose_epig(const Caller *caller, const Model *model,
-			const Rows *candidates, const Rows *targets,
+/* Candidates of one window; see acquisition.h. */
+int
+epig_window(int batch)
+{
+	return batch < WINDOW_LEAST / WINDOW_BATCHES ? WINDOW_LEAST : WINDOW_BATCHES * batch;
+}
+
+/* Bytes that choose_epig holds at most; see acquisition.h. */
+size_t
+choose_epig_memory(const Model *model, int m, int t, int batch, int count)
+{
+	size_t		D = model->features;
+	size_t		K = model->classes;
+	size_t		rows = (size_t) m + t;
+	size_t		stride = model->refine != NULL ? model->refine->stride : 0;
+	size_t		block = DESIGN_BLOCK * (stride + D + model->posterior->rank + K) +
+		model->posterior->rank;
+	size_t		greedy;
+
+	if (batch > m)
+		batch = m;
+	greedy = epig_memory((int) D, (int) K, m, t, epig_window(batch), count);
+	block *= sizeof(float);
+	return rows * (D * sizeof(double) + K * sizeof(float)) + (block > greedy ? block : greedy);
+}
+
+/* Greedy EPIG over rows from anywhere. */
+static Status
+choose_from(const Caller *caller, const Model *model, Source candidates, Source targets,
 			int batch, int count, int *chosen, float *gain)
 {
 	Preparation preparation = {0};
 	Prepared	candidate = {0};
 	Prepared	target = {0};
 	Status		status;
-	int			window;
 
-	if (!model_takes(model, candidates) || !model_takes(model, targets) ||
-		batch < 1 || count < 0 || count > candidates->n ||
-		(count > 0 && targets->n < 1))
+	if (batch < 1 || count < 0 || count > candidates.n || (count > 0 && targets.n < 1))
 		return STATUS_BAD_ARGUMENT;
 	if (count == 0)
 		return STATUS_SUCCESS;
 	/* a batch larger than what there is to choose is no batch */
-	if (batch > candidates->n)
-		batch = candidates->n;
-	window = WINDOW_BATCHES * batch;
-	if (window < WINDOW_LEAST)
-		window = WINDOW_LEAST;
+	if (batch > candidates.n)
+		batch = candidates.n;
 	preparation.caller = caller;
 	preparation.model = model;
 	status = prepare_start(&preparation);
@@ -171,15 +202,41 @@ choose_epig(const Caller *caller, const Model *model,
 	if (status == STATUS_SUCCESS)
 	{
 		EpigProblem problem = {
-			model->features, model->classes, candidates->n, targets->n,
+			model->features, model->classes, candidates.n, targets.n,
 			candidate.whitened, target.whitened, candidate.spread, target.spread
 		};
 
-		status = epig_greedy(caller, &problem, batch, window, count, chosen, gain);
+		status = epig_greedy(caller, &problem, batch, epig_window(batch), count, chosen, gain);
 	}
 	release(caller, candidate.whitened);
 	release(caller, candidate.spread);
 	release(caller, target.whitened);
 	release(caller, target.spread);
 	return status;
+}
+
+/* Greedy EPIG over a model's rows; see acquisition.h. */
+Status
+choose_epig(const Caller *caller, const Model *model,
+			const Rows *candidates, const Rows *targets,
+			int batch, int count, int *chosen, float *gain)
+{
+	Source		from = {candidates, NULL, candidates->n};
+	Source		to = {targets, NULL, targets->n};
+
+	if (!model_takes(model, candidates) || !model_takes(model, targets))
+		return STATUS_BAD_ARGUMENT;
+	return choose_from(caller, model, from, to, batch, count, chosen, gain);
+}
+
+/* The same for features; see acquisition.h. */
+Status
+choose_epig_features(const Caller *caller, const Model *model,
+					 const float *candidates, int m, const float *targets, int t,
+					 int batch, int count, int *chosen, float *gain)
+{
+	Source		from = {NULL, candidates, m};
+	Source		to = {NULL, targets, t};
+
+	return choose_from(caller, model, from, to, batch, count, chosen, gain);
 }

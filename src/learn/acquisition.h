@@ -48,4 +48,16 @@ extern Status choose_epig(const Caller *caller, const Model *model,
 						  const Rows *candidates, const Rows *targets,
 						  int batch, int count, int *chosen, float *gain);
 
+/* The same for features as model_row_features makes them: m x D and t x D. */
+extern Status choose_epig_features(const Caller *caller, const Model *model,
+								   const float *candidates, int m,
+								   const float *targets, int t,
+								   int batch, int count, int *chosen, float *gain);
+
+/* Bytes that either holds at most. */
+extern size_t choose_epig_memory(const Model *model, int m, int t, int batch, int count);
+
+/* Candidates of one window: how many of the best choose_epig looks at. */
+extern int	epig_window(int batch);
+
 #endif							/* HUMANLOOP_ACQUISITION_H */

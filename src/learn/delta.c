@@ -9,7 +9,7 @@
  * pairs, found by randomized subspace iteration (Halko, Martinsson and Tropp,
  * "Finding structure with randomness", SIAM Review 2011) a few at a time,
  * until what is left is too small to matter.  A pair takes 16 bits a number,
- * or 8 where it is small itself.  What rounding has done to a pair is left
+ * or 8 or 4 where it is small itself.  What rounding has done to a pair is left
  * in the matrix for those that follow.  Where pairs would take more than the
  * whole matrix in 16 bits, that is stored.
  *
@@ -32,14 +32,15 @@
  * No logit of a row of unit length and its constant moves by more than so
  * much; and curvatures are right to this part of the prior's precision.
  */
-#define LOGIT_TOLERANCE 1e-3
+#define LOGIT_TOLERANCE 3e-3
 #define CURVATURE_TOLERANCE 1e-2
 
 /* Pairs found at a time, and turns of the iteration that finds them. */
 #define PAIRS 8
 #define TURNS 2
-/* Pairs of fewer tolerances than this are good enough in 8 bits. */
+/* Pairs of fewer tolerances than this are good enough in 8 and in 4 bits. */
 #define COARSE 30.0
+#define COARSER 4.0
 
 #define MAX_ROWS (1 << 30)
 #define MAX_SCALE 1e15f
@@ -56,7 +57,7 @@ typedef struct Change
 	float	   *sketch;			/* rows x PAIRS */
 	float	   *image;			/* columns x PAIRS */
 	int16_t    *whole;			/* max(rows, columns): rounded */
-	int8_t	   *half;
+	unsigned char *packed;		/* the same in 8 or 4 bits */
 } Change;
 
 static Status
@@ -73,7 +74,7 @@ change_allocate(Change *c)
 	ok = (c->image = allocate_array(c->caller, (size_t) c->columns * PAIRS,
 									sizeof(float))) != NULL && ok;
 	ok = (c->whole = allocate_array(c->caller, longest, sizeof(int16_t))) != NULL && ok;
-	ok = (c->half = allocate_array(c->caller, longest, sizeof(int8_t))) != NULL && ok;
+	ok = (c->packed = allocate_array(c->caller, longest, 1)) != NULL && ok;
 	return ok ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
@@ -85,7 +86,7 @@ change_free(Change *c)
 	release(c->caller, c->sketch);
 	release(c->caller, c->image);
 	release(c->caller, c->whole);
-	release(c->caller, c->half);
+	release(c->caller, c->packed);
 }
 
 /* Is no column of what is left longer than the tolerance? */
@@ -200,7 +201,17 @@ find_pairs(Change *c, Random *random)
 	return STATUS_SUCCESS;
 }
 
-/* Column j of a factor, rounded to bits, which the values read back replace. */
+/* n numbers of some bits each, of which two may share a byte. */
+static size_t
+packed_length(int n, int bits)
+{
+	return bits == 4 ? ((size_t) n + 1) / 2 : (size_t) n * (bits / 8);
+}
+
+/*
+ * Column j of a factor, rounded to bits, which the values read back replace.
+ * Numbers of 4 bits are kept with 8 added, the first of two in the low half.
+ */
 static void
 write_column(Change *c, float *factor, int n, int j, int bits, Writer *writer)
 {
@@ -209,7 +220,7 @@ write_column(Change *c, float *factor, int n, int j, int bits, Writer *writer)
 
 	for (int i = 0; i < n; i++)
 		largest = fmaxf(largest, fabsf(factor[(size_t) i * PAIRS + j]));
-	scale = largest / (bits == 8 ? INT8_MAX : INT16_MAX);
+	scale = largest / ((1 << (bits - 1)) - 1);
 	write_floats(writer, &scale, 1);
 	for (int i = 0; i < n; i++)
 	{
@@ -217,13 +228,18 @@ write_column(Change *c, float *factor, int n, int j, int bits, Writer *writer)
 		int			rounded = scale > 0.0f ? (int) lrintf(*x / scale) : 0;
 
 		c->whole[i] = (int16_t) rounded;
-		c->half[i] = (int8_t) rounded;
+		if (bits == 4 && i % 2 == 0)
+			c->packed[i / 2] = (unsigned char) (rounded + 8);
+		else if (bits == 4)
+			c->packed[i / 2] |= (unsigned char) ((rounded + 8) << 4);
+		else
+			c->packed[i] = (unsigned char) rounded;
 		*x = scale * (float) rounded;
 	}
-	if (bits == 8)
-		write_bytes(writer, c->half, n);
-	else
+	if (bits == 16)
 		write_i16s(writer, c->whole, n);
+	else
+		write_bytes(writer, c->packed, packed_length(n, bits));
 }
 
 /* Writes pair j and takes it off what is left. */
@@ -239,6 +255,13 @@ write_pair(Change *c, int j, int bits, Writer *writer)
 		for (int k = 0; k < c->columns; k++)
 			c->left[(size_t) i * c->columns + k] -= c->sketch[(size_t) i * PAIRS + j] *
 				c->image[(size_t) k * PAIRS + j];
+}
+
+/* As many bits as a pair of this length is worth. */
+static int
+bits_for(const Change *c, double length)
+{
+	return length < COARSER * c->tolerance ? 4 : length < COARSE * c->tolerance ? 8 : 16;
 }
 
 /*
@@ -269,7 +292,7 @@ write_pairs(Change *c, Writer *writer, int *pairs)
 					c->image[(size_t) k * PAIRS + j];
 			/* what pairs that are nothing leave, no pair will take */
 			if (length > 0.0)
-				write_pair(c, j, sqrt(length) < COARSE * c->tolerance ? 8 : 16, writer);
+				write_pair(c, j, bits_for(c, sqrt(length)), writer);
 			*pairs += length > 0.0;
 			if ((length == 0.0 && j == PAIRS - 1) || writer->length >= most)
 			{
@@ -393,6 +416,7 @@ static Status
 read_column(const Caller *caller, Reader *reader, int bits, int n, float *factor)
 {
 	float	   *scale = read_floats(reader, caller, 1);
+	unsigned char byte = 0;
 	float		unit;
 
 	if (scale == NULL)
@@ -401,13 +425,12 @@ read_column(const Caller *caller, Reader *reader, int bits, int n, float *factor
 	release(caller, scale);
 	if (!(unit >= 0.0f && unit <= MAX_SCALE))
 		return STATUS_CORRUPT;
-	if (bits == 8)
+	if (bits != 16)
 		for (int i = 0; i < n; i++)
 		{
-			int8_t		value;
-
-			read_bytes(reader, &value, 1);
-			factor[i] = unit * (float) value;
+			if (bits == 8 || i % 2 == 0)
+				read_bytes(reader, &byte, 1);
+			factor[i] = unit * (float) (bits == 8 ? (int8_t) byte : (byte >> (i % 2 * 4) & 15) - 8);
 		}
 	else
 	{
@@ -449,7 +472,7 @@ read_change(const Caller *caller, Reader *reader, int rows, int columns, float *
 		if (stopped(caller))
 			return STATUS_STOPPED;
 		read_bytes(reader, &bits, 1);
-		if (reader->failed || (bits != 8 && bits != 16))
+		if (reader->failed || (bits != 4 && bits != 8 && bits != 16))
 			return STATUS_CORRUPT;
 		TRY(read_column(caller, reader, bits, rows, factor));
 		TRY(read_column(caller, reader, bits, columns, across));

@@ -99,6 +99,22 @@ epig_allocate(Epig *e)
 	return ok ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
+/* Bytes that epig_greedy holds at most; see epig.h. */
+size_t
+epig_memory(int features, int classes, int candidates, int targets, int window, int count)
+{
+	size_t		D = features;
+	size_t		K = classes;
+	size_t		t = targets;
+	size_t		w = window < candidates ? window : candidates;
+	size_t		c = count;
+	size_t		widest = largest_of((int) w, targets, count);
+
+	return 2 * w * sizeof(int) + sizeof(float) * (w * K + w * t) +
+		sizeof(double) * (w * w + w * t + 2 * w * c + t * c + c * D + c * c + c + w * D +
+						  w * widest);
+}
+
 static void
 epig_free(Epig *e)
 {

@@ -33,4 +33,8 @@ typedef struct EpigProblem
 extern Status epig_greedy(const Caller *caller, const EpigProblem *problem,
 						  int batch, int window, int count, int *chosen, float *gain);
 
+/* Bytes that epig_greedy holds at most. */
+extern size_t epig_memory(int features, int classes, int candidates, int targets,
+						  int window, int count);
+
 #endif							/* HUMANLOOP_EPIG_H */

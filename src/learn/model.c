@@ -209,6 +209,15 @@ missing_length(const float *dense, int dims)
 	return total > 0.999f ? 0.0f : 1.0f - total;
 }
 
+/* Does the row, which lacks so much of unit length, say nothing at all? */
+static bool
+is_empty(const Model *model, float missing, const SparseRows *sparse, int row)
+{
+	return missing > 1.0f - EMPTY_ROW &&
+		(model->refine == NULL ||
+		 (sparse != NULL && sparse->start[row] == sparse->start[row + 1]));
+}
+
 /*
  * Logits and variances of a row that is not of unit length.  One that says
  * nothing at all gets the classes' shares instead of what the constant
@@ -228,36 +237,35 @@ adjust_short_row(const Model *model, bool empty, float missing, float *logits,
 	}
 }
 
-/* Scores rows first .. first + count. */
+/*
+ * Scores count rows of features (count x D), which are rows first .. first +
+ * count of the sparse ones; NULL: every row has an n-gram.
+ */
 static Status
-score_block(const Model *model, const Rows *rows, int first, int count, Block *block,
-			Score *score, float *probability)
+score_block(const Model *model, const float *features, int count, const SparseRows *sparse,
+			int first, Block *block, Score *score, float *probability)
 {
 	size_t		K = model->classes;
 
-	model_features_of(model, rows, first, count, block->scratch, block->features);
-	model_logits_of(model, block->features, count, block->logits);
-	posterior_variance(model->posterior, block->features, count, block->scratch,
-					   block->variance);
+	model_logits_of(model, features, count, block->logits);
+	posterior_variance(model->posterior, features, count, block->scratch, block->variance);
 	for (int i = 0; i < count; i++)
 	{
-		size_t		row = (size_t) first + i;
 		float	   *logits = block->logits + i * K;
 		float	   *variance = block->variance + i * K;
-		float	   *p = probability != NULL ? probability + row * K : block->probability;
-		float		missing = missing_length(rows->dense + row * rows->dims, rows->dims);
+		float	   *p = probability != NULL ? probability + i * K : block->probability;
+		float		missing = missing_length(features + (size_t) i * model->features,
+											 model->dims);
 
 		if (isnan(missing))
 			return STATUS_NOT_FINITE;
 		if (missing > 0.0f)
-			adjust_short_row(model, missing > 1.0f - EMPTY_ROW &&
-							 (model->refine == NULL ||
-							  rows->sparse->start[row] == rows->sparse->start[row + 1]),
-							 missing, logits, variance);
+			adjust_short_row(model, is_empty(model, missing, sparse, first + i), missing,
+							 logits, variance);
 		for (size_t k = 0; k < K; k++)
 			if (!isfinite(logits[k]))
 				return STATUS_NOT_FINITE;
-		score_row(&model->draws, logits, variance, block->scratch, p, &score[row]);
+		score_row(&model->draws, logits, variance, block->scratch, p, &score[i]);
 	}
 	return STATUS_SUCCESS;
 }
@@ -286,9 +294,138 @@ model_score(const Caller *caller, const Model *model, const Rows *rows,
 		if (stopped(caller))
 			status = STATUS_STOPPED;
 		else
-			status = score_block(model, rows, first, count, &block, score, probability);
+		{
+			model_features_of(model, rows, first, count, block.scratch, block.features);
+			status = score_block(model, block.features, count, rows->sparse, first, &block,
+								 score + first, probability == NULL ? NULL :
+								 probability + (size_t) first * model->classes);
+		}
 	}
 	release(caller, block.arena);
+	return status;
+}
+
+/* Scores n rows of features; see model.h. */
+Status
+model_score_features(const Caller *caller, const Model *model, const float *features, int n,
+					 Score *score)
+{
+	int			most = n < DESIGN_BLOCK ? n : DESIGN_BLOCK;
+	Block		block;
+	Status		status = STATUS_SUCCESS;
+
+	if (n < 0)
+		return STATUS_BAD_ARGUMENT;
+	if (n == 0)
+		return STATUS_SUCCESS;
+	TRY(block_allocate(caller, model, most, &block));
+	for (int first = 0; first < n && status == STATUS_SUCCESS; first += most)
+	{
+		int			count = n - first < most ? n - first : most;
+
+		if (stopped(caller))
+			status = STATUS_STOPPED;
+		else
+			status = score_block(model, features + (size_t) first * model->features, count,
+								 NULL, 0, &block, score + first, NULL);
+	}
+	release(caller, block.arena);
+	return status;
+}
+
+/*
+ * Labels and margins of count rows of features; logits: count x K of scratch,
+ * probability: K.
+ */
+Status
+model_margins_of(const Model *model, const float *features, int count,
+				 const SparseRows *sparse, int first, float *logits, float *probability,
+				 Score *score)
+{
+	size_t		K = model->classes;
+
+	model_logits_of(model, features, count, logits);
+	for (int i = 0; i < count; i++)
+	{
+		const float *row = logits + i * K;
+		float		missing = missing_length(features + (size_t) i * model->features,
+											 model->dims);
+
+		if (isnan(missing))
+			return STATUS_NOT_FINITE;
+		if (is_empty(model, missing, sparse, first + i))
+			row = model->log_prior;
+		for (size_t k = 0; k < K; k++)
+			if (!isfinite(row[k]))
+				return STATUS_NOT_FINITE;
+		point_score(row, (int) K, probability, &score[i]);
+		score[i].total = score[i].aleatoric = score[i].epistemic = NAN;
+	}
+	return STATUS_SUCCESS;
+}
+
+/* Labels and margins of rows; see model.h. */
+Status
+model_margins(const Caller *caller, const Model *model, const Rows *rows, Score *score)
+{
+	size_t		D = model->features;
+	size_t		K = model->classes;
+	size_t		stride = model->refine != NULL ? model->refine->stride : 0;
+	int			most = rows->n < DESIGN_BLOCK ? rows->n : DESIGN_BLOCK;
+	float	   *arena;
+	Status		status = STATUS_SUCCESS;
+
+	if (!model_takes(model, rows))
+		return STATUS_BAD_ARGUMENT;
+	if (rows->n == 0)
+		return STATUS_SUCCESS;
+	arena = allocate_array(caller, most * (D + K + stride) + K, sizeof(float));
+	if (arena == NULL)
+		return STATUS_NO_MEMORY;
+	for (int first = 0; first < rows->n && status == STATUS_SUCCESS; first += most)
+	{
+		int			count = rows->n - first < most ? rows->n - first : most;
+		float	   *features = arena + K;
+		float	   *logits = features + most * D;
+
+		if (stopped(caller))
+			status = STATUS_STOPPED;
+		else
+		{
+			model_features_of(model, rows, first, count, logits + most * K, features);
+			status = model_margins_of(model, features, count, rows->sparse, first, logits,
+									  arena, score + first);
+		}
+	}
+	release(caller, arena);
+	return status;
+}
+
+/* Features of the rows, n x D; see model.h. */
+Status
+model_row_features(const Caller *caller, const Model *model, const Rows *rows,
+				   float *features)
+{
+	size_t		stride = model->refine != NULL ? model->refine->stride : 0;
+	float	   *scratch;
+	Status		status = STATUS_SUCCESS;
+
+	if (!model_takes(model, rows))
+		return STATUS_BAD_ARGUMENT;
+	scratch = allocate_array(caller, DESIGN_BLOCK * stride, sizeof(float));
+	if (scratch == NULL)
+		return STATUS_NO_MEMORY;
+	for (int first = 0; first < rows->n && status == STATUS_SUCCESS; first += DESIGN_BLOCK)
+	{
+		int			count = rows->n - first < DESIGN_BLOCK ? rows->n - first : DESIGN_BLOCK;
+
+		if (stopped(caller))
+			status = STATUS_STOPPED;
+		else
+			model_features_of(model, rows, first, count, scratch,
+							  features + (size_t) first * model->features);
+	}
+	release(caller, scratch);
 	return status;
 }
 

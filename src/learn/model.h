@@ -84,6 +84,26 @@ typedef struct Score
 extern Status model_score(const Caller *caller, const Model *model, const Rows *rows,
 						  Score *score, float *probability);
 
+/*
+ * Label, confidence and margin alone, for a fraction of the time: to scan a
+ * pool for what is worth a full score.  The entropies are NaN.
+ */
+extern Status model_margins(const Caller *caller, const Model *model, const Rows *rows,
+							Score *score);
+
+/*
+ * The rows as the head sees them, n x D: the same for a model and all its
+ * revisions (update.h), so whoever scores the same rows again keeps these.
+ * A row without a known n-gram should not be among them: its features do not
+ * say that it has none.
+ */
+extern Status model_row_features(const Caller *caller, const Model *model, const Rows *rows,
+								 float *features);
+
+/* Scores n such rows. */
+extern Status model_score_features(const Caller *caller, const Model *model,
+								   const float *features, int n, Score *score);
+
 /* The features the head sees, n x D, for the acquisition functions. */
 extern Status model_design(const Caller *caller, const Model *model, const Rows *rows,
 						   double *design);

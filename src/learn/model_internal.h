@@ -59,4 +59,13 @@ extern void model_features_of(const Model *model, const Rows *rows, int first, i
 extern void model_logits_of(const Model *model, const float *features, int count,
 							float *logits);
 
+/*
+ * Labels and margins of count rows of features, entropies NaN.  sparse: whose
+ * rows first .. first + count they are; NULL: every row has an n-gram.
+ * logits: count x K of scratch, probability: K.
+ */
+extern Status model_margins_of(const Model *model, const float *features, int count,
+							   const SparseRows *sparse, int first, float *logits,
+							   float *probability, Score *score);
+
 #endif							/* HUMANLOOP_MODEL_INTERNAL_H */

@@ -302,6 +302,20 @@ pick_classes(const Draws *draws, const float *logits, const float *variance,
 	return slots;
 }
 
+/* Label, confidence and margin; see uncertainty.h. */
+void
+point_score(const float *logits, int classes, float *probability, Score *score)
+{
+	float		second = 0.0f;
+
+	score->label = predict_row(logits, classes, probability);
+	score->confidence = probability[score->label];
+	for (int k = 0; k < classes; k++)
+		if (k != score->label && probability[k] > second)
+			second = probability[k];
+	score->margin = score->confidence - second;
+}
+
 /* The answer for a row; see uncertainty.h. */
 void
 score_row(const Draws *draws, const float *logits, const float *variance,
@@ -310,20 +324,13 @@ score_row(const Draws *draws, const float *logits, const float *variance,
 	float	   *mean = scratch;
 	float	   *deviation = mean + draws->slots;
 	float	   *drawn = deviation + draws->slots;
-	float		second = 0.0f;
 	float		most = logf((float) draws->classes);
 	float		total;
 	float		aleatoric;
 	Undrawn		undrawn;
 	int			slots;
 
-	score->label = predict_row(logits, draws->classes, probability);
-	score->confidence = probability[score->label];
-	for (int k = 0; k < draws->classes; k++)
-		if (k != score->label && probability[k] > second)
-			second = probability[k];
-	score->margin = score->confidence - second;
-
+	point_score(logits, draws->classes, probability, score);
 	slots = pick_classes(draws, logits, variance, mean, deviation,
 						 drawn + (size_t) draws->slots * DRAWS, &undrawn);
 	aleatoric = draw(mean, deviation, slots, draws->normal, &undrawn, drawn, &total);

@@ -37,6 +37,12 @@ extern void draws_free(const Caller *caller, Draws *draws);
 /* Softmax of logits (K); returns the most probable class. */
 extern int	predict_row(const float *logits, int classes, float *probability);
 
+/*
+ * The point prediction softmax(logits), into probability (K): label,
+ * confidence and margin of the score.
+ */
+extern void point_score(const float *logits, int classes, float *probability, Score *score);
+
 /* Floats of scratch for score_row. */
 extern size_t score_scratch(int classes);
 

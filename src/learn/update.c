@@ -45,9 +45,13 @@
 /* Pairs that L-BFGS remembers. */
 #define MEMORY 8
 #define MAX_STEPS 60
-#define MAX_SEARCH 8
-/* The squared Newton decrement, in nats, that is as good as none. */
+#define MAX_SEARCH 12
+/*
+ * The squared Newton decrement, in nats, that is as good as none; and for
+ * each row, whose sum single precision rounds.
+ */
 #define TOLERANCE 1e-7
+#define ROW_TOLERANCE 2e-9
 
 /* Rows and state; what is D x K is one vector of `size` numbers here. */
 typedef struct Update
@@ -220,8 +224,8 @@ find_direction(Update *u)
  * was, by Newton's method within a bracket.  The objective is convex, so the
  * slope only rises.
  */
-static double
-search(Update *u, double start, double at_direction, double square)
+static Status
+search(Update *u, double start, double at_direction, double square, double *found)
 {
 	size_t		K = u->classes;
 	double		low = 0.0;
@@ -235,12 +239,18 @@ search(Update *u, double start, double at_direction, double square)
 		double		next;
 
 		for (int j = 0; j < u->m; j++)
+		{
+			if (j % DESIGN_BLOCK == 0 && stopped(u->caller))
+				return STATUS_STOPPED;
 			if (u->target[j] >= 0)
 				look_along(u->logits + j * K, u->move + j * K, (float) length, u->classes,
 						   u->target[j], u->probability, &slope, &curvature);
 			else
 				slope += dot(u->classes, u->residual + j * K, u->move + j * K);
-		if (!isfinite(slope) || fabs(slope) <= 0.1 * fabs(start))
+		}
+		if (!isfinite(slope))
+			return STATUS_NOT_FINITE;
+		if (fabs(slope) <= 0.1 * fabs(start))
 			break;
 		if (slope > 0.0)
 			high = length;
@@ -251,7 +261,8 @@ search(Update *u, double start, double at_direction, double square)
 			next = isfinite(high) ? 0.5 * (low + high) : 2.0 * length;
 		length = next;
 	}
-	return length;
+	*found = length;
+	return STATUS_SUCCESS;
 }
 
 /* Remembers a step of this length along the direction. */
@@ -291,13 +302,13 @@ minimise(Update *u)
 
 		if (!isfinite(decrement))
 			return STATUS_NOT_FINITE;
-		if (decrement <= TOLERANCE)
+		if (decrement <= TOLERANCE + ROW_TOLERANCE * u->m)
 			break;
 		find_direction(u);
 		slope = dot(u->size, u->gradient, u->direction);
 		TRY(rows_times(u, u->direction, u->move));
-		length = search(u, slope, dot(u->size, u->at, u->direction),
-						dot(u->size, u->direction, u->direction));
+		TRY(search(u, slope, dot(u->size, u->at, u->direction),
+				   dot(u->size, u->direction, u->direction), &length));
 		add_scaled(u->size, (float) length, u->direction, u->at);
 		for (int j = 0; j < u->m; j++)
 			add_scaled(u->classes, (float) length, u->move + (size_t) j * u->classes,
