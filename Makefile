@@ -55,6 +55,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/label_functions.c \
+	src/sql/model_functions.c \
 	src/sql/predict.c \
 	src/sql/predict_all.c \
 	src/sql/predict_functions.c \
@@ -70,6 +71,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/feature.c \
 	src/store/fit.c \
 	src/store/label.c \
+	src/store/learner.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \

@@ -344,6 +344,13 @@ CREATE TYPE hl_learning_point AS
 	(labels integer, accuracy double precision, low double precision,
 	 high double precision, model integer, trained_at timestamptz);
 
+CREATE TYPE hl_model_version AS
+	(model integer, serving boolean, deployed boolean, stored boolean, encoder text,
+	 classes integer, labels integer, accuracy double precision, accuracy_low double precision,
+	 accuracy_high double precision, log_loss double precision, calibration_error double precision,
+	 prior_precision double precision, refined boolean, trained_by text, reason text,
+	 trained_at timestamptz, seconds double precision);
+
 CREATE TYPE hl_confusion_cell AS (truth text, predicted text, n integer);
 
 -- ---------------------------------------------------------------------------
@@ -508,6 +515,30 @@ AS 'MODULE_PATHNAME', 'hl_train';
 COMMENT ON FUNCTION hl_train(text)
 IS 'full training: reads source and labels, fits, measures, deploys, queues';
 
+CREATE FUNCTION hl_models(project text)
+RETURNS SETOF hl_model_version
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'hl_models';
+COMMENT ON FUNCTION hl_models(text) IS 'all versions of a project''s model, how good they are, who made them and why';
+
+CREATE FUNCTION hl_deploy(project text, model integer)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_deploy';
+COMMENT ON FUNCTION hl_deploy(text, integer) IS 'puts another version into service; recorded, and undone in the same way';
+
+CREATE FUNCTION hl_pause(project text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_pause';
+COMMENT ON FUNCTION hl_pause(text) IS 'has the background worker leave a project alone';
+
+CREATE FUNCTION hl_resume(project text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_resume';
+COMMENT ON FUNCTION hl_resume(text) IS 'ends a pause; also tries again at once what has failed';
+
 CREATE FUNCTION hl_predict(project text, input text)
 RETURNS hl_prediction
 LANGUAGE C STABLE PARALLEL SAFE COST 2000
@@ -609,6 +640,9 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 		   v.model, v.revision, m.accuracy, m.accuracy_low, m.accuracy_high, m.trained_at,
 		   CASE
 			   WHEN s.problem IS NOT NULL THEN 'source missing'
+			   WHEN p.paused THEN 'paused'
+			   WHEN u.kind IS NOT NULL THEN 'training'
+			   WHEN w.failures OPERATOR(pg_catalog.>) 0 THEN 'failing'
 			   WHEN v.model IS NULL THEN 'no model'
 			   ELSE 'ready'
 		   END AS state,
@@ -621,14 +655,22 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN v.model IS NULL THEN 'the seed batch is answered: call hl_train()'
 			   ELSE 'all queued items are answered: call hl_train()'
 		   END AS queue_empty_because,
-		   s.problem AS last_error
+		   coalesce(s.problem, w.last_error) AS last_error,
+		   u.step, u.started_at AS running_since,
+		   CASE WHEN NOT p.paused THEN greatest(w.train_at, w.retry_at) END AS next_try
 	FROM @extschema@.hl_project p
 	CROSS JOIN LATERAL @extschema@.hl_project_source(p.id) s
 	LEFT JOIN @extschema@.hl_serving v ON v.project_id OPERATOR(pg_catalog.=) p.id
 	LEFT JOIN @extschema@.hl_ranking r ON r.project_id OPERATOR(pg_catalog.=) p.id
 		AND r.part OPERATOR(pg_catalog.=) 'rest'
+	LEFT JOIN @extschema@.hl_work w ON w.project_id OPERATOR(pg_catalog.=) p.id
 	LEFT JOIN @extschema@.hl_model m ON m.project_id OPERATOR(pg_catalog.=) p.id
 		AND m.model OPERATOR(pg_catalog.=) v.model
+	LEFT JOIN LATERAL (
+		SELECT n.kind, n.step, n.started_at
+		FROM @extschema@.hl_run n
+		WHERE n.project_id OPERATOR(pg_catalog.=) p.id AND n.state OPERATOR(pg_catalog.=) 'running'
+		ORDER BY n.id DESC LIMIT 1) u ON true
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.count(DISTINCT c.item) AS labelled
 		FROM @extschema@.hl_current_answer c
@@ -639,7 +681,15 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 	WHERE @extschema@.hl_visible(p.id);
 COMMENT ON VIEW hl_projects IS 'projects and how they stand';
 
-GRANT SELECT ON hl_projects, hl_queue, hl_label_history TO PUBLIC;
+CREATE VIEW hl_runs WITH (security_barrier = true) AS
+	SELECT n.id, p.name AS project, n.kind, n.state, n.step, n.started_at, n.finished_at,
+		   n.model, n.error, n.sqlstate, n.pid
+	FROM @extschema@.hl_project p
+	JOIN @extschema@.hl_run n ON n.project_id OPERATOR(pg_catalog.=) p.id
+	WHERE @extschema@.hl_visible(p.id);
+COMMENT ON VIEW hl_runs IS 'what the background worker does and did, and what went wrong';
+
+GRANT SELECT ON hl_projects, hl_queue, hl_label_history, hl_runs TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hl_labels TO PUBLIC;
 
 -- ---------------------------------------------------------------------------

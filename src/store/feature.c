@@ -77,6 +77,7 @@ BlockScan *
 block_scan_begin(int32 project_id, const Encoder *encoder, int64 encoder_id,
 				 int64 first, bool bodies, bool read_only)
 {
+	MemoryContext before = CurrentMemoryContext;
 	BlockScan  *scan = palloc0(sizeof(BlockScan));
 	Oid			types[3] = {INT4OID, INT8OID, INT8OID};
 	Datum		values[3] = {
@@ -96,6 +97,7 @@ block_scan_begin(int32 project_id, const Encoder *encoder, int64 encoder_id,
 	scan->portal = SPI_cursor_open_with_args(NULL, query, 3, types, values, NULL, read_only,
 											 CURSOR_OPT_NO_SCROLL);
 	act_as_before(&acting);
+	MemoryContextSwitchTo(before);
 	return scan;
 }
 
@@ -231,9 +233,12 @@ block_read(int32 project_id, const Encoder *encoder, int64 encoder_id, int64 num
 void
 block_scan_end(BlockScan *scan)
 {
+	MemoryContext before = CurrentMemoryContext;
+
 	if (scan->table != NULL)
 		SPI_freetuptable(scan->table);
 	SPI_cursor_close(scan->portal);
+	MemoryContextSwitchTo(before);
 	MemoryContextDelete(scan->context);
 	pfree(scan);
 }

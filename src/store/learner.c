@@ -36,6 +36,7 @@
 #include "store/label.h"
 #include "store/learner.h"
 #include "store/parts.h"
+#include "store/pool.h"
 #include "store/queue.h"
 #include "store/session.h"
 #include "store/source.h"
@@ -932,6 +933,13 @@ learner_counts(const Learner *learner, LabelCounts *counts)
 void
 labels_count(const Project *project, LabelCounts *counts)
 {
+	static Statement left = {
+		"SELECT 1 FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) i(item) "
+		"WHERE r.project_id = $1 AND r.part = 'rest' AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
+		"WHERE c.project_id = $1 AND c.item = i.item AND c.label IS NOT NULL) LIMIT 1",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
 	Consensus	consensus;
 	int		   *count;
 
@@ -946,4 +954,6 @@ labels_count(const Project *project, LabelCounts *counts)
 	counts->least = INT_MAX;
 	for (int k = 0; k < consensus.nclasses; k++)
 		counts->least = Min(counts->least, count[k]);
+	statement_run_as_extension(&left, values, NULL, false);
+	counts->queue_empty = SPI_processed == 0;
 }

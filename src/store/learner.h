@@ -50,6 +50,8 @@ typedef struct LabelCounts
 	int			classes;
 	int			least;			/* items of the rarest class */
 	int			behind;			/* whose label the model was not trained with */
+	bool		queue_empty;	/* no ranked item is without a label; only from
+								 * labels_count */
 	bool		new_class;		/* one with two labels that the model lacks */
 } LabelCounts;
 

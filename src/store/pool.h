@@ -45,4 +45,10 @@ extern void pool_seed(const Project *project, const Refreshed *features,
 extern void sample_seed(const Project *project, Ranking *ranking, int64 *items_seen,
 						bool *complete);
 
+/*
+ * Before anything is encoded, where the source had too few rows for a whole
+ * batch: chosen and written again.
+ */
+extern void seed_refill(const Project *project);
+
 #endif							/* HUMANLOOP_POOL_H */

@@ -474,6 +474,20 @@ project_sync(const Project *project)
 	act_as_before(&acting);
 }
 
+/* Under the lock of who records names: the worker must not wait for our commit. */
+void
+project_pause(const Project *project, bool pause)
+{
+	static Statement update = {
+		"UPDATE @hl_project SET paused = $2 WHERE id = $1 AND paused <> $2",
+		2, {INT4OID, BOOLOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), BoolGetDatum(pause)};
+
+	LockDatabaseObject(extension_table("hl_project_local"), project->id, 0, ExclusiveLock);
+	statement_run_as_extension(&update, values, NULL, false);
+}
+
 /*
  * Locks on a project, all until the end of the transaction, as heavyweight
  * locks on an object that is our table hl_project or hl_serving with the
@@ -558,6 +572,13 @@ may_sync(const Project *project)
 	return try_object_lock(extension_table("hl_project_local"), project->id, ExclusiveLock);
 }
 
+void
+project_follow(const Project *project)
+{
+	if (project->stale && OidIsValid(project->source) && may_sync(project))
+		project_sync(project);
+}
+
 Project *
 project_open_for_write(const char *name, Privilege privilege)
 {
@@ -567,8 +588,7 @@ project_open_for_write(const char *name, Privilege privilege)
 	PreventCommandDuringRecovery("writing to a humanloop project");
 	project = project_open(name, privilege, false);
 	project_lock_shared(project);
-	if (project->stale && OidIsValid(project->source) && may_sync(project))
-		project_sync(project);
+	project_follow(project);
 	return project;
 }
 

@@ -89,6 +89,15 @@ extern Project *project_open(const char *name, Privilege privilege, bool read_on
 /* The same for writing: also brings recorded names and OIDs up to date. */
 extern Project *project_open_for_write(const char *name, Privilege privilege);
 
+/*
+ * For whoever has read a project and may write: brings recorded names and
+ * OIDs up to date, unless somebody is just doing that.
+ */
+extern void project_follow(const Project *project);
+
+/* Has the worker leave it alone, or not any more. */
+extern void project_pause(const Project *project, bool pause);
+
 /* Records names and OIDs as they are in project. */
 extern void project_sync(const Project *project);
 

@@ -531,7 +531,7 @@ features_current(const Project *project, Refreshed *refreshed)
 	state_read(project, &refreshed->state);
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->items = refreshed->state.items;
-	if (refreshed->encoder_id == 0 || outgrown(refreshed->encoder_id, refreshed->items))
+	if (refreshed->encoder_id == 0 || encoder_outgrown(refreshed->encoder_id, refreshed->items))
 		return false;
 	blas_load();
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);

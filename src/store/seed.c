@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -215,4 +216,31 @@ sample_seed(const Project *project, Ranking *ranking, int64 *items_seen, bool *c
 					 "choose the seed batch");
 	for (int i = 0; i < count; i++)
 		ranking_add_item(ranking, sample->rows[which[chosen[i]]].item, "seed");
+}
+
+void
+seed_refill(const Project *project)
+{
+	static Statement count = {
+		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1 AND part = 'rest'",
+		1, {INT4OID}, NULL, 0
+	};
+	static Statement seen = {
+		"UPDATE @hl_serving SET items = $2 WHERE project_id = $1", 2, {INT4OID, INT8OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id)};
+	Ranking		ranking;
+	int64		items;
+	bool		complete;
+
+	statement_run_as_extension(&count, values, NULL, false);
+	if (SPI_processed > 0 && result_int(0, 1) >= project->options.seed_batch)
+		return;
+	sample_seed(project, &ranking, &items, &complete);
+	ranking_write(project, &ranking, NULL);
+	if (complete)
+	{
+		values[1] = Int64GetDatum(items);
+		statement_run_as_extension(&seen, values, NULL, false);
+	}
 }

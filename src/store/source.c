@@ -160,7 +160,8 @@ static void
 read_portal(const Project *project, Portal portal, SourceReader reader, SourceCallback callback,
 			void *state)
 {
-	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "humanloop source row",
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext row_context = AllocSetContextCreate(context, "humanloop source row",
 													  ALLOCSET_DEFAULT_SIZES);
 	Oid			owner = project_source_owner(project);
 	long		count = 16;
@@ -198,6 +199,7 @@ read_portal(const Project *project, Portal portal, SourceReader reader, SourceCa
 	}
 	SPI_freetuptable(SPI_tuptable);
 	SPI_cursor_close(portal);
+	MemoryContextSwitchTo(context);
 	MemoryContextDelete(row_context);
 }
 
@@ -205,6 +207,7 @@ void
 source_scan(const Project *project, SourceReader reader, const char *sample,
 			bool read_only, SourceCallback callback, void *state)
 {
+	MemoryContext before = CurrentMemoryContext;
 	Portal		portal;
 	Acting		acting;
 
@@ -214,6 +217,8 @@ source_scan(const Project *project, SourceReader reader, const char *sample,
 									   read_only, CURSOR_OPT_NO_SCROLL);
 	if (reader == READ_AS_OWNER)
 		act_as_before(&acting);
+	/* SPI leaves its own context behind, which ends with SPI_finish */
+	MemoryContextSwitchTo(before);
 	read_portal(project, portal, reader, callback, state);
 }
 
@@ -353,6 +358,7 @@ check_item(const Project *project, const char *item)
 char **
 source_items(const Project *project, char **items, int n)
 {
+	MemoryContext before = CurrentMemoryContext;
 	char	  **canonical = palloc_array_checked(char *, n);
 	Datum		values[1] = {text_array(items, n)};
 	Acting		acting;
@@ -363,6 +369,7 @@ source_items(const Project *project, char **items, int n)
 	if (SPI_execute_plan(lookup_plan(project), values, " ", false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not look up items");
 	act_as_before(&acting);
+	MemoryContextSwitchTo(before);
 	for (uint64 i = 0; i < SPI_processed && i < (uint64) n; i++)
 	{
 		canonical[i] = result_string(i, 1);
@@ -380,6 +387,7 @@ source_items(const Project *project, char **items, int n)
 void
 source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
 {
+	MemoryContext before = CurrentMemoryContext;
 	char	  **possible = palloc_array_checked(char *, n);
 	int			npossible = 0;
 	Datum		values[1];
@@ -396,6 +404,7 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	act_as_restricted(&acting, project_source_owner(project));
 	portal = SPI_cursor_open(NULL, rows_plan(project), values, " ", false);
 	act_as_before(&acting);
+	MemoryContextSwitchTo(before);
 	read_portal(project, portal, READ_AS_OWNER, callback, state);
 	pfree(possible);
 }

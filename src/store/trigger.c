@@ -154,8 +154,10 @@ compare_triggers(Wanted *wanted)
 static void
 execute(const char *text)
 {
+	MemoryContext before = CurrentMemoryContext;
 	int			code = SPI_execute(text, false, 0);
 
+	MemoryContextSwitchTo(before);
 	if (code < 0)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(code));
 }
@@ -286,6 +288,14 @@ has_foreign_table(const List *tables)
 			return true;
 	}
 	return false;
+}
+
+bool
+triggers_possible(const Project *project)
+{
+	List	   *tables = source_tables(project);
+
+	return tables != NIL && !has_foreign_table(tables);
 }
 
 bool

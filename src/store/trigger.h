@@ -37,6 +37,9 @@ typedef enum SourceTriggerArgument
  */
 extern bool triggers_sync(const Project *project, bool wait);
 
+/* Can triggers see all that happens to the source?  Else it is to be scanned. */
+extern bool triggers_possible(const Project *project);
+
 /* Removes those on tables that are not part of the source any more. */
 extern void triggers_remove_strays(const Project *project);
 

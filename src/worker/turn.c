@@ -63,6 +63,7 @@ typedef struct Turn
 	Changes		changes;
 	ProjectState state;
 	Work		work;
+	bool		tracked;		/* triggers note what happens to the source */
 	NewRows		added;			/* encoded in this turn, by */
 	int64		added_encoder;
 	bool		rescore;		/* the pool has changed by more than that */
@@ -76,25 +77,28 @@ static int	computing = 0;		/* long computations that we are in the middle of */
 /* ---------------------------------------------------------------------- */
 /* Transactions */
 
+/* What is read in the transaction shall outlive it: here. */
+static MemoryContext reading_context = NULL;
+
 void
 transaction_begin(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-
+	reading_context = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	PushActiveSnapshot(GetTransactionSnapshot());
-	/* what is read shall outlive the transaction */
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(reading_context);
 }
 
 void
 transaction_commit(void)
 {
-	MemoryContext context = CurrentMemoryContext;
+	MemoryContext context = reading_context;
 
+	if (CurrentMemoryContext != context)
+		elog(ERROR, "a transaction of the worker has left its memory context");
 	PopActiveSnapshot();
 	SPI_finish();
 	CommitTransactionCommand();
@@ -149,6 +153,7 @@ read_turn(Turn *turn)
 		work_read(turn->project_id, &turn->work);
 		project_need_source(turn->project);
 		project_follow(turn->project);
+		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
 		/* never looked at: new, or restored from a dump */
 		if (!turn->work.known)
 			turn->changes.all_rows = turn->changes.any = true;
@@ -307,9 +312,13 @@ reason_to_train(const Turn *turn)
 	const Work *work = &turn->work;
 
 	if (turn->state.model == 0)
-		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 &&
-			counts->least >= FIRST_PER_CLASS && counts->labelled > work->tried_labels ?
-			"first labels" : NULL;
+	{
+		/* a rare class must not keep people waiting with an empty queue */
+		bool		enough = counts->least >= FIRST_PER_CLASS || counts->queue_empty;
+
+		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
+			counts->labelled > work->tried_labels ? "first labels" : NULL;
+	}
 	if (counts->labelled >= ceil(work->tried_labels * turn->project->options.train_growth))
 		return psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
 	if (counts->new_class && counts->labelled > work->tried_labels)
@@ -544,7 +553,7 @@ train(Turn *turn)
 	transaction_commit();
 
 	transaction_begin();
-	train_read(training, turn->project, !triggers_complete(turn->project));
+	train_read(training, turn->project, !turn->tracked);
 	transaction_commit();
 
 	computing++;

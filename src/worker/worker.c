@@ -200,6 +200,7 @@ take_turns(TimestampTz *next)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop due projects",
 												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
 	int32	   *due = NULL;
 	int			n = 0;
 	int			taken = 0;
@@ -209,7 +210,6 @@ take_turns(TimestampTz *next)
 	transaction_begin();
 	if (extension_try_lock())
 	{
-		MemoryContextSwitchTo(context);
 		due = work_due(&n, next);
 		if (n == 0)
 			changes_sweep();
@@ -222,6 +222,7 @@ take_turns(TimestampTz *next)
 		CHECK_FOR_INTERRUPTS();
 		worker_heartbeat();
 	}
+	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 	/* somebody is at what is due: see again soon */
 	if (n > 0 && taken == 0)
