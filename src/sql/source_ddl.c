@@ -174,7 +174,7 @@ follow_alteration(void *argument)
 			triggers_remove_strays(project);
 			change_note(project->id, CHANGE_ROWS, NULL, 0);
 		}
-		(void) triggers_sync(project, false);
+		triggers_follow(project);
 	}
 }
 

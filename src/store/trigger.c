@@ -288,19 +288,46 @@ has_foreign_table(const List *tables)
 	return false;
 }
 
-bool
-triggers_sync(const Project *project, bool wait)
+/*
+ * What is missing on one table or stale is created: true, where something
+ * was; complete becomes false where something was not.
+ */
+static bool
+sync_table(Wanted *wanted, bool wait, bool *complete)
+{
+	if (!lock_relation(wanted->relation, AccessShareLock, wait))
+	{
+		*complete = false;
+		return false;
+	}
+	if (compare_triggers(wanted))
+		return false;
+	/* somebody else may have created them while we waited */
+	if (!lock_relation(wanted->relation, ShareRowExclusiveLock, wait) ||
+		(!compare_triggers(wanted) &&
+		 !attempt(create_triggers, wanted, FAILURE, wait ? WARNING : DEBUG1)))
+	{
+		*complete = false;
+		return false;
+	}
+	(void) attempt(enable_triggers, wanted, FAILURE, DEBUG1);
+	return true;
+}
+
+/* The same for the whole source. */
+static bool
+sync_tables(const Project *project, bool wait, bool *complete)
 {
 	List	   *tables = source_tables(project);
 	Wanted		wanted = {0};
 	bool		foreign;
 	bool		created = false;
-	bool		complete = true;
 	ListCell   *cell;
 
+	*complete = true;
 	wanted.function = tables == NIL ? InvalidOid : trigger_function();
 	if (!OidIsValid(wanted.function))
-		return true;
+		return false;
 	set_arguments(&wanted, project);
 	foreign = has_foreign_table(tables);
 	foreach(cell, tables)
@@ -308,39 +335,39 @@ triggers_sync(const Project *project, bool wait)
 		wanted.relation = lfirst_oid(cell);
 		if (!may_have_triggers(wanted.relation))
 			continue;
-		if (!lock_relation(wanted.relation, AccessShareLock, wait))
-		{
-			complete = false;
-			continue;
-		}
 
 		/*
 		 * A statement that writes to a foreign partition fails where its rows
 		 * are asked for; so there we only learn that there was one.
 		 */
 		wanted.transitions = !foreign || !has_subclass(wanted.relation);
-		if (compare_triggers(&wanted))
-			continue;
-		/* somebody else may create the same just now */
-		if (!lock_relation(wanted.relation, ShareRowExclusiveLock, wait) ||
-			(!compare_triggers(&wanted) &&
-			 !attempt(create_triggers, &wanted, FAILURE, wait ? WARNING : DEBUG1)))
-		{
-			complete = false;
-			continue;
-		}
-		created = true;
-		(void) attempt(enable_triggers, &wanted, FAILURE, DEBUG1);
+		if (sync_table(&wanted, wait, complete))
+			created = true;
 	}
-	if (created)
-	{
-		ProjectState state;
+	return created;
+}
 
+bool
+triggers_sync(const Project *project, bool wait)
+{
+	ProjectState state;
+	bool		complete;
+
+	if (sync_tables(project, wait, &complete))
+	{
 		state_read(project, &state);
 		if (state.encoder_id != 0)
 			change_note(project->id, CHANGE_ROWS, NULL, 0);
 	}
 	return complete;
+}
+
+void
+triggers_follow(const Project *project)
+{
+	bool		complete;
+
+	(void) sync_tables(project, false, &complete);
 }
 
 /* ---------------------------------------------------------------------- */

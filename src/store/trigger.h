@@ -37,6 +37,12 @@ typedef enum SourceTriggerArgument
  */
 extern bool triggers_sync(const Project *project, bool wait);
 
+/*
+ * The same after DDL in this transaction, without waiting: no row can have been
+ * missed, so no change is noted.
+ */
+extern void triggers_follow(const Project *project);
+
 /* Removes those on tables that are not part of the source any more. */
 extern void triggers_remove_strays(const Project *project);
 
