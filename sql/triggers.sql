@@ -319,6 +319,32 @@ SELECT hl_drop_project('parts');
 SELECT count(*) FROM triggers('part');
 DROP TABLE part;
 
+-- A source that is itself a part: what is done to the whole is noted.
+CREATE TABLE whole (id int, body text, topic text) PARTITION BY LIST (topic);
+CREATE TABLE piece PARTITION OF whole FOR VALUES IN ('a');
+CREATE TABLE rest PARTITION OF whole DEFAULT;
+SELECT project FROM hl_create_project('piece', 'piece', 'body', 'id');
+SELECT * FROM triggers('whole|piece|rest');
+INSERT INTO whole VALUES (1, 'one', 'a'), (2, 'two', 'b');
+UPDATE whole SET topic = 'a' WHERE id = 2;
+INSERT INTO rest VALUES (3, 'three', 'c');
+SELECT * FROM noted();
+ALTER TABLE whole RENAME body TO message;
+SELECT * FROM triggers('whole|piece|rest');
+ALTER TABLE whole DETACH PARTITION piece;
+SELECT * FROM triggers('whole|piece|rest');
+ALTER TABLE whole ATTACH PARTITION piece FOR VALUES IN ('a');
+SELECT * FROM triggers('whole|piece|rest');
+-- but not where the whole is somebody else's
+ALTER TABLE whole OWNER TO regress_hl_table_owner;
+ALTER TABLE piece OWNER TO regress_hl_writer;
+SELECT hl_refresh('piece');
+SELECT * FROM triggers('whole|piece|rest');
+SELECT hl_drop_project('piece');
+SELECT * FROM triggers('whole|piece|rest');
+DROP TABLE whole;
+DELETE FROM hl_change;
+
 -- Inheritance.
 CREATE TABLE family (id int, body text);
 CREATE TABLE child (extra int) INHERITS (family);
@@ -339,6 +365,12 @@ SELECT * FROM noted();
 ALTER TABLE guest NO INHERIT child;
 SELECT * FROM triggers('family|child|guest');
 SELECT * FROM noted();
+SELECT project FROM hl_create_project('child', 'child', 'body', 'id');
+SELECT * FROM triggers('family');
+INSERT INTO family VALUES (5, 'not a child');
+DELETE FROM family;
+SELECT * FROM noted() ORDER BY project;
+SELECT hl_drop_project('child');
 CREATE TEMP TABLE passing () INHERITS (family);
 SELECT * FROM triggers('passing');
 DROP TABLE guest;

@@ -40,6 +40,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "store/change.h"
 #include "store/refresh.h"
 #include "store/session.h"
@@ -62,10 +63,13 @@ static const EventKind events[] = {
 
 #define FAILURE "humanloop cannot have its triggers on the source"
 
+#define INSERT_EVENT 0
+
 /* What is wanted on one table. */
 typedef struct Wanted
 {
 	Oid			relation;
+	bool		inserts;		/* shall they be noted? */
 	bool		transitions;
 	Oid			function;
 	int			nargs;
@@ -124,6 +128,7 @@ compare_triggers(Wanted *wanted)
 	bool		complete = true;
 
 	memset(wanted->fits, 0, sizeof(wanted->fits));
+	wanted->fits[INSERT_EVENT] = !wanted->inserts;
 	memset(wanted->found, 0, sizeof(wanted->found));
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
@@ -266,15 +271,51 @@ may_have_triggers(Oid relation)
 		!IsCatalogRelationOid(relation);
 }
 
-/* The tables whose rows are the source's; NIL where it has no triggers. */
+List *
+tables_with_parents(List *tables)
+{
+	for (int i = 0; i < list_length(tables); i++)
+	{
+		Relation	relation = table_open(InheritsRelationId, AccessShareLock);
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(list_nth_oid(tables, i)));
+		scan = systable_beginscan(relation, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			tables = list_append_unique_oid(tables, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+		systable_endscan(scan);
+		table_close(relation, AccessShareLock);
+	}
+	return tables;
+}
+
+/*
+ * The tables that a statement may name to change the source's rows: its
+ * partitions and children, and what it is itself a part of, provided its owner
+ * owns that, too.  NIL where it can have no triggers.
+ */
 static List *
 source_tables(const Project *project)
 {
+	List	   *above;
+	List	   *tables;
+
 	if (!OidIsValid(project->source) || !may_have_triggers(project->source))
 		return NIL;
-	return find_all_inheritors(project->source, NoLock, NULL);
+	tables = find_all_inheritors(project->source, NoLock, NULL);
+	above = tables_with_parents(list_make1_oid(project->source));
+	for (int i = 1; i < list_length(above); i++)
+	{
+		if (relation_ownercheck(list_nth_oid(above, i), project_source_owner(project)))
+			tables = list_append_unique_oid(tables, list_nth_oid(above, i));
+	}
+	return tables;
 }
 
+/* Has any of them a foreign table below it? */
 static bool
 has_foreign_table(const List *tables)
 {
@@ -282,8 +323,15 @@ has_foreign_table(const List *tables)
 
 	foreach(cell, tables)
 	{
-		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
-			return true;
+		List	   *below = find_all_inheritors(lfirst_oid(cell), NoLock, NULL);
+		ListCell   *table;
+
+		foreach(table, below)
+		{
+			if (get_rel_relkind(lfirst_oid(table)) == RELKIND_FOREIGN_TABLE)
+				return true;
+		}
+		list_free(below);
 	}
 	return false;
 }
@@ -322,6 +370,7 @@ sync_tables(const Project *project, bool wait, bool *complete)
 	Wanted		wanted = {0};
 	bool		foreign;
 	bool		created = false;
+	List	   *below;
 	ListCell   *cell;
 
 	*complete = true;
@@ -330,6 +379,7 @@ sync_tables(const Project *project, bool wait, bool *complete)
 		return false;
 	set_arguments(&wanted, project);
 	foreign = has_foreign_table(tables);
+	below = find_all_inheritors(project->source, NoLock, NULL);
 	foreach(cell, tables)
 	{
 		wanted.relation = lfirst_oid(cell);
@@ -341,6 +391,9 @@ sync_tables(const Project *project, bool wait, bool *complete)
 		 * are asked for; so there we only learn that there was one.
 		 */
 		wanted.transitions = !foreign || !has_subclass(wanted.relation);
+		/* what is inserted into a parent by inheritance is none of our rows */
+		wanted.inserts = list_member_oid(below, wanted.relation) ||
+			get_rel_relkind(wanted.relation) == RELKIND_PARTITIONED_TABLE;
 		if (sync_table(&wanted, wait, complete))
 			created = true;
 	}

@@ -43,6 +43,9 @@ extern bool triggers_sync(const Project *project, bool wait);
  */
 extern void triggers_follow(const Project *project);
 
+/* Appends all that the tables inherit from or are partitions of. */
+extern List *tables_with_parents(List *tables);
+
 /* Removes those on tables that are not part of the source any more. */
 extern void triggers_remove_strays(const Project *project);
 
