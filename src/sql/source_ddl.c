@@ -17,10 +17,6 @@
 
 #include <stdlib.h>
 
-#include "access/genam.h"
-#include "access/table.h"
-#include "access/xact.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -30,8 +26,6 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/array.h"
-#include "utils/fmgroids.h"
-#include "utils/rel.h"
 
 #include "store/change.h"
 #include "store/session.h"
@@ -55,25 +49,28 @@ read_alter_table(AlterTableStmt *statement, Alteration *alteration)
 	foreach(cell, statement->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+		RangeVar   *other = NULL;
 
 		switch (command->subtype)
 		{
 			case AT_AttachPartition:
 			case AT_DetachPartition:
 			case AT_DetachPartitionFinalize:
-			case AT_AlterColumnType:
-				alteration->tables = lappend(alteration->tables, statement->relation);
-				alteration->rows = true;
+				other = ((PartitionCmd *) command->def)->name;
 				break;
 			case AT_AddInherit:
 			case AT_DropInherit:
-				/* the parent */
-				alteration->tables = lappend(alteration->tables, command->def);
-				alteration->rows = true;
+				other = (RangeVar *) command->def;
+				break;
+			case AT_AlterColumnType:
 				break;
 			default:
-				break;
+				continue;
 		}
+		alteration->rows = true;
+		alteration->tables = lappend(alteration->tables, statement->relation);
+		if (other != NULL)
+			alteration->tables = lappend(alteration->tables, other);
 	}
 }
 
@@ -104,30 +101,12 @@ read_statement(Node *statement, Alteration *alteration)
 	}
 }
 
-/* Adds what a table inherits from. */
-static List *
-add_parents(List *tables, Oid table)
-{
-	Relation	relation = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table));
-	scan = systable_beginscan(relation, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		tables = list_append_unique_oid(tables, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-	return tables;
-}
-
-/* The tables and all that they are a part of, as an array of OIDs. */
+/* The tables, all that they are a part of and all their parts; oid[]. */
 static Datum
-tables_above(const Alteration *alteration)
+tables_around(const Alteration *alteration)
 {
 	List	   *tables = NIL;
+	List	   *parts;
 	Datum	   *oids;
 	ListCell   *cell;
 
@@ -138,8 +117,10 @@ tables_above(const Alteration *alteration)
 		if (OidIsValid(table))
 			tables = list_append_unique_oid(tables, table);
 	}
-	for (int i = 0; i < list_length(tables); i++)
-		tables = add_parents(tables, list_nth_oid(tables, i));
+	parts = NIL;
+	foreach(cell, tables)
+		parts = list_concat(parts, find_all_inheritors(lfirst_oid(cell), NoLock, NULL));
+	tables = list_concat(tables_with_parents(tables), parts);
 	oids = palloc(sizeof(Datum) * Max(list_length(tables), 1));
 	for (int i = 0; i < list_length(tables); i++)
 		oids[i] = ObjectIdGetDatum(list_nth_oid(tables, i));
@@ -154,7 +135,7 @@ follow_alteration(void *argument)
 		"SELECT project_id FROM @hl_project_local WHERE source = ANY ($1)", 1, {OIDARRAYOID}, NULL, 0
 	};
 	const Alteration *alteration = argument;
-	Datum		values[1] = {tables_above(alteration)};
+	Datum		values[1] = {tables_around(alteration)};
 	int			n;
 	int32	   *projects;
 
@@ -174,7 +155,7 @@ follow_alteration(void *argument)
 			triggers_remove_strays(project);
 			change_note(project->id, CHANGE_ROWS, NULL, 0);
 		}
-		(void) triggers_sync(project, false);
+		triggers_follow(project);
 	}
 }
 

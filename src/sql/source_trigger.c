@@ -153,6 +153,21 @@ note_rows(const TriggerData *data, int32 project_id, ChangeKind kind,
 		change_note(project_id, kind, items, n);
 }
 
+/*
+ * New keys are new to the source only where all that is inserted belongs to it.
+ * A table that the source is a part of may have the same key elsewhere.
+ */
+static ChangeKind
+insert_kind(const TriggerData *data, int32 project_id)
+{
+	Oid			table = RelationGetRelid(data->tg_relation);
+
+	if (!data->tg_relation->rd_rel->relhassubclass ||
+		list_member_oid(tables_with_parents(list_make1_oid(table)), change_source(project_id)))
+		return CHANGE_INSERTED;
+	return CHANGE_ROWS;
+}
+
 static void
 note_statement(const TriggerData *data, int32 project_id)
 {
@@ -164,7 +179,7 @@ note_statement(const TriggerData *data, int32 project_id)
 	if (data->tg_oldtable == NULL && data->tg_newtable == NULL)
 		change_note(project_id, CHANGE_ROWS, NULL, 0);
 	else if (TRIGGER_FIRED_BY_INSERT(event))
-		note_rows(data, project_id, CHANGE_INSERTED, NULL, data->tg_newtable);
+		note_rows(data, project_id, insert_kind(data, project_id), NULL, data->tg_newtable);
 	else if (TRIGGER_FIRED_BY_DELETE(event))
 		note_rows(data, project_id, CHANGE_ROWS, data->tg_oldtable, NULL);
 	else

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "executor/tuptable.h"
@@ -32,6 +33,8 @@ enum
 {
 	COLUMN_PROJECT, COLUMN_KIND, COLUMN_ITEMS, CHANGE_COLUMNS
 };
+
+#define LOCAL_SOURCE 2			/* number of hl_project_local.source */
 
 /*
  * Written straight into the table: whoever inserts a single row into a source
@@ -58,19 +61,44 @@ change_note(int32 project_id, ChangeKind kind, char **items, int n)
 	wake_at_commit();
 }
 
-/* Under the latest snapshot: a trigger may be older or newer than ours. */
-bool
-change_has_project(int32 project_id)
+/*
+ * The row of a project in a table whose key is the project's id; then also a
+ * column of it, of type oid.  Under the latest snapshot: a trigger may be older
+ * or newer than ours.
+ */
+static bool
+find_row(const char *table, int32 project_id, AttrNumber column, Oid *value)
 {
-	Relation	relation = table_open(extension_table("hl_project"), AccessShareLock);
+	Relation	relation = table_open(extension_table(table), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
-	bool		found;
+	HeapTuple	tuple;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(project_id));
 	scan = systable_beginscan(relation, primary_key_index(relation), true, NULL, 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple) && value != NULL)
+	{
+		bool		isnull;
+
+		*value = DatumGetObjectId(heap_getattr(tuple, column, RelationGetDescr(relation), &isnull));
+	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
-	return found;
+	return HeapTupleIsValid(tuple);
+}
+
+bool
+change_has_project(int32 project_id)
+{
+	return find_row("hl_project", project_id, 0, NULL);
+}
+
+Oid
+change_source(int32 project_id)
+{
+	Oid			source = InvalidOid;
+
+	(void) find_row("hl_project_local", project_id, LOCAL_SOURCE, &source);
+	return source;
 }

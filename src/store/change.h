@@ -28,4 +28,7 @@ extern void change_note(int32 project_id, ChangeKind kind, char **items, int n);
 /* Is there such a project?  For triggers, which may outlive it.  Needs no SPI. */
 extern bool change_has_project(int32 project_id);
 
+/* Its source, as known here; InvalidOid: not yet, after a restore. */
+extern Oid	change_source(int32 project_id);
+
 #endif							/* HUMANLOOP_CHANGE_H */

@@ -40,6 +40,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "store/change.h"
 #include "store/refresh.h"
 #include "store/session.h"
@@ -62,10 +63,13 @@ static const EventKind events[] = {
 
 #define FAILURE "humanloop cannot have its triggers on the source"
 
+#define INSERT_EVENT 0
+
 /* What is wanted on one table. */
 typedef struct Wanted
 {
 	Oid			relation;
+	bool		inserts;		/* shall they be noted? */
 	bool		transitions;
 	Oid			function;
 	int			nargs;
@@ -124,6 +128,7 @@ compare_triggers(Wanted *wanted)
 	bool		complete = true;
 
 	memset(wanted->fits, 0, sizeof(wanted->fits));
+	wanted->fits[INSERT_EVENT] = !wanted->inserts;
 	memset(wanted->found, 0, sizeof(wanted->found));
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
@@ -268,15 +273,51 @@ may_have_triggers(Oid relation)
 		!IsCatalogRelationOid(relation);
 }
 
-/* The tables whose rows are the source's; NIL where it has no triggers. */
+List *
+tables_with_parents(List *tables)
+{
+	for (int i = 0; i < list_length(tables); i++)
+	{
+		Relation	relation = table_open(InheritsRelationId, AccessShareLock);
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(list_nth_oid(tables, i)));
+		scan = systable_beginscan(relation, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			tables = list_append_unique_oid(tables, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+		systable_endscan(scan);
+		table_close(relation, AccessShareLock);
+	}
+	return tables;
+}
+
+/*
+ * The tables that a statement may name to change the source's rows: its
+ * partitions and children, and what it is itself a part of, provided its owner
+ * owns that, too.  NIL where it can have no triggers.
+ */
 static List *
 source_tables(const Project *project)
 {
+	List	   *above;
+	List	   *tables;
+
 	if (!OidIsValid(project->source) || !may_have_triggers(project->source))
 		return NIL;
-	return find_all_inheritors(project->source, NoLock, NULL);
+	tables = find_all_inheritors(project->source, NoLock, NULL);
+	above = tables_with_parents(list_make1_oid(project->source));
+	for (int i = 1; i < list_length(above); i++)
+	{
+		if (relation_ownercheck(list_nth_oid(above, i), project_source_owner(project)))
+			tables = list_append_unique_oid(tables, list_nth_oid(above, i));
+	}
+	return tables;
 }
 
+/* Has any of them a foreign table below it? */
 static bool
 has_foreign_table(const List *tables)
 {
@@ -284,8 +325,15 @@ has_foreign_table(const List *tables)
 
 	foreach(cell, tables)
 	{
-		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
-			return true;
+		List	   *below = find_all_inheritors(lfirst_oid(cell), NoLock, NULL);
+		ListCell   *table;
+
+		foreach(table, below)
+		{
+			if (get_rel_relkind(lfirst_oid(table)) == RELKIND_FOREIGN_TABLE)
+				return true;
+		}
+		list_free(below);
 	}
 	return false;
 }
@@ -298,59 +346,91 @@ triggers_possible(const Project *project)
 	return tables != NIL && !has_foreign_table(tables);
 }
 
-bool
-triggers_sync(const Project *project, bool wait)
+/*
+ * What is missing on one table or stale is created: true, where something
+ * was; complete becomes false where something was not.
+ */
+static bool
+sync_table(Wanted *wanted, bool wait, bool *complete)
+{
+	if (!lock_relation(wanted->relation, AccessShareLock, wait))
+	{
+		*complete = false;
+		return false;
+	}
+	if (compare_triggers(wanted))
+		return false;
+	/* somebody else may have created them while we waited */
+	if (!lock_relation(wanted->relation, ShareRowExclusiveLock, wait) ||
+		(!compare_triggers(wanted) &&
+		 !attempt(create_triggers, wanted, FAILURE, wait ? WARNING : DEBUG1)))
+	{
+		*complete = false;
+		return false;
+	}
+	(void) attempt(enable_triggers, wanted, FAILURE, DEBUG1);
+	return true;
+}
+
+/* The same for the whole source. */
+static bool
+sync_tables(const Project *project, bool wait, bool *complete)
 {
 	List	   *tables = source_tables(project);
 	Wanted		wanted = {0};
 	bool		foreign;
 	bool		created = false;
-	bool		complete = true;
+	List	   *below;
 	ListCell   *cell;
 
+	*complete = true;
 	wanted.function = tables == NIL ? InvalidOid : trigger_function();
 	if (!OidIsValid(wanted.function))
-		return true;
+		return false;
 	set_arguments(&wanted, project);
 	foreign = has_foreign_table(tables);
+	below = find_all_inheritors(project->source, NoLock, NULL);
 	foreach(cell, tables)
 	{
 		wanted.relation = lfirst_oid(cell);
 		if (!may_have_triggers(wanted.relation))
 			continue;
-		if (!lock_relation(wanted.relation, AccessShareLock, wait))
-		{
-			complete = false;
-			continue;
-		}
 
 		/*
 		 * A statement that writes to a foreign partition fails where its rows
 		 * are asked for; so there we only learn that there was one.
 		 */
 		wanted.transitions = !foreign || !has_subclass(wanted.relation);
-		if (compare_triggers(&wanted))
-			continue;
-		/* somebody else may create the same just now */
-		if (!lock_relation(wanted.relation, ShareRowExclusiveLock, wait) ||
-			(!compare_triggers(&wanted) &&
-			 !attempt(create_triggers, &wanted, FAILURE, wait ? WARNING : DEBUG1)))
-		{
-			complete = false;
-			continue;
-		}
-		created = true;
-		(void) attempt(enable_triggers, &wanted, FAILURE, DEBUG1);
+		/* what is inserted into a parent by inheritance is none of our rows */
+		wanted.inserts = list_member_oid(below, wanted.relation) ||
+			get_rel_relkind(wanted.relation) == RELKIND_PARTITIONED_TABLE;
+		if (sync_table(&wanted, wait, complete))
+			created = true;
 	}
-	if (created)
-	{
-		ProjectState state;
+	return created;
+}
 
+bool
+triggers_sync(const Project *project, bool wait)
+{
+	ProjectState state;
+	bool		complete;
+
+	if (sync_tables(project, wait, &complete))
+	{
 		state_read(project, &state);
 		if (state.encoder_id != 0)
 			change_note(project->id, CHANGE_ROWS, NULL, 0);
 	}
 	return complete;
+}
+
+void
+triggers_follow(const Project *project)
+{
+	bool		complete;
+
+	(void) sync_tables(project, false, &complete);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -40,6 +40,15 @@ extern bool triggers_sync(const Project *project, bool wait);
 /* Can triggers see all that happens to the source?  Else it is to be scanned. */
 extern bool triggers_possible(const Project *project);
 
+/*
+ * The same after DDL in this transaction, without waiting: no row can have been
+ * missed, so no change is noted.
+ */
+extern void triggers_follow(const Project *project);
+
+/* Appends all that the tables inherit from or are partitions of. */
+extern List *tables_with_parents(List *tables);
+
 /* Removes those on tables that are not part of the source any more. */
 extern void triggers_remove_strays(const Project *project);
 

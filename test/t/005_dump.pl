@@ -48,7 +48,10 @@ my %questions = (
 	curves => q{SELECT * FROM hl_learning_curve('tickets') UNION ALL SELECT * FROM hl_learning_curve('seen')},
 	metrics => q{SELECT * FROM hl_metrics('tickets')},
 	rights => q{SELECT * FROM hl_privileges('tickets')},
+	triggers => q{SELECT tgrelid::regclass, tgname, tgenabled, encode(tgargs, 'escape'), (SELECT count(*) FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'x')
+		FROM pg_trigger t WHERE tgfoid = 'hl_source_changed'::regproc ORDER BY tgrelid::regclass::text, tgname},
 	views => q{SELECT schemaname, viewname, viewowner FROM pg_views WHERE viewname LIKE 'hl\_queue\_%' ORDER BY 2});
+like($node->safe_psql('postgres', $questions{triggers}), qr/^(place\|.*\|A\|.*\n){4}(ticket\|.*\|A\|.*message.*\|1\n?){8}$/, 'the sources have their triggers');
 my %before = map { $_ => $node->safe_psql('postgres', $questions{$_}) } keys %questions;
 
 sub check
@@ -68,6 +71,8 @@ sub check
 	is($to->safe_psql($database, q{SELECT project, count(*) > 0 FROM hl_queue GROUP BY 1 ORDER BY 1}), "new|t\nplaces|t\nseen|t\ntickets|t", "$how: and the queues are back");
 	is($to->safe_psql($database, q{SELECT count(*) > 0 FROM "Other One".hl_queue_seen}), 't', "$how: and the views");
 	is($to->safe_psql($database, $questions{labels}), $before{labels}, "$how: no label is there twice");
+	is($to->safe_psql($database, $questions{triggers}), $before{triggers}, "$how: nor a trigger");
+	is($to->safe_psql($database, q{BEGIN; DELETE FROM hl_change; INSERT INTO ticket VALUES (1000, 'x'); SELECT name, kind, items FROM hl_change JOIN hl_project ON id = project_id ORDER BY 1; ROLLBACK}), "new|inserted|{1000}\ntickets|inserted|{1000}", "$how: they note what is written");
 	# it goes on where it stopped
 	is($to->safe_psql($database, q{SELECT hl_label('tickets', 200, 'billing') > (SELECT max(id) FROM hl_label_history)}), 't', "$how: ids go on");
 	is($to->safe_psql($database, q{SELECT model FROM hl_train('tickets')}), '3', "$how: and models");
