@@ -30,7 +30,9 @@
 
 /*
  * No logit of a row of unit length and its constant moves by more than so
- * much; and curvatures are right to this part of the prior's precision.
+ * much, but where the whole matrix is stored and its numbers are large; and
+ * curvatures are right to this part of the prior's precision.  A third of
+ * the tolerance costs twice the bytes.
  */
 #define LOGIT_TOLERANCE 3e-3
 #define CURVATURE_TOLERANCE 1e-2
