@@ -78,6 +78,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/project.c \
 	src/store/queue.c \
 	src/store/refresh.c \
+	src/store/revise.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/source.c \

@@ -27,119 +27,14 @@
 #include "utils/memutils.h"
 
 #include "humanloop.h"
-#include "learn/delta.h"
-#include "learn/requeue.h"
-#include "learn/update.h"
-#include "store/cache.h"
 #include "store/caller.h"
-#include "store/feature.h"
 #include "store/label.h"
-#include "store/learner.h"
-#include "store/parts.h"
+#include "store/learner_internal.h"
 #include "store/pool.h"
-#include "store/queue.h"
 #include "store/session.h"
 #include "store/source.h"
 
-#define NO_LABEL (-1)			/* of an item */
-#define CHAIN_MOST 16			/* revisions that stand on one another */
-#define GREEDY_LEAST 20			/* head entries chosen one after another */
-#define GREEDY_MOST 60
 #define SPARE_CANDIDATES 500	/* places for rows that come later */
-
-/* A labelled item. */
-typedef struct LearnedItem
-{
-	ItemKey		key;
-	char	   *item;
-	int			before;			/* class that the base was trained with */
-	int			now;			/* consensus */
-	float	   *dense;			/* features, where before and now differ */
-	unsigned char *terms;
-	size_t		terms_length;
-	bool		gone;			/* has no row in the source, or no features */
-	char		status;
-} LearnedItem;
-
-#define SH_PREFIX learned
-#define SH_ELEMENT_TYPE LearnedItem
-#define SH_KEY_TYPE ItemKey
-#define SH_KEY key
-#define SH_HASH_KEY(table, key) ((uint32) (key).low)
-#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
-#define SH_SCOPE static inline
-#define SH_DEFINE
-#define SH_DECLARE
-#include "lib/simplehash.h"
-
-/* Place of a candidate, by its item. */
-typedef struct CandidateEntry
-{
-	ItemKey		key;
-	int			place;
-	char		status;
-} CandidateEntry;
-
-#define SH_PREFIX candidate
-#define SH_ELEMENT_TYPE CandidateEntry
-#define SH_KEY_TYPE ItemKey
-#define SH_KEY key
-#define SH_HASH_KEY(table, key) ((uint32) (key).low)
-#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
-#define SH_SCOPE static inline
-#define SH_DEFINE
-#define SH_DECLARE
-#include "lib/simplehash.h"
-
-struct Learner
-{
-	MemoryContext context;		/* this and all below */
-	int32		project_id;
-	Acquisition acquisition;
-	ProjectOptions options;
-	Serving		serving;		/* of the base; pinned */
-
-	/* the revision that serves */
-	MemoryContext current_context;	/* NULL: it is serving.classifier */
-	const Model *current;
-	int32		revision;
-	int			chain;			/* revisions since the last that stands on the base */
-
-	/* labels */
-	learned_hash *items;
-	int			nclasses;		/* of the base, and others after them */
-	int			classes_capacity;
-	char	  **classes;
-	int		   *count;			/* items of each */
-	int			labelled;
-	int			behind;			/* items whose label the base does not know */
-	int			news;			/* labels changed since the last revision */
-
-	/* the pool */
-	int			D;				/* features as the head sees them */
-	int			ncandidates;
-	int			capacity;
-	char	  **candidate;
-	float	   *candidate_features; /* capacity x D */
-	bool	   *excluded;		/* labelled or gone */
-	candidate_hash *places;
-	int			nfree;			/* not excluded */
-	int			nfull;			/* free ones when the pool was scored */
-	int			ntargets;
-	float	   *target_features;
-	bool		dirty;			/* labels, candidates have changed */
-	char	  **fresh;			/* candidates that have no lease row yet */
-	int			nfresh;
-
-	/* computed and not yet stored */
-	MemoryContext next_context;
-	const Model *next;			/* NULL: the model stays as it is */
-	Writer		delta;
-	bool		next_on_base;
-	Ranking		head;
-	bool		has_head;
-	bool		stored;			/* by the last learner_write */
-};
 
 static List *learners = NIL;
 
@@ -649,9 +544,8 @@ make_learner(const Project *project)
 	return learner;
 }
 
-/* Has somebody else put another model or revision into service? */
-static bool
-is_stale(const Learner *learner, const Project *project)
+bool
+learner_is_stale(const Learner *learner, const Project *project)
 {
 	ProjectState state;
 
@@ -664,7 +558,7 @@ learner_read(const Project *project, const Changes *changes)
 {
 	Learner    *learner = find_learner(project->id);
 
-	if (learner != NULL && (changes->model || is_stale(learner, project)))
+	if (learner != NULL && (changes->model || learner_is_stale(learner, project)))
 	{
 		forget(learner);
 		learner = NULL;
@@ -686,209 +580,6 @@ learner_read(const Project *project, const Changes *changes)
 	remember(learner);
 	forget_beyond_memory(learner);
 	return learner;
-}
-
-/* ---------------------------------------------------------------------- */
-/* Computing */
-
-/* The labels that the base does not know, as rows of the model. */
-static int
-collect_news(Learner *learner, RowsBuilder *builder, int *label, int *before)
-{
-	int			known = learner->serving.nclasses;
-	learned_iterator iterator;
-	LearnedItem *learned;
-	int			n = 0;
-
-	learned_start_iterate(learner->items, &iterator);
-	while ((learned = learned_iterate(learner->items, &iterator)) != NULL)
-	{
-		/* a class that the base does not know waits for the next training */
-		int			now = learned->now < known ? learned->now : NO_LABEL;
-
-		if (learned->before == now || learned->dense == NULL)
-			continue;
-		rows_add(builder, learned->dense, learned->terms, learned->terms_length);
-		label[n] = now;
-		before[n++] = learned->before;
-	}
-	return n;
-}
-
-/*
- * The revision, and what is stored of it: the difference to the one that
- * serves, or, when many stand on one another, to the base.
- */
-static void
-compute_revision(Learner *learner)
-{
-	Caller	   *caller = MemoryContextAlloc(learner->next_context, sizeof(Caller));
-	MemoryContext scratch = AllocSetContextCreate(learner->next_context, "humanloop update",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(scratch);
-	Caller		work = caller_in(scratch);
-	const Model *base = learner->serving.base;
-	int		   *label = palloc_array_checked(int, learner->behind);
-	int		   *trained = palloc_array_checked(int, learner->behind);
-	RowsBuilder builder;
-	Model	   *updated;
-	Model	   *stored;
-	int			n;
-
-	*caller = caller_in(learner->next_context);
-	rows_init(&builder, learner->serving.encoder, scratch);
-	n = collect_news(learner, &builder, label, trained);
-	memory_check(rows_bytes(&builder) + model_update_memory(base, n) + model_delta_memory(base),
-				 "update the model");
-	status_check(model_update(&work, base, learner->current, rows_finish(&builder), label, trained,
-							  &updated), "update the model");
-	learner->next_on_base = learner->chain >= CHAIN_MOST;
-	writer_init(&learner->delta, caller);
-	status_check(model_delta_write(caller, base, learner->next_on_base ? base : learner->current,
-								   updated, &learner->delta, &stored), "store the update");
-	learner->next = stored;
-	MemoryContextSwitchTo(before);
-	MemoryContextDelete(scratch);
-}
-
-/* The head of the queue as the revision sees it. */
-static void
-compute_head(Learner *learner)
-{
-	MemoryContext before = MemoryContextSwitchTo(learner->next_context);
-	Caller		caller = caller_in(learner->next_context);
-	int			count = Min(RANKING_HEAD, learner->nfree);
-	int			greedy = Min(GREEDY_MOST, Max(GREEDY_LEAST, 2 * learner->news));
-	int		   *chosen = palloc_array_checked(int, count);
-	float	   *gain = palloc_array_checked(float, count);
-	Score	   *scores = palloc_array_checked(Score, count);
-	const Model *model = learner->next != NULL ? learner->next : learner->current;
-	RequeueOptions options = {
-		.acquisition = learner->acquisition, .batch = learner->options.batch,
-		.greedy = greedy, .count = count
-	};
-
-	memory_check(requeue_memory(model, &options, learner->ncandidates, learner->ntargets),
-				 "order the queue");
-	status_check(requeue(&caller, model, &options, learner->candidate_features,
-						 learner->ncandidates, learner->target_features, learner->ntargets,
-						 learner->excluded, chosen, gain, scores, &count), "order the queue");
-	ranking_init(&learner->head, count);
-	for (int i = 0; i < count; i++)
-		ranking_add_scored(&learner->head, learner->candidate[chosen[i]], gain[i], &scores[i],
-						   learner->serving.classes[scores[i].label],
-						   learner->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic");
-	learner->has_head = true;
-	MemoryContextSwitchTo(before);
-}
-
-void
-learner_compute(Learner *learner)
-{
-	if (learner->next_context != NULL)
-		MemoryContextDelete(learner->next_context);
-	learner->next_context = NULL;
-	learner->next = NULL;
-	learner->has_head = false;
-	if (!learner->dirty)
-		return;
-	learner->next_context = AllocSetContextCreate(learner->context, "humanloop revision",
-												  ALLOCSET_DEFAULT_SIZES);
-	if (learner->behind > 0 || learner->revision > 0)
-		compute_revision(learner);
-	compute_head(learner);
-}
-
-/* ---------------------------------------------------------------------- */
-/* Writing */
-
-static void
-store_revision(Learner *learner, int revision)
-{
-	static Statement insert = {
-		"INSERT INTO @hl_revision VALUES ($1, $2, $3, $4, $5)",
-		5, {INT4OID, INT4OID, INT4OID, INT4OID, BYTEAOID}, NULL, 0
-	};
-	static Statement forget_older = {
-		"DELETE FROM @hl_revision WHERE project_id = $1 AND model = $2 AND revision < $3",
-		3, {INT4OID, INT4OID, INT4OID}, NULL, 0
-	};
-	static Statement serve = {
-		"UPDATE @hl_serving SET revision = $2 WHERE project_id = $1", 2, {INT4OID, INT4OID}, NULL, 0
-	};
-	Datum		values[5] = {
-		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model),
-		Int32GetDatum(revision), Int32GetDatum(learner->next_on_base ? 0 : learner->revision),
-		bytes_seal(&learner->delta)
-	};
-
-	statement_run_as_extension(&insert, values, NULL, false);
-	/* who reads an older revision on an older snapshot still sees them */
-	if (learner->next_on_base || learner->revision == 0)
-		statement_run_as_extension(&forget_older, values, NULL, false);
-	values[1] = Int32GetDatum(revision);
-	statement_run_as_extension(&serve, values, NULL, false);
-}
-
-/* One higher than any that this model has had. */
-static int
-next_revision(const Learner *learner)
-{
-	static Statement select = {
-		"SELECT coalesce(pg_catalog.max(revision), 0) + 1 FROM @hl_revision "
-		"WHERE project_id = $1 AND model = $2", 2, {INT4OID, INT4OID}, NULL, 0
-	};
-	Datum		values[2] = {
-		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model)
-	};
-
-	statement_run_as_extension(&select, values, NULL, false);
-	return Max(result_int(0, 1), learner->revision + 1);
-}
-
-/* What was computed is what serves now. */
-static void
-adopt(Learner *learner, int revision)
-{
-	learner->chain = learner->next_on_base || learner->revision == 0 ? 1 : learner->chain + 1;
-	learner->revision = revision;
-	if (learner->current_context != NULL)
-		MemoryContextDelete(learner->current_context);
-	learner->current_context = learner->next_context;
-	learner->current = learner->next;
-	learner->next_context = NULL;
-	learner->next = NULL;
-}
-
-bool
-learner_write(Learner *learner, const Project *project)
-{
-	int			revision = learner->revision;
-
-	learner->stored = false;
-	if (is_stale(learner, project))
-	{
-		forget(learner);
-		return false;
-	}
-	if (learner->next != NULL)
-	{
-		revision = next_revision(learner);
-		store_revision(learner, revision);
-	}
-	if (learner->has_head)
-	{
-		learner->head.model = learner->serving.model;
-		learner->head.revision = revision;
-		ranking_write_head(project, &learner->head, learner->fresh, learner->nfresh);
-		learner->stored = true;
-	}
-	if (learner->next != NULL)
-		adopt(learner, revision);
-	learner->nfresh = 0;
-	learner->news = 0;
-	learner->dirty = false;
-	return true;
 }
 
 /* ---------------------------------------------------------------------- */

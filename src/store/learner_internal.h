@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * learner_internal.h
+ *	  What a learner is made of: for learner.c and revise.c; everyone else
+ *	  uses learner.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_LEARNER_INTERNAL_H
+#define HUMANLOOP_LEARNER_INTERNAL_H
+
+#include "store/cache.h"
+#include "store/feature.h"
+#include "store/learner.h"
+#include "store/queue.h"
+
+#define NO_LABEL (-1)			/* of an item */
+
+/* A labelled item. */
+typedef struct LearnedItem
+{
+	ItemKey		key;
+	char	   *item;
+	int			before;			/* class that the base was trained with */
+	int			now;			/* consensus */
+	float	   *dense;			/* features, where before and now differ */
+	unsigned char *terms;
+	size_t		terms_length;
+	bool		gone;			/* has no row in the source, or no features */
+	char		status;
+} LearnedItem;
+
+#define SH_PREFIX learned
+#define SH_ELEMENT_TYPE LearnedItem
+#define SH_KEY_TYPE ItemKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key).low)
+#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+/* Place of a candidate, by its item. */
+typedef struct CandidateEntry
+{
+	ItemKey		key;
+	int			place;
+	char		status;
+} CandidateEntry;
+
+#define SH_PREFIX candidate
+#define SH_ELEMENT_TYPE CandidateEntry
+#define SH_KEY_TYPE ItemKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key).low)
+#define SH_EQUAL(table, a, b) ((a).high == (b).high && (a).low == (b).low)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+struct Learner
+{
+	MemoryContext context;		/* this and all below */
+	int32		project_id;
+	Acquisition acquisition;
+	ProjectOptions options;
+	Serving		serving;		/* of the base; pinned */
+
+	/* the revision that serves */
+	MemoryContext current_context;	/* NULL: it is serving.classifier */
+	const Model *current;
+	int32		revision;
+	int			chain;			/* revisions since the last that stands on the base */
+
+	/* labels */
+	learned_hash *items;
+	int			nclasses;		/* of the base, and others after them */
+	int			classes_capacity;
+	char	  **classes;
+	int		   *count;			/* items of each */
+	int			labelled;
+	int			behind;			/* items whose label the base does not know */
+	int			news;			/* labels changed since the last revision */
+
+	/* the pool */
+	int			D;				/* features as the head sees them */
+	int			ncandidates;
+	int			capacity;
+	char	  **candidate;
+	float	   *candidate_features; /* capacity x D */
+	bool	   *excluded;		/* labelled or gone */
+	candidate_hash *places;
+	int			nfree;			/* not excluded */
+	int			nfull;			/* free ones when the pool was scored */
+	int			ntargets;
+	float	   *target_features;
+	bool		dirty;			/* labels, candidates have changed */
+	char	  **fresh;			/* candidates that have no lease row yet */
+	int			nfresh;
+
+	/* computed and not yet stored */
+	MemoryContext next_context;
+	const Model *next;			/* NULL: the model stays as it is */
+	Writer		delta;
+	bool		next_on_base;
+	Ranking		head;
+	bool		has_head;
+	bool		stored;			/* by the last learner_write */
+};
+
+/* Has somebody else put another model or revision into service? */
+extern bool learner_is_stale(const Learner *learner, const Project *project);
+
+#endif							/* HUMANLOOP_LEARNER_INTERNAL_H */

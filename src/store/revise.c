@@ -1,0 +1,231 @@
+/*-------------------------------------------------------------------------
+ *
+ * revise.c
+ *	  A learner's work: the next revision, and the head of the queue.
+ *
+ * Computing needs nothing but the learner; writing checks that what serves is
+ * still what was computed from, and stores all in one transaction: revision,
+ * queue, and, by the caller, that the changes are learned.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "learn/delta.h"
+#include "learn/requeue.h"
+#include "learn/update.h"
+#include "store/caller.h"
+#include "store/learner_internal.h"
+#include "store/parts.h"
+#include "store/session.h"
+
+#define CHAIN_MOST 16			/* revisions that stand on one another */
+#define GREEDY_LEAST 20			/* head entries chosen one after another */
+#define GREEDY_MOST 60
+
+/* ---------------------------------------------------------------------- */
+/* Computing */
+
+/* The labels that the base does not know, as rows of the model. */
+static int
+collect_news(Learner *learner, RowsBuilder *builder, int *label, int *before)
+{
+	int			known = learner->serving.nclasses;
+	learned_iterator iterator;
+	LearnedItem *learned;
+	int			n = 0;
+
+	learned_start_iterate(learner->items, &iterator);
+	while ((learned = learned_iterate(learner->items, &iterator)) != NULL)
+	{
+		/* a class that the base does not know waits for the next training */
+		int			now = learned->now < known ? learned->now : NO_LABEL;
+
+		if (learned->before == now || learned->dense == NULL)
+			continue;
+		rows_add(builder, learned->dense, learned->terms, learned->terms_length);
+		label[n] = now;
+		before[n++] = learned->before;
+	}
+	return n;
+}
+
+/*
+ * The revision, and what is stored of it: the difference to the one that
+ * serves, or, when many stand on one another, to the base.
+ */
+static void
+compute_revision(Learner *learner)
+{
+	Caller	   *caller = MemoryContextAlloc(learner->next_context, sizeof(Caller));
+	MemoryContext scratch = AllocSetContextCreate(learner->next_context, "humanloop update",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
+	Caller		work = caller_in(scratch);
+	const Model *base = learner->serving.base;
+	int		   *label = palloc_array_checked(int, learner->behind);
+	int		   *trained = palloc_array_checked(int, learner->behind);
+	RowsBuilder builder;
+	Model	   *updated;
+	Model	   *stored;
+	int			n;
+
+	*caller = caller_in(learner->next_context);
+	rows_init(&builder, learner->serving.encoder, scratch);
+	n = collect_news(learner, &builder, label, trained);
+	memory_check(rows_bytes(&builder) + model_update_memory(base, n) + model_delta_memory(base),
+				 "update the model");
+	status_check(model_update(&work, base, learner->current, rows_finish(&builder), label, trained,
+							  &updated), "update the model");
+	learner->next_on_base = learner->chain >= CHAIN_MOST;
+	writer_init(&learner->delta, caller);
+	status_check(model_delta_write(caller, base, learner->next_on_base ? base : learner->current,
+								   updated, &learner->delta, &stored), "store the update");
+	learner->next = stored;
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(scratch);
+}
+
+/* The head of the queue as the revision sees it. */
+static void
+compute_head(Learner *learner)
+{
+	MemoryContext before = MemoryContextSwitchTo(learner->next_context);
+	Caller		caller = caller_in(learner->next_context);
+	int			count = Min(RANKING_HEAD, learner->nfree);
+	int			greedy = Min(GREEDY_MOST, Max(GREEDY_LEAST, 2 * learner->news));
+	int		   *chosen = palloc_array_checked(int, count);
+	float	   *gain = palloc_array_checked(float, count);
+	Score	   *scores = palloc_array_checked(Score, count);
+	const Model *model = learner->next != NULL ? learner->next : learner->current;
+	RequeueOptions options = {
+		.acquisition = learner->acquisition, .batch = learner->options.batch,
+		.greedy = greedy, .count = count
+	};
+
+	memory_check(requeue_memory(model, &options, learner->ncandidates, learner->ntargets),
+				 "order the queue");
+	status_check(requeue(&caller, model, &options, learner->candidate_features,
+						 learner->ncandidates, learner->target_features, learner->ntargets,
+						 learner->excluded, chosen, gain, scores, &count), "order the queue");
+	ranking_init(&learner->head, count);
+	for (int i = 0; i < count; i++)
+		ranking_add_scored(&learner->head, learner->candidate[chosen[i]], gain[i], &scores[i],
+						   learner->serving.classes[scores[i].label],
+						   learner->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic");
+	learner->has_head = true;
+	MemoryContextSwitchTo(before);
+}
+
+void
+learner_compute(Learner *learner)
+{
+	if (learner->next_context != NULL)
+		MemoryContextDelete(learner->next_context);
+	learner->next_context = NULL;
+	learner->next = NULL;
+	learner->has_head = false;
+	if (!learner->dirty)
+		return;
+	learner->next_context = AllocSetContextCreate(learner->context, "humanloop revision",
+												  ALLOCSET_DEFAULT_SIZES);
+	if (learner->behind > 0 || learner->revision > 0)
+		compute_revision(learner);
+	compute_head(learner);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Writing */
+
+static void
+store_revision(Learner *learner, int revision)
+{
+	static Statement insert = {
+		"INSERT INTO @hl_revision VALUES ($1, $2, $3, $4, $5)",
+		5, {INT4OID, INT4OID, INT4OID, INT4OID, BYTEAOID}, NULL, 0
+	};
+	static Statement forget_older = {
+		"DELETE FROM @hl_revision WHERE project_id = $1 AND model = $2 AND revision < $3",
+		3, {INT4OID, INT4OID, INT4OID}, NULL, 0
+	};
+	static Statement serve = {
+		"UPDATE @hl_serving SET revision = $2 WHERE project_id = $1", 2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[5] = {
+		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model),
+		Int32GetDatum(revision), Int32GetDatum(learner->next_on_base ? 0 : learner->revision),
+		bytes_seal(&learner->delta)
+	};
+
+	statement_run_as_extension(&insert, values, NULL, false);
+	/* who reads an older revision on an older snapshot still sees them */
+	if (learner->next_on_base || learner->revision == 0)
+		statement_run_as_extension(&forget_older, values, NULL, false);
+	values[1] = Int32GetDatum(revision);
+	statement_run_as_extension(&serve, values, NULL, false);
+}
+
+/* One higher than any that this model has had. */
+static int
+next_revision(const Learner *learner)
+{
+	static Statement select = {
+		"SELECT coalesce(pg_catalog.max(revision), 0) + 1 FROM @hl_revision "
+		"WHERE project_id = $1 AND model = $2", 2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {
+		Int32GetDatum(learner->project_id), Int32GetDatum(learner->serving.model)
+	};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return Max(result_int(0, 1), learner->revision + 1);
+}
+
+/* What was computed is what serves now. */
+static void
+adopt(Learner *learner, int revision)
+{
+	learner->chain = learner->next_on_base || learner->revision == 0 ? 1 : learner->chain + 1;
+	learner->revision = revision;
+	if (learner->current_context != NULL)
+		MemoryContextDelete(learner->current_context);
+	learner->current_context = learner->next_context;
+	learner->current = learner->next;
+	learner->next_context = NULL;
+	learner->next = NULL;
+}
+
+bool
+learner_write(Learner *learner, const Project *project)
+{
+	int			revision = learner->revision;
+
+	learner->stored = false;
+	if (learner_is_stale(learner, project))
+	{
+		learner_forget(learner->project_id);
+		return false;
+	}
+	if (learner->next != NULL)
+	{
+		revision = next_revision(learner);
+		store_revision(learner, revision);
+	}
+	if (learner->has_head)
+	{
+		learner->head.model = learner->serving.model;
+		learner->head.revision = revision;
+		ranking_write_head(project, &learner->head, learner->fresh, learner->nfresh);
+		learner->stored = true;
+	}
+	if (learner->next != NULL)
+		adopt(learner, revision);
+	learner->nfresh = 0;
+	learner->news = 0;
+	learner->dirty = false;
+	return true;
+}
