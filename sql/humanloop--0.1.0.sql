@@ -95,15 +95,16 @@ CREATE TABLE hl_lease
 	PRIMARY KEY (project_id, item)
 ) WITH (fillfactor = 60);
 
--- The queue in two rows a project: parallel arrays, best first.  The head is
+-- The queue in a few rows a project: parallel arrays, best first.  The head is
 -- made anew after every answer and short; the rest, made when the whole pool
 -- is scored, still has the head's items where they were then, and is longer
--- than what hl_queue shows, so that it refills while people answer.  The
--- targets are a uniform sample of the pool (items only).
+-- than what hl_queue shows, so that it refills while people answer; the tail
+-- has rows that have come since.  The targets are a uniform sample of the pool
+-- (items only).
 CREATE TABLE hl_ranking
 (
 	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
-	part          text NOT NULL CHECK (part IN ('head', 'rest', 'targets')),
+	part          text NOT NULL CHECK (part IN ('head', 'rest', 'tail', 'targets')),
 	generation    bigint NOT NULL,
 	model         integer,                    -- NULL: seed batch, no model yet
 	revision      integer,

@@ -391,13 +391,12 @@ make_places(Learner *learner, int n)
 	learner->candidate = palloc_array_checked(char *, learner->capacity);
 	learner->candidate_features = palloc_array_checked(float, (Size) learner->capacity * learner->D);
 	learner->excluded = palloc_array_checked(bool, learner->capacity);
-	learner->fresh = palloc_array_checked(char *, learner->capacity);
 	learner->places = candidate_create(learner->context, learner->capacity, NULL);
 	MemoryContextSwitchTo(before);
 }
 
 static void
-add_candidate(Learner *learner, const char *item, const float *features, bool fresh)
+add_candidate(Learner *learner, const char *item, const float *features)
 {
 	ItemKey		key = item_key(item);
 	LearnedItem *learned = learned_lookup(learner->items, key);
@@ -416,8 +415,6 @@ add_candidate(Learner *learner, const char *item, const float *features, bool fr
 		learner->candidate[entry->place] = MemoryContextStrdup(learner->context, item);
 		learner->excluded[entry->place] = learned != NULL && learned->now != NO_LABEL;
 		learner->nfree += learner->excluded[entry->place] ? 0 : 1;
-		if (fresh)
-			learner->fresh[learner->nfresh++] = learner->candidate[entry->place];
 	}
 	memcpy(learner->candidate_features + (size_t) entry->place * learner->D, features,
 		   sizeof(float) * learner->D);
@@ -457,8 +454,14 @@ read_pool(Learner *learner, const Project *project)
 	make_places(learner, n);
 	features = read_features(learner, project, items, &n);
 	for (int i = 0; i < n; i++)
-		add_candidate(learner, items[i], features + (size_t) i * learner->D, false);
+		add_candidate(learner, items[i], features + (size_t) i * learner->D);
 	learner->nfull = learner->nfree;
+	learner->first_late = learner->ncandidates;
+	items = ranked_items(learner, "tail", &n);
+	features = read_features(learner, project, items, &n);
+	for (int i = 0; i < n; i++)
+		add_candidate(learner, items[i], features + (size_t) i * learner->D);
+	learner->late_stored = learner->ncandidates - learner->first_late;
 }
 
 void
@@ -475,7 +478,7 @@ learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
 	for (int i = 0; i < added->n; i++)
 	{
 		if (!rows_blank(&added->rows, i))
-			add_candidate(learner, added->items[i], features + (size_t) i * learner->D, true);
+			add_candidate(learner, added->items[i], features + (size_t) i * learner->D);
 	}
 }
 
@@ -539,7 +542,8 @@ make_learner(const Project *project)
 	learner->places = candidate_create(context, 16, NULL);
 	read_all_labels(learner, project);
 	read_pool(learner, project);
-	learner->dirty = learner->behind > 0 || learner->revision > 0;
+	learner->fresh = learner->behind > 0 || learner->revision > 0;
+	learner->dirty = learner->fresh;
 	learner->news = 0;
 	return learner;
 }

@@ -83,6 +83,7 @@ struct Learner
 	int			labelled;
 	int			behind;			/* items whose label the base does not know */
 	int			news;			/* labels changed since the last revision */
+	bool		fresh;			/* no revision was computed here yet */
 
 	/* the pool */
 	int			D;				/* features as the head sees them */
@@ -97,8 +98,9 @@ struct Learner
 	int			ntargets;
 	float	   *target_features;
 	bool		dirty;			/* labels, candidates have changed */
-	char	  **fresh;			/* candidates that have no lease row yet */
-	int			nfresh;
+	int			first_late;		/* candidates from here on have come since the
+								 * pool was scored */
+	int			late_stored;	/* how many of them are in the stored tail */
 
 	/* computed and not yet stored */
 	MemoryContext next_context;
@@ -106,7 +108,9 @@ struct Learner
 	Writer		delta;
 	bool		next_on_base;
 	Ranking		head;
+	Ranking		tail;
 	bool		has_head;
+	bool		has_tail;
 	bool		stored;			/* by the last learner_write */
 };
 
