@@ -653,8 +653,8 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
-			   WHEN v.model IS NULL THEN 'the seed batch is answered: call hl_train()'
-			   ELSE 'all queued items are answered: call hl_train()'
+			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
+			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
 		   END AS queue_empty_because,
 		   coalesce(s.problem, w.last_error) AS last_error,
 		   u.step, u.started_at AS running_since,

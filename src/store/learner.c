@@ -437,6 +437,20 @@ ranked_items(const Learner *learner, const char *part, int *n)
 	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
 }
 
+/* Which ranking the candidates are from; 0: there is none. */
+static int64
+ranking_generation(const Project *project)
+{
+	static Statement select = {
+		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = 'rest'",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed == 0 ? 0 : result_bigint(0, 1);
+}
+
 static void
 read_pool(Learner *learner, const Project *project)
 {
@@ -444,6 +458,7 @@ read_pool(Learner *learner, const Project *project)
 	float	   *features;
 	int			n;
 
+	learner->generation = ranking_generation(project);
 	items = ranked_items(learner, "targets", &n);
 	features = read_features(learner, project, items, &n);
 	learner->ntargets = n;
@@ -554,7 +569,8 @@ learner_is_stale(const Learner *learner, const Project *project)
 	ProjectState state;
 
 	state_read(project, &state);
-	return state.model != learner->serving.model || state.revision != learner->revision;
+	return state.model != learner->serving.model || state.revision != learner->revision ||
+		ranking_generation(project) != learner->generation;
 }
 
 Learner *

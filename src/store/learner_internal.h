@@ -87,6 +87,7 @@ struct Learner
 
 	/* the pool */
 	int			D;				/* features as the head sees them */
+	int64		generation;		/* of the ranking that they are from */
 	int			ncandidates;
 	int			capacity;
 	char	  **candidate;
@@ -114,7 +115,7 @@ struct Learner
 	bool		stored;			/* by the last learner_write */
 };
 
-/* Has somebody else put another model or revision into service? */
+/* Has somebody else changed the model or the ranking that it knows? */
 extern bool learner_is_stale(const Learner *learner, const Project *project);
 
 #endif							/* HUMANLOOP_LEARNER_INTERNAL_H */

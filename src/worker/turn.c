@@ -148,15 +148,18 @@ read_turn(Turn *turn)
 		learner_forget(turn->project_id);
 	if (go)
 	{
+		project_need_source(turn->project);
+		work_read(turn->project_id, &turn->work);
+		/* never looked at: restored from a dump, which has no features */
+		if (!turn->work.known)
+		{
+			work_write(turn->project_id, &turn->work);
+			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+		}
 		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
-		work_read(turn->project_id, &turn->work);
-		project_need_source(turn->project);
 		project_follow(turn->project);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
-		/* never looked at: new, or restored from a dump */
-		if (!turn->work.known)
-			turn->changes.all_rows = turn->changes.any = true;
 	}
 	transaction_commit();
 	return go;
@@ -371,7 +374,7 @@ count_labels(Turn *turn)
 		work_write(turn->project_id, &turn->work);
 		changes_done(turn->changes.label_places);
 		work_succeeded(turn->project_id, false);
-		turn->done_something = true;
+		turn->done_something = turn->done_something || turn->changes.any;
 	}
 	transaction_commit();
 }
@@ -544,17 +547,27 @@ static void
 train(Turn *turn)
 {
 	Training   *training = palloc0(sizeof(Training));
-	int64		run;
+	bool		go;
+	int64		run = 0;
 
 	turn->doing = "train";
 	report(turn, psprintf("training: %s", turn->reason));
 	transaction_begin();
-	run = run_begin(turn->project_id, "train", "reading");
+	go = project_try_lock(turn->project);
+	if (go)
+		run = run_begin(turn->project_id, "train", "reading");
 	transaction_commit();
-
+	if (!go)
+		return;
 	transaction_begin();
-	train_read(training, turn->project, !turn->tracked);
+	go = project_try_lock(turn->project);
+	if (go)
+		train_read(training, turn->project, !turn->tracked);
+	else
+		run_end(run, "superseded", 0);
 	transaction_commit();
+	if (!go)
+		return;
 
 	computing++;
 	start_step(turn, run, "fitting");
