@@ -503,6 +503,42 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 		ranking_add_item(targets, scan->targets.rows[i].item, "target");
 }
 
+/* Features of rows that were kept, n x D. */
+static float *
+kept_features(const PoolScan *scan, const KeptRows *kept)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+	int			D = model_features(scan->model);
+	float	   *features = palloc_array_checked(float, (Size) Max(kept->n, 1) * D);
+	RowsBuilder rows;
+
+	status_check(model_row_features(&caller, scan->model,
+									kept_rows(kept, kept->n, scan->encoder, &rows), features),
+				 "compute features");
+	return features;
+}
+
+PoolFeatures *
+pool_scan_features(const PoolScan *scan, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "humanloop pool features",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	PoolFeatures *pool = palloc0(sizeof(PoolFeatures));
+
+	pool->context = context;
+	pool->D = model_features(scan->model);
+	pool->n = scan->candidates.n;
+	pool->items = palloc_array_checked(char *, pool->n);
+	for (int i = 0; i < pool->n; i++)
+		pool->items[i] = pstrdup(scan->candidates.rows[i].item);
+	pool->features = kept_features(scan, &scan->candidates);
+	pool->ntargets = scan->targets.n;
+	pool->targets = kept_features(scan, &scan->targets);
+	MemoryContextSwitchTo(before);
+	return pool;
+}
+
 /* ---------------------------------------------------------------------- */
 /* Before the first model */
 

@@ -445,6 +445,7 @@ rescore(Turn *turn)
 	Ranking		ranking;
 	Ranking		targets;
 	ProjectState state;
+	PoolFeatures *pool;
 
 	turn->doing = "score";
 	report(turn, "scoring the pool");
@@ -463,6 +464,7 @@ rescore(Turn *turn)
 	computing++;
 	scan_pool(scan);
 	pool_scan_end(scan, serving.classes, &ranking, &targets);
+	pool = pool_scan_features(scan, turn->context);
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
@@ -473,11 +475,11 @@ rescore(Turn *turn)
 		if (state.model == serving.model)
 		{
 			ranking_write(project, &ranking, &targets);
+			learner_offer_pool(project, serving.model, pool);
 			notify(project, "queue", state.model, state.revision);
 		}
 	}
 	transaction_commit();
-	learner_forget(turn->project_id);
 	turn->done_something = true;
 }
 
@@ -501,7 +503,7 @@ start_step(const Turn *turn, int64 run, const char *step)
  * perhaps from more than we have seen; the plan is made anew.
  */
 static const char *
-write_training(Turn *turn, Training *training, int64 run)
+write_training(Turn *turn, Training *training, PoolFeatures *pool, int64 run)
 {
 	const char *outcome = NULL;
 
@@ -523,6 +525,8 @@ write_training(Turn *turn, Training *training, int64 run)
 			else
 			{
 				train_write(training, WORKER_NAME, turn->reason);
+				if (training->deploy)
+					learner_offer_pool(turn->project, training->number, pool);
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->work.tried_labels = training->consensus.n;
@@ -547,6 +551,7 @@ static void
 train(Turn *turn)
 {
 	Training   *training = palloc0(sizeof(Training));
+	PoolFeatures *pool = NULL;
 	bool		go;
 	int64		run = 0;
 
@@ -580,9 +585,10 @@ train(Turn *turn)
 		start_step(turn, run, "scoring the pool");
 		scan_pool(train_rank_begin(training));
 		train_rank_end(training);
+		pool = pool_scan_features(training->pool, turn->context);
 	}
 	start_step(turn, run, "writing");
-	(void) write_training(turn, training, run);
+	(void) write_training(turn, training, pool, run);
 	computing--;
 	turn->done_something = true;
 }
@@ -601,12 +607,11 @@ take_steps(Turn *turn)
 		count_labels(turn);
 	else
 		learn_labels(turn);
-	if (turn->quick)
-		return;
-	if (turn->reason != NULL)
-		train(turn);
-	else if (turn->rescore)
+	/* also while somebody trains: the queue must not run dry */
+	if (turn->rescore && (turn->reason == NULL || turn->quick))
 		rescore(turn);
+	else if (turn->reason != NULL && !turn->quick)
+		train(turn);
 }
 
 /*
@@ -697,13 +702,21 @@ take_all_quickly(void)
 		(void) take(due[i], true);
 }
 
+/*
+ * While everybody labels there is always something to learn.  A training gets
+ * as much time as the turns between its steps.
+ */
 void
 turn_take_quickly(void)
 {
+	static TimestampTz ended = 0;
+	static TimestampTz took = 0;
+	TimestampTz started = GetCurrentTimestamp();
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext context;
 
-	if (taking_quickly || computing == 0 || !wake_worker_wanted())
+	if (taking_quickly || computing == 0 || !wake_worker_wanted() ||
+		(started >= ended && started - ended < took))
 		return;
 	taking_quickly = true;
 	context = AllocSetContextCreate(TopMemoryContext, "humanloop quick turns",
@@ -720,4 +733,6 @@ turn_take_quickly(void)
 		MemoryContextDelete(context);
 	}
 	PG_END_TRY();
+	ended = GetCurrentTimestamp();
+	took = ended - started;
 }
