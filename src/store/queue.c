@@ -64,6 +64,12 @@ ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score
 	ranking->reason[i] = reason;
 }
 
+const char *
+scored_reason(Acquisition acquisition)
+{
+	return acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
+}
+
 /* real[]; NaN becomes NULL */
 static Datum
 real_array(const float *numbers, int n)

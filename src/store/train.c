@@ -306,7 +306,8 @@ train_rank_begin(Training *training)
 void
 train_rank_end(Training *training)
 {
-	pool_scan_end(training->pool, training->classes, &training->ranking, &training->targets);
+	training->pool_features = pool_scan_end(training->pool, training->classes, &training->ranking,
+											&training->targets);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -462,7 +463,7 @@ queue_rebuild(const Project *project, const Refreshed *features)
 		pool = pool_scan_begin(project, features, serving.classifier, labelled);
 		while (pool_scan_some(pool, INT_MAX))
 			;
-		pool_scan_end(pool, serving.classes, &ranking, &targets);
+		(void) pool_scan_end(pool, serving.classes, &ranking, &targets);
 		ranking.model = serving.model;
 		ranking.revision = serving.revision;
 	}

@@ -39,6 +39,7 @@ typedef struct Training
 
 	/* rank */
 	PoolScan   *pool;
+	PoolFeatures *pool_features;
 	Ranking		ranking;
 	Ranking		targets;
 

@@ -463,8 +463,7 @@ rescore(Turn *turn)
 		return;
 	computing++;
 	scan_pool(scan);
-	pool_scan_end(scan, serving.classes, &ranking, &targets);
-	pool = pool_scan_features(scan, turn->context);
+	pool = pool_scan_end(scan, serving.classes, &ranking, &targets);
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
@@ -503,7 +502,7 @@ start_step(const Turn *turn, int64 run, const char *step)
  * perhaps from more than we have seen; the plan is made anew.
  */
 static const char *
-write_training(Turn *turn, Training *training, PoolFeatures *pool, int64 run)
+write_training(Turn *turn, Training *training, int64 run)
 {
 	const char *outcome = NULL;
 
@@ -526,7 +525,7 @@ write_training(Turn *turn, Training *training, PoolFeatures *pool, int64 run)
 			{
 				train_write(training, WORKER_NAME, turn->reason);
 				if (training->deploy)
-					learner_offer_pool(turn->project, training->number, pool);
+					learner_offer_pool(turn->project, training->number, training->pool_features);
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->work.tried_labels = training->consensus.n;
@@ -551,7 +550,6 @@ static void
 train(Turn *turn)
 {
 	Training   *training = palloc0(sizeof(Training));
-	PoolFeatures *pool = NULL;
 	bool		go;
 	int64		run = 0;
 
@@ -585,10 +583,9 @@ train(Turn *turn)
 		start_step(turn, run, "scoring the pool");
 		scan_pool(train_rank_begin(training));
 		train_rank_end(training);
-		pool = pool_scan_features(training->pool, turn->context);
 	}
 	start_step(turn, run, "writing");
-	(void) write_training(turn, training, pool, run);
+	(void) write_training(turn, training, run);
 	computing--;
 	turn->done_something = true;
 }
