@@ -16,11 +16,15 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/itemptr.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "store/session.h"
@@ -153,6 +157,21 @@ places_array(Datum *places, int n)
 										   TYPALIGN_SHORT));
 }
 
+/* The file that the table is in. */
+static Oid
+changes_file(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(extension_table("hl_change")));
+	Oid			file = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+		ReleaseSysCache(tuple);
+	}
+	return file;
+}
+
 void
 changes_read(int32 project_id, Changes *changes)
 {
@@ -169,6 +188,8 @@ changes_read(int32 project_id, Changes *changes)
 	int			nlabels = 0;
 
 	memset(changes, 0, sizeof(*changes));
+	LockRelationOid(extension_table("hl_change"), AccessShareLock);
+	changes->file = changes_file();
 	statement_run_as_extension(&select, values, NULL, false);
 	changes->any = SPI_processed > 0;
 	rows = palloc_array_checked(Datum, SPI_processed);
@@ -204,14 +225,20 @@ changes_read(int32 project_id, Changes *changes)
 	changes->nchanged = changed.n;
 }
 
+/*
+ * Places are of no use once the table has been rewritten (VACUUM FULL): then
+ * the changes stay, and are learned once more, which changes nothing.
+ */
 void
-changes_done(Datum places)
+changes_done(const Changes *changes, Datum places)
 {
 	static Statement delete = {
 		"DELETE FROM @hl_change WHERE ctid = ANY ($1)", 1, {TIDARRAYOID}, NULL, 0
 	};
 
-	statement_run_as_extension(&delete, &places, NULL, false);
+	LockRelationOid(extension_table("hl_change"), RowExclusiveLock);
+	if (changes_file() == changes->file)
+		statement_run_as_extension(&delete, &places, NULL, false);
 }
 
 void

@@ -280,7 +280,7 @@ take_rows(Turn *turn)
 	}
 	if (taken)
 	{
-		changes_done(turn->changes.rows_places);
+		changes_done(&turn->changes, turn->changes.rows_places);
 		/* the label column may have said something new */
 		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
@@ -372,7 +372,7 @@ count_labels(Turn *turn)
 		labels_count(turn->project, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(turn->changes.label_places);
+		changes_done(&turn->changes, turn->changes.label_places);
 		work_succeeded(turn->project_id, false);
 		turn->done_something = turn->done_something || turn->changes.any;
 	}
@@ -400,7 +400,7 @@ learn_labels(Turn *turn)
 		learner_counts(learner, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(turn->changes.label_places);
+		changes_done(&turn->changes, turn->changes.label_places);
 		if (learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
