@@ -133,7 +133,7 @@ train_read(Training *training, const Project *project, bool scan)
 	training->started = GetCurrentTimestamp();
 	training->context = CurrentMemoryContext;
 	project_need_source(project);
-	if (scan || !features_current(project, &training->features))
+	if (scan || !features_current(project, true, &training->features))
 		features_refresh(project, true, &training->features);
 	training->replaces = training->features.state.model;
 	consensus_read(project, &training->consensus);

@@ -154,7 +154,7 @@ wake_describe_worker(Oid database, BackgroundWorker *worker)
 #endif
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker->bgw_library_name, "humanloop", BGW_MAXLEN);
+	strlcpy(worker->bgw_library_name, WORKER_LIBRARY, BGW_MAXLEN);
 	strlcpy(worker->bgw_function_name, WORKER_FUNCTION, BGW_MAXLEN);
 	worker->bgw_main_arg = ObjectIdGetDatum(database);
 }

@@ -35,6 +35,7 @@
 
 #include "store/cache.h"
 #include "store/deploy.h"
+#include "store/fit.h"
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/session.h"
@@ -328,6 +329,9 @@ reason_to_train(const Turn *turn)
 		return "new class";
 	if (work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp())
 		return "quiet";
+	if (turn->state.encoder_id != 0 &&
+		encoder_outgrown(turn->state.encoder_id, turn->state.items))
+		return psprintf("source grew to " INT64_FORMAT " rows", turn->state.items);
 	return NULL;
 }
 
@@ -450,7 +454,7 @@ rescore(Turn *turn)
 	turn->doing = "score";
 	report(turn, "scoring the pool");
 	transaction_begin();
-	if (features_current(project, &features) &&
+	if (features_current(project, false, &features) &&
 		serving_open(project, false, turn->context, &serving) &&
 		serving.encoder_id == features.encoder_id)
 	{
