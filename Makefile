@@ -87,6 +87,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \
+	src/worker/training.c \
 	src/worker/turn.c \
 	src/worker/worker.c
 OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)

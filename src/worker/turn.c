@@ -39,11 +39,11 @@
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/session.h"
-#include "store/train.h"
 #include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
 #include "worker/turn.h"
+#include "worker/turn_internal.h"
 #include "worker/worker.h"
 
 #define FIRST_LABELS 10			/* before the first training */
@@ -51,29 +51,8 @@
 #define RANK_BLOCKS 8			/* of the pool, in one transaction */
 #define QUIET_SHARE 10			/* the worker trains at most that part of the
 								 * time, when it need not */
-#define LOCK_NAP_MS 100
-#define WORKER_NAME "worker"
 
-typedef struct Turn
-{
-	int32		project_id;
-	MemoryContext context;		/* of the turn; after each transaction too */
-	bool		quick;			/* no training now */
-	bool		done_something;
-	Project    *project;
-	Changes		changes;
-	ProjectState state;
-	Work		work;
-	bool		tracked;		/* triggers note what happens to the source */
-	NewRows		added;			/* encoded in this turn, by */
-	int64		added_encoder;
-	bool		rescore;		/* the pool has changed by more than that */
-	LabelCounts counts;
-	const char *reason;			/* to train; NULL: no training is due */
-	const char *doing;			/* kind of run, for errors */
-} Turn;
-
-static int	computing = 0;		/* long computations that we are in the middle of */
+int			computing = 0;
 
 /* ---------------------------------------------------------------------- */
 /* Transactions */
@@ -107,18 +86,14 @@ transaction_commit(void)
 	MemoryContextSwitchTo(context);
 }
 
-/* What pg_stat_activity shows. */
-static void
+void
 report(const Turn *turn, const char *what)
 {
 	pgstat_report_activity(STATE_RUNNING, psprintf("%s: %s", turn->project->name, what));
 }
 
-/*
- * Tells who listens.  Names and numbers only: anybody may listen.  A
- * notification is sent at commit, and equal ones of a transaction once.
- */
-static void
+/* A notification is sent at commit, and equal ones of a transaction once. */
+void
 notify(const Project *project, const char *event, int32 model, int32 revision)
 {
 	StringInfoData payload;
@@ -418,11 +393,7 @@ learn_labels(Turn *turn)
 /* ---------------------------------------------------------------------- */
 /* The pool */
 
-/*
- * Scores the pool block by block, some in a transaction; between two of them
- * labels are learned.
- */
-static void
+void
 scan_pool(PoolScan *scan)
 {
 	bool		more = true;
@@ -483,114 +454,6 @@ rescore(Turn *turn)
 		}
 	}
 	transaction_commit();
-	turn->done_something = true;
-}
-
-/* ---------------------------------------------------------------------- */
-/* Training */
-
-/* A step of a run: in its row, and in pg_stat_activity. */
-static void
-start_step(const Turn *turn, int64 run, const char *step)
-{
-	report(turn, psprintf("training: %s", step));
-	transaction_begin();
-	if (extension_try_lock())
-		run_step(run, step);
-	transaction_commit();
-}
-
-/*
- * Stores what was trained, in one short transaction, when nobody is at the
- * project.  Superseded: somebody has trained or fitted features meanwhile,
- * perhaps from more than we have seen; the plan is made anew.
- */
-static const char *
-write_training(Turn *turn, Training *training, int64 run)
-{
-	const char *outcome = NULL;
-
-	while (outcome == NULL)
-	{
-		Project    *project;
-		ProjectState state;
-
-		transaction_begin();
-		project = extension_try_lock() ? project_read(turn->project_id, false) : turn->project;
-		if (project == NULL)
-			outcome = "dropped";
-		else if (project_try_lock(turn->project))
-		{
-			state_read(turn->project, &state);
-			if (state.model != training->replaces ||
-				state.encoder_id != training->features.encoder_id)
-				outcome = "superseded";
-			else
-			{
-				train_write(training, WORKER_NAME, turn->reason);
-				if (training->deploy)
-					learner_offer_pool(turn->project, training->number, training->pool_features);
-				outcome = training->deploy ? "done" : "rejected";
-			}
-			turn->work.tried_labels = training->consensus.n;
-			turn->work.train_at = DT_NOEND;
-			work_write(turn->project_id, &turn->work);
-			work_succeeded(turn->project_id, true);
-			run_end(run, outcome, training->number);
-			if (training->deploy && training->number > 0)
-				notify(turn->project, "deployed", training->number, 0);
-		}
-		transaction_commit();
-		if (outcome == NULL)
-		{
-			worker_nap(LOCK_NAP_MS);
-			turn_take_quickly();
-		}
-	}
-	return outcome;
-}
-
-static void
-train(Turn *turn)
-{
-	Training   *training = palloc0(sizeof(Training));
-	bool		go;
-	int64		run = 0;
-
-	turn->doing = "train";
-	report(turn, psprintf("training: %s", turn->reason));
-	transaction_begin();
-	go = project_try_lock(turn->project);
-	if (go)
-		run = run_begin(turn->project_id, "train", "reading");
-	transaction_commit();
-	if (!go)
-		return;
-	transaction_begin();
-	go = project_try_lock(turn->project);
-	if (go)
-		train_read(training, turn->project, !turn->tracked);
-	else
-		run_end(run, "superseded", 0);
-	transaction_commit();
-	if (!go)
-		return;
-
-	computing++;
-	start_step(turn, run, "fitting");
-	train_compute(training);
-	transaction_begin();
-	train_compare(training);
-	transaction_commit();
-	if (training->deploy)
-	{
-		start_step(turn, run, "scoring the pool");
-		scan_pool(train_rank_begin(training));
-		train_rank_end(training);
-	}
-	start_step(turn, run, "writing");
-	(void) write_training(turn, training, run);
-	computing--;
 	turn->done_something = true;
 }
 

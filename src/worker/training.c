@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * training.c
+ *	  A full training, as the worker runs it: step by step.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "store/pool.h"
+#include "store/train.h"
+#include "store/work.h"
+#include "worker/turn.h"
+#include "worker/turn_internal.h"
+#include "worker/worker.h"
+
+#define LOCK_NAP_MS 100
+#define WORKER_NAME "worker"
+
+/* A step of a run: in its row, and in pg_stat_activity. */
+static void
+start_step(const Turn *turn, int64 run, const char *step)
+{
+	report(turn, psprintf("training: %s", step));
+	transaction_begin();
+	if (extension_try_lock())
+		run_step(run, step);
+	transaction_commit();
+}
+
+/*
+ * Stores what was trained, in one short transaction, when nobody is at the
+ * project.  Superseded: somebody has trained or fitted features meanwhile,
+ * perhaps from more than we have seen; the plan is made anew.
+ */
+static const char *
+write_training(Turn *turn, Training *training, int64 run)
+{
+	const char *outcome = NULL;
+
+	while (outcome == NULL)
+	{
+		Project    *project;
+		ProjectState state;
+
+		transaction_begin();
+		project = extension_try_lock() ? project_read(turn->project_id, false) : turn->project;
+		if (project == NULL)
+			outcome = "dropped";
+		else if (project_try_lock(turn->project))
+		{
+			state_read(turn->project, &state);
+			if (state.model != training->replaces ||
+				state.encoder_id != training->features.encoder_id)
+				outcome = "superseded";
+			else
+			{
+				train_write(training, WORKER_NAME, turn->reason);
+				if (training->deploy)
+					learner_offer_pool(turn->project, training->number, training->pool_features);
+				outcome = training->deploy ? "done" : "rejected";
+			}
+			turn->work.tried_labels = training->consensus.n;
+			turn->work.train_at = DT_NOEND;
+			work_write(turn->project_id, &turn->work);
+			work_succeeded(turn->project_id, true);
+			run_end(run, outcome, training->number);
+			if (training->deploy && training->number > 0)
+				notify(turn->project, "deployed", training->number, 0);
+		}
+		transaction_commit();
+		if (outcome == NULL)
+		{
+			worker_nap(LOCK_NAP_MS);
+			turn_take_quickly();
+		}
+	}
+	return outcome;
+}
+
+void
+train(Turn *turn)
+{
+	Training   *training = palloc0(sizeof(Training));
+	bool		go;
+	int64		run = 0;
+
+	turn->doing = "train";
+	report(turn, psprintf("training: %s", turn->reason));
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		run = run_begin(turn->project_id, "train", "reading");
+	transaction_commit();
+	if (!go)
+		return;
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		train_read(training, turn->project, !turn->tracked);
+	else
+		run_end(run, "superseded", 0);
+	transaction_commit();
+	if (!go)
+		return;
+
+	computing++;
+	start_step(turn, run, "fitting");
+	train_compute(training);
+	transaction_begin();
+	train_compare(training);
+	transaction_commit();
+	if (training->deploy)
+	{
+		start_step(turn, run, "scoring the pool");
+		scan_pool(train_rank_begin(training));
+		train_rank_end(training);
+	}
+	start_step(turn, run, "writing");
+	(void) write_training(turn, training, run);
+	computing--;
+	turn->done_something = true;
+}
