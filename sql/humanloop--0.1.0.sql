@@ -95,15 +95,16 @@ CREATE TABLE hl_lease
 	PRIMARY KEY (project_id, item)
 ) WITH (fillfactor = 60);
 
--- The queue in two rows a project: parallel arrays, best first.  The head is
+-- The queue in a few rows a project: parallel arrays, best first.  The head is
 -- made anew after every answer and short; the rest, made when the whole pool
 -- is scored, still has the head's items where they were then, and is longer
--- than what hl_queue shows, so that it refills while people answer.  The
--- targets are a uniform sample of the pool (items only).
+-- than what hl_queue shows, so that it refills while people answer; the tail
+-- has rows that have come since.  The targets are a uniform sample of the pool
+-- (items only).
 CREATE TABLE hl_ranking
 (
 	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
-	part          text NOT NULL CHECK (part IN ('head', 'rest', 'targets')),
+	part          text NOT NULL CHECK (part IN ('head', 'rest', 'tail', 'targets')),
 	generation    bigint NOT NULL,
 	model         integer,                    -- NULL: seed batch, no model yet
 	revision      integer,
@@ -652,8 +653,8 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
-			   WHEN v.model IS NULL THEN 'the seed batch is answered: call hl_train()'
-			   ELSE 'all queued items are answered: call hl_train()'
+			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
+			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
 		   END AS queue_empty_because,
 		   coalesce(s.problem, w.last_error) AS last_error,
 		   u.step, u.started_at AS running_since,

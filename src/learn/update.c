@@ -9,14 +9,16 @@
  * with V0 those of the base and S the one covariance that its posterior has
  * for all classes (posterior.h), the revision is the minimum of
  *
- *		sum_i loss_i(x_i V) + 1/2 sum_k (v_k - v0_k)' S^-1 (v_k - v0_k)
+ *		- sum_i sum_k q_ik log softmax(x_i V)_k
+ *		+ 1/2 sum_k (v_k - v0_k)' S^-1 (v_k - v0_k)
  *
- * over the rows whose label is not what the base was trained with:
- *
- *		new			- log softmax(x V)[y]
- *		changed		x v_b - x v_y: the difference of the two losses, b before
- *		taken back	minus the loss, to first order about V0: linear as well,
- *					so that the whole stays convex
+ * over the rows whose label is not what the base was trained with.  q is 1
+ * for a new or changed label and 0 for the others.  For a label b that was
+ * taken back it is softmax(x V0) with p_b^2 in place of p_b and the others
+ * larger by what that leaves.  Losses that stop pulling once they have what
+ * they ask for: to subtract the loss of the old label, to first order, would
+ * be the exact thing under the exact posterior, but S is wide, and a tenth
+ * of a thousand labels corrected so made models worse than leaving them.
  *
  * The prior is that of the base for every revision, not that of the revision
  * before: so answers in any order, and in portions of any size, lead to the
@@ -63,13 +65,13 @@ typedef struct Update
 	int			features;		/* D */
 	int			size;			/* D * K */
 	int		   *row;			/* m: which */
-	int		   *target;			/* m: label of a new row, -1: linear */
 
 	float	   *rows;			/* m x D: whitened, S^(1/2) x */
 	float	   *logits;			/* m x K */
 	float	   *move;			/* m x K: of the logits, in one step */
-	float	   *residual;		/* m x K: gradient of the loss; never changes
-								 * where linear */
+	float	   *wanted;			/* m x K: the probabilities that the loss asks
+								 * for */
+	float	   *residual;		/* m x K: how far those at the logits are off */
 	float	   *probability;	/* K: scratch */
 	float	   *at;				/* D x K: Q */
 	float	   *gradient;
@@ -118,12 +120,13 @@ add_scaled(int size, float factor, const float *restrict from, float *restrict t
  */
 FOR_EACH_PROCESSOR static void
 look_along(const float *restrict logits, const float *restrict move, float length,
-		   int classes, int target, float *restrict probability,
+		   int classes, const float *restrict wanted, float *restrict probability,
 		   double *slope, double *curvature)
 {
 	float		largest;
 	float		sum;
 	float		mean = 0.0f;
+	float		goal = 0.0f;
 	float		square = 0.0f;
 
 	for (int k = 0; k < classes; k++)
@@ -134,9 +137,10 @@ look_along(const float *restrict logits, const float *restrict move, float lengt
 	for (int k = 0; k < classes; k++)
 	{
 		mean += probability[k] * move[k];
+		goal += wanted[k] * move[k];
 		square += probability[k] * move[k] * move[k];
 	}
-	*slope += mean - move[target];
+	*slope += mean - goal;
 	*curvature += fmaxf(square - mean * mean, 0.0f);
 }
 
@@ -158,18 +162,17 @@ rows_times(Update *u, const float *vector, float *to)
 	return STATUS_SUCCESS;
 }
 
-/* Residuals of the new rows at the logits, and the gradient. */
+/* Residuals at the logits, and the gradient. */
 static Status
 find_gradient(Update *u)
 {
 	size_t		K = u->classes;
 
 	for (int i = 0; i < u->m; i++)
-		if (u->target[i] >= 0)
-		{
-			predict_row(u->logits + i * K, (int) K, u->residual + i * K);
-			u->residual[i * K + u->target[i]] -= 1.0f;
-		}
+	{
+		predict_row(u->logits + i * K, (int) K, u->residual + i * K);
+		add_scaled((int) K, -1.0f, u->wanted + i * K, u->residual + i * K);
+	}
 	/* the prior's */
 	memcpy(u->gradient, u->at, sizeof(float) * u->size);
 	for (int first = 0; first < u->m; first += DESIGN_BLOCK)
@@ -242,11 +245,8 @@ search(Update *u, double start, double at_direction, double square, double *foun
 		{
 			if (j % DESIGN_BLOCK == 0 && stopped(u->caller))
 				return STATUS_STOPPED;
-			if (u->target[j] >= 0)
-				look_along(u->logits + j * K, u->move + j * K, (float) length, u->classes,
-						   u->target[j], u->probability, &slope, &curvature);
-			else
-				slope += dot(u->classes, u->residual + j * K, u->move + j * K);
+			look_along(u->logits + j * K, u->move + j * K, (float) length, u->classes,
+					   u->wanted + j * K, u->probability, &slope, &curvature);
 		}
 		if (!isfinite(slope))
 			return STATUS_NOT_FINITE;
@@ -334,8 +334,7 @@ select_rows(Update *u, const Rows *rows, const int *label, const int *before, Mo
 			return STATUS_BAD_ARGUMENT;
 		if (label[i] == before[i])
 			continue;
-		u->row[u->m] = i;
-		u->target[u->m++] = before[i] < 0 ? label[i] : -1;
+		u->row[u->m++] = i;
 		if (label[i] >= 0)
 			model->count[label[i]]++;
 		if (before[i] >= 0 && model->count[before[i]] > 0)
@@ -378,24 +377,27 @@ entry_free(Update *u, Entry *entry)
 }
 
 /*
- * The residual of a row that the base was trained with, from its probability
- * (K), which it replaces: taken back, where now is -1, or changed.
+ * What the loss of a row asks for: its label now; or, where that has been
+ * taken back, less of what it was: q at the top of this file.  p: of the base.
  */
 static void
-linear_residual(float *residual, int classes, int then, int now)
+want(const float *p, int classes, int then, int now, float *wanted)
 {
-	for (int k = 0; k < classes; k++)
-		residual[k] = now < 0 ? -residual[k] : 0.0f;
-	residual[then] += 1.0f;
 	if (now >= 0)
-		residual[now] -= 1.0f;
+	{
+		memset(wanted, 0, sizeof(float) * classes);
+		wanted[now] = 1.0f;
+		return;
+	}
+	for (int k = 0; k < classes; k++)
+		wanted[k] = p[k] * (k == then ? p[then] : 1.0f + p[then]);
 }
 
 /*
  * What count rows add to the curvature, with the probabilities that the base
  * gives them: it has not seen the new ones, so these are as honest as the
  * out-of-fold ones that the posterior was made of.  Rows taken back take
- * theirs away.  And the residuals of linear rows.
+ * theirs away.  And what their losses ask for.
  */
 static void
 add_rows_curvature(Update *u, Entry *entry, int first, int count, const int *label,
@@ -413,7 +415,8 @@ add_rows_curvature(Update *u, Entry *entry, int first, int count, const int *lab
 		const float *x = u->rows + ((size_t) first + i) * D;
 		const float *z = entry->projected + (size_t) i * r;
 		float	   *square = entry->square + (size_t) i * (r + 1);
-		float	   *residual = u->residual + (first + i) * K;
+		float	   *wanted = u->wanted + (first + i) * K;
+		float	   *p = u->residual + (first + i) * K;
 		float	   *spread = u->move + (first + i) * K;
 		int			now = label[u->row[first + i]];
 		int			then = before[u->row[first + i]];
@@ -422,19 +425,18 @@ add_rows_curvature(Update *u, Entry *entry, int first, int count, const int *lab
 		for (int j = 0; j < r; j++)
 			square[j] = z[j] * z[j];
 		square[r] = r < D ? (float) fmax(dot(D, x, x) - dot(r, z, z), 0.0) / (D - r) : 0.0f;
-		predict_row(u->logits + (first + i) * K, (int) K, residual);
+		predict_row(u->logits + (first + i) * K, (int) K, p);
 		for (size_t k = 0; k < K; k++)
-			spread[k] = sign * residual[k] * (1.0f - residual[k]);
-		if (then >= 0)
-			linear_residual(residual, (int) K, then, now);
+			spread[k] = sign * p[k] * (1.0f - p[k]);
+		want(p, (int) K, then, now, wanted);
 	}
 	matrix->gemm_float(true, false, r + 1, u->classes, count, 1.0f, entry->square, r + 1,
 					   u->move + first * K, u->classes, 1.0f, curvature, u->classes);
 }
 
 /*
- * The selected rows, block by block: logits of the base, curvature, residuals
- * of the linear ones, whitened features.
+ * The selected rows, block by block: logits of the base, curvature, what is
+ * wanted, whitened features.
  */
 static Status
 enter_rows(Update *u, const Rows *rows, const int *label, const int *before,
@@ -511,10 +513,10 @@ update_allocate(Update *u, int n)
 	bool		ok = true;
 
 	ok = (u->row = allocate_array(caller, n, sizeof(int))) != NULL && ok;
-	ok = (u->target = allocate_array(caller, n, sizeof(int))) != NULL && ok;
 	ok = (u->rows = allocate_array(caller, (size_t) n * u->features, sizeof(float))) != NULL && ok;
 	ok = (u->logits = allocate_array(caller, n * K, sizeof(float))) != NULL && ok;
 	ok = (u->move = allocate_array(caller, n * K, sizeof(float))) != NULL && ok;
+	ok = (u->wanted = allocate_array(caller, n * K, sizeof(float))) != NULL && ok;
 	ok = (u->residual = allocate_array(caller, n * K, sizeof(float))) != NULL && ok;
 	ok = (u->probability = allocate_array(caller, K, sizeof(float))) != NULL && ok;
 	ok = (u->at = allocate_array(caller, size, sizeof(float))) != NULL && ok;
@@ -533,10 +535,10 @@ static void
 update_free(Update *u)
 {
 	release(u->caller, u->row);
-	release(u->caller, u->target);
 	release(u->caller, u->rows);
 	release(u->caller, u->logits);
 	release(u->caller, u->move);
+	release(u->caller, u->wanted);
 	release(u->caller, u->residual);
 	release(u->caller, u->probability);
 	release(u->caller, u->at);
@@ -559,10 +561,10 @@ model_update_memory(const Model *base, int n)
 	size_t		r = base->posterior->rank;
 	size_t		most = n < DESIGN_BLOCK ? n : DESIGN_BLOCK;
 	size_t		stride = base->refine != NULL ? base->refine->stride : 0;
-	size_t		floats = n * (D + 3 * K) + (4 + 2 * MEMORY) * D * K + K +
+	size_t		floats = n * (D + 4 * K) + (4 + 2 * MEMORY) * D * K + K +
 		most * (2 * r + 1) + stride + r;
 
-	return revision_memory((int) D, (int) K) + n * 2 * sizeof(int) + floats * sizeof(float) +
+	return revision_memory((int) D, (int) K) + n * sizeof(int) + floats * sizeof(float) +
 		64;
 }
 

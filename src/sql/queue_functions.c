@@ -41,7 +41,7 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 		"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item) l ON true "
 		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
 		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL) "
-		"AND NOT EXISTS (SELECT 1 FROM listed h WHERE h.part = 'head' AND e.part = 'rest' "
+		"AND NOT EXISTS (SELECT 1 FROM listed h WHERE h.part = 'head' AND e.part <> 'head' "
 		"AND h.item = e.item) "
 		"ORDER BY e.part, e.n LIMIT $2",
 		2, {INT4OID, INT4OID}, NULL, 0

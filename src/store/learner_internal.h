@@ -83,9 +83,12 @@ struct Learner
 	int			labelled;
 	int			behind;			/* items whose label the base does not know */
 	int			news;			/* labels changed since the last revision */
+	bool		fresh;			/* no revision was computed here yet */
 
-	/* the pool */
+	/* the pool, in a context of its own */
+	MemoryContext pool_context;
 	int			D;				/* features as the head sees them */
+	int64		generation;		/* of the ranking that they are from */
 	int			ncandidates;
 	int			capacity;
 	char	  **candidate;
@@ -97,8 +100,9 @@ struct Learner
 	int			ntargets;
 	float	   *target_features;
 	bool		dirty;			/* labels, candidates have changed */
-	char	  **fresh;			/* candidates that have no lease row yet */
-	int			nfresh;
+	int			first_late;		/* candidates from here on have come since the
+								 * pool was scored */
+	int			late_stored;	/* how many of them are in the stored tail */
 
 	/* computed and not yet stored */
 	MemoryContext next_context;
@@ -106,11 +110,13 @@ struct Learner
 	Writer		delta;
 	bool		next_on_base;
 	Ranking		head;
+	Ranking		tail;
 	bool		has_head;
+	bool		has_tail;
 	bool		stored;			/* by the last learner_write */
 };
 
-/* Has somebody else put another model or revision into service? */
+/* Has somebody else changed the model or the ranking that it knows? */
 extern bool learner_is_stale(const Learner *learner, const Project *project);
 
 #endif							/* HUMANLOOP_LEARNER_INTERNAL_H */

@@ -277,6 +277,16 @@ struct PoolScan
 	KeptRows	targets;
 };
 
+/*
+ * Does the choice of candidates take uncertainties?  They cost several times
+ * what probabilities do, and need not be known of the whole pool otherwise.
+ */
+static bool
+needs_entropy(Acquisition acquisition)
+{
+	return acquisition == ACQUIRE_BALD || acquisition == ACQUIRE_ENTROPY;
+}
+
 static void
 score_block(PoolScan *scan, const FeatureBlock *block)
 {
@@ -302,7 +312,9 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 	}
 	rows = rows_finish(&scan->builder);
 	if (n > 0)
-		status_check(model_score(&caller, scan->model, rows, scan->scores, NULL), "score rows");
+		status_check(needs_entropy(scan->project->acquisition) ?
+					 model_score(&caller, scan->model, rows, scan->scores, NULL) :
+					 model_margins(&caller, scan->model, rows, scan->scores), "score rows");
 	for (int i = 0; i < n; i++)
 	{
 		float		worth = candidate_score(scan->project->acquisition, &scan->scores[i],
@@ -374,6 +386,26 @@ set_repetitions_aside(KeptRows *kept)
 	return unique;
 }
 
+/* The uncertainties of those that are kept. */
+static void
+score_candidates(PoolScan *scan)
+{
+	KeptRows   *candidates = &scan->candidates;
+	Caller		caller = caller_in(CurrentMemoryContext);
+	RowsBuilder rows;
+	Score	   *scores;
+
+	if (needs_entropy(scan->project->acquisition) || candidates->n == 0)
+		return;
+	scores = palloc_array_checked(Score, candidates->n);
+	status_check(model_score(&caller, scan->model,
+							 kept_rows(candidates, candidates->n, scan->encoder, &rows), scores, NULL),
+				 "score rows");
+	for (int i = 0; i < candidates->n; i++)
+		candidates->rows[i].score = scores[i];
+	pfree(scores);
+}
+
 /*
  * EPIG puts the head in order; what is left follows by its candidate score.
  * For the other functions the candidate score is the order.
@@ -393,6 +425,7 @@ rank_candidates(PoolScan *scan, char **classes, Ranking *ranking)
 	RowsBuilder target_rows;
 
 	qsort(candidates->rows, candidates->n, sizeof(KeptRow), compare_kept);
+	score_candidates(scan);
 	if (scan->project->acquisition != ACQUIRE_RANDOM)
 		unique = set_repetitions_aside(candidates);
 	head = Min(Min(scan->project->options.queue_size, GREEDY_MOST), unique);
@@ -468,6 +501,42 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	ranking_init(targets, scan->targets.n);
 	for (int i = 0; i < scan->targets.n; i++)
 		ranking_add_item(targets, scan->targets.rows[i].item, "target");
+}
+
+/* Features of rows that were kept, n x D. */
+static float *
+kept_features(const PoolScan *scan, const KeptRows *kept)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+	int			D = model_features(scan->model);
+	float	   *features = palloc_array_checked(float, (Size) Max(kept->n, 1) * D);
+	RowsBuilder rows;
+
+	status_check(model_row_features(&caller, scan->model,
+									kept_rows(kept, kept->n, scan->encoder, &rows), features),
+				 "compute features");
+	return features;
+}
+
+PoolFeatures *
+pool_scan_features(const PoolScan *scan, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "humanloop pool features",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	PoolFeatures *pool = palloc0(sizeof(PoolFeatures));
+
+	pool->context = context;
+	pool->D = model_features(scan->model);
+	pool->n = scan->candidates.n;
+	pool->items = palloc_array_checked(char *, pool->n);
+	for (int i = 0; i < pool->n; i++)
+		pool->items[i] = pstrdup(scan->candidates.rows[i].item);
+	pool->features = kept_features(scan, &scan->candidates);
+	pool->ntargets = scan->targets.n;
+	pool->targets = kept_features(scan, &scan->targets);
+	MemoryContextSwitchTo(before);
+	return pool;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -37,6 +37,23 @@ extern bool pool_scan_some(PoolScan *scan, int count);
 /* The result; targets: a uniform sample of the pool. */
 extern void pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets);
 
+/*
+ * What the scan has kept, as the model's head sees it, in a context of its own
+ * that belongs to whoever asked.
+ */
+typedef struct PoolFeatures
+{
+	MemoryContext context;
+	int			D;
+	int			n;
+	char	  **items;
+	float	   *features;		/* n x D */
+	int			ntargets;
+	float	   *targets;		/* ntargets x D */
+} PoolFeatures;
+
+extern PoolFeatures *pool_scan_features(const PoolScan *scan, MemoryContext parent);
+
 /* Before the first model: a diverse batch of the rows that are encoded. */
 extern void pool_seed(const Project *project, const Refreshed *features,
 					  const LabelledItems *labelled, Ranking *ranking);

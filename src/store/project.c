@@ -23,6 +23,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "storage/lmgr.h"
@@ -545,7 +546,12 @@ project_lock_conditional(const Project *project)
 bool
 extension_try_lock(void)
 {
-	return try_object_lock(ExtensionRelationId, extension_oid(), AccessShareLock);
+	Oid			extension = get_extension_oid("humanloop", true);
+
+	/* looked at again: it may have been dropped before we had the lock */
+	return OidIsValid(extension) &&
+		try_object_lock(ExtensionRelationId, extension, AccessShareLock) &&
+		get_extension_oid("humanloop", true) == extension;
 }
 
 bool

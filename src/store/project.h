@@ -135,7 +135,7 @@ extern void project_lock(const Project *project);
  */
 extern bool project_try_lock(const Project *project);
 
-/* Keeps the extension from being dropped, likewise. */
+/* Keeps the extension from being dropped, likewise; false also without it. */
 extern bool extension_try_lock(void);
 
 /* The same without waiting; false: somebody else has it. */

@@ -180,7 +180,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 	leases_add(project, missing, n);
 }
 
-static const char *const part_names[] = {"head", "rest", "targets"};
+static const char *const part_names[] = {"head", "rest", "tail", "targets"};
 
 /* As the extension. */
 static void
@@ -216,6 +216,18 @@ write_part(const Project *project, RankingPart part, const Ranking *ranking)
 	statement_run(&write, values, nulls, false);
 }
 
+/* What has come since is in the ranking now. */
+static void
+drop_tail(const Project *project)
+{
+	static Statement delete = {
+		"DELETE FROM @hl_ranking WHERE project_id = $1 AND part = 'tail'", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run(&delete, values, NULL, false);
+}
+
 /* The first so many entries, which the fast update makes anew. */
 static Ranking
 head_of(const Ranking *ranking)
@@ -235,6 +247,7 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	act_as_extension(&acting);
 	write_part(project, RANKING_HEAD_PART, &head);
 	write_part(project, RANKING_REST_PART, ranking);
+	drop_tail(project);
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
 	leases_follow(project, ranking);
@@ -242,14 +255,23 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 }
 
 void
-ranking_write_head(const Project *project, const Ranking *head, char **fresh, int nfresh)
+ranking_write_head(const Project *project, const Ranking *head)
 {
 	Acting		acting;
 
 	act_as_extension(&acting);
 	write_part(project, RANKING_HEAD_PART, head);
-	if (nfresh > 0)
-		leases_add(project, fresh, nfresh);
+	act_as_before(&acting);
+}
+
+void
+ranking_write_tail(const Project *project, const Ranking *tail)
+{
+	Acting		acting;
+
+	act_as_extension(&acting);
+	write_part(project, RANKING_TAIL_PART, tail);
+	leases_add(project, tail->items, tail->n);
 	act_as_before(&acting);
 }
 
@@ -303,13 +325,13 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 }
 
 static int
-ranking_length(const Project *project)
+part_length(const Project *project, RankingPart part)
 {
 	static Statement length = {
-		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1 AND part = 'rest'",
-		1, {INT4OID}, NULL, 0
+		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1 AND part = $2",
+		2, {INT4OID, TEXTOID}, NULL, 0
 	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
+	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(part_names[part])};
 
 	statement_run_as_extension(&length, values, NULL, false);
 	return SPI_processed == 0 ? 0 : result_int(0, 1);
@@ -319,20 +341,22 @@ int
 leases_take(const Project *project, const char *annotator, int n, Interval *duration,
 			char **refused, int nrefused, Lease *leases)
 {
+	static const RankingPart parts[] = {RANKING_REST_PART, RANKING_TAIL_PART};
 	Datum		refused_array = text_array(refused, nrefused);
-	int			stretch = Max(100, 4 * n);
-	int			length;
 	int			taken;
 
-	/* the head is nearly always enough; the rest is looked at when it is not */
+	/* the head is nearly always enough; the others are looked at when it is not */
 	taken = take_from(project, RANKING_HEAD_PART, annotator, n, duration, refused_array,
 					  1, RANKING_HEAD, leases);
-	if (taken == n)
-		return taken;
-	length = ranking_length(project);
-	for (int from = 1; from <= length && taken < n; from += stretch, stretch *= 4)
-		taken += take_from(project, RANKING_REST_PART, annotator, n - taken, duration,
-						   refused_array, from, from + stretch - 1, leases + taken);
+	for (int i = 0; i < (int) lengthof(parts) && taken < n; i++)
+	{
+		int			length = part_length(project, parts[i]);
+		int			stretch = Max(100, 4 * n);
+
+		for (int from = 1; from <= length && taken < n; from += stretch, stretch *= 4)
+			taken += take_from(project, parts[i], annotator, n - taken, duration, refused_array,
+							   from, from + stretch - 1, leases + taken);
+	}
 	return taken;
 }
 

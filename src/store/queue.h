@@ -43,6 +43,7 @@ typedef enum RankingPart
 {
 	RANKING_HEAD_PART,
 	RANKING_REST_PART,			/* the whole ranking, as it was made */
+	RANKING_TAIL_PART,			/* rows that have come since */
 	RANKING_TARGETS_PART		/* a uniform sample of the pool; items only */
 } RankingPart;
 
@@ -53,12 +54,11 @@ typedef enum RankingPart
 extern void ranking_write(const Project *project, const Ranking *ranking,
 						  const Ranking *targets);
 
-/*
- * Replaces its head only.  Items that have not been in the ranking before are
- * fresh: they have no lease row yet.
- */
-extern void ranking_write_head(const Project *project, const Ranking *head,
-							   char **fresh, int nfresh);
+/* Replaces its head only; every item has been in the ranking before. */
+extern void ranking_write_head(const Project *project, const Ranking *head);
+
+/* Replaces the tail, and makes its items leasable. */
+extern void ranking_write_tail(const Project *project, const Ranking *tail);
 
 /* An item handed to somebody. */
 typedef struct Lease

@@ -512,6 +512,17 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 		refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
 		if (!compare_with_source(project, refreshed, &locked))
 			continue;
+		/* only the number of rows is another; the state is written under the lock */
+		if (!locked && refreshed->items != refreshed->state.items)
+		{
+			ProjectState now;
+
+			state_lock(project, &now);
+			locked = true;
+			if (now.features != refreshed->state.features ||
+				now.encoder_id != refreshed->state.encoder_id)
+				continue;
+		}
 		if (fitted || !may_refit || !encoder_outgrown(refreshed->encoder_id, refreshed->items))
 			break;
 		refit = true;

@@ -90,6 +90,18 @@ compute_revision(Learner *learner)
 	MemoryContextDelete(scratch);
 }
 
+/* What was chosen of the candidates from first on, as a ranking. */
+static void
+rank_chosen(const Learner *learner, int first, int n, const int *chosen, const float *value,
+			const Score *scores, Ranking *ranking)
+{
+	ranking_init(ranking, n);
+	for (int i = 0; i < n; i++)
+		ranking_add_scored(ranking, learner->candidate[first + chosen[i]], value[i], &scores[i],
+						   learner->serving.classes[scores[i].label],
+						   learner->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic");
+}
+
 /* The head of the queue as the revision sees it. */
 static void
 compute_head(Learner *learner)
@@ -112,12 +124,38 @@ compute_head(Learner *learner)
 	status_check(requeue(&caller, model, &options, learner->candidate_features,
 						 learner->ncandidates, learner->target_features, learner->ntargets,
 						 learner->excluded, chosen, gain, scores, &count), "order the queue");
-	ranking_init(&learner->head, count);
-	for (int i = 0; i < count; i++)
-		ranking_add_scored(&learner->head, learner->candidate[chosen[i]], gain[i], &scores[i],
-						   learner->serving.classes[scores[i].label],
-						   learner->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic");
+	rank_chosen(learner, 0, count, chosen, gain, scores, &learner->head);
 	learner->has_head = true;
+	MemoryContextSwitchTo(before);
+}
+
+/*
+ * Rows that have come since the pool was scored, best first: behind all that
+ * was ranked then, but for those that the head has taken.
+ */
+static void
+compute_tail(Learner *learner)
+{
+	MemoryContext before = MemoryContextSwitchTo(learner->next_context);
+	Caller		caller = caller_in(learner->next_context);
+	int			late = learner->ncandidates - learner->first_late;
+	const Model *model = learner->next != NULL ? learner->next : learner->current;
+	RequeueOptions options = {
+		.acquisition = learner->acquisition == ACQUIRE_EPIG ? ACQUIRE_MARGIN : learner->acquisition,
+		.batch = learner->options.batch, .greedy = 0, .count = late
+	};
+	int		   *chosen = palloc_array_checked(int, late);
+	float	   *value = palloc_array_checked(float, late);
+	Score	   *scores = palloc_array_checked(Score, late);
+	int			found;
+
+	status_check(requeue(&caller, model, &options,
+						 learner->candidate_features + (size_t) learner->first_late * learner->D,
+						 late, learner->target_features, learner->ntargets,
+						 learner->excluded + learner->first_late, chosen, value, scores, &found),
+				 "order the queue");
+	rank_chosen(learner, learner->first_late, found, chosen, value, scores, &learner->tail);
+	learner->has_tail = true;
 	MemoryContextSwitchTo(before);
 }
 
@@ -128,14 +166,16 @@ learner_compute(Learner *learner)
 		MemoryContextDelete(learner->next_context);
 	learner->next_context = NULL;
 	learner->next = NULL;
-	learner->has_head = false;
+	learner->has_head = learner->has_tail = false;
 	if (!learner->dirty)
 		return;
 	learner->next_context = AllocSetContextCreate(learner->context, "humanloop revision",
 												  ALLOCSET_DEFAULT_SIZES);
-	if (learner->behind > 0 || learner->revision > 0)
+	if (learner->news > 0 || learner->fresh)
 		compute_revision(learner);
 	compute_head(learner);
+	if (learner->ncandidates - learner->first_late > learner->late_stored)
+		compute_tail(learner);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -219,13 +259,20 @@ learner_write(Learner *learner, const Project *project)
 	{
 		learner->head.model = learner->serving.model;
 		learner->head.revision = revision;
-		ranking_write_head(project, &learner->head, learner->fresh, learner->nfresh);
+		ranking_write_head(project, &learner->head);
 		learner->stored = true;
+	}
+	if (learner->has_tail)
+	{
+		learner->tail.model = learner->serving.model;
+		learner->tail.revision = revision;
+		ranking_write_tail(project, &learner->tail);
+		learner->late_stored = learner->ncandidates - learner->first_late;
 	}
 	if (learner->next != NULL)
 		adopt(learner, revision);
-	learner->nfresh = 0;
 	learner->news = 0;
+	learner->fresh = false;
 	learner->dirty = false;
 	return true;
 }

@@ -69,7 +69,8 @@ work_write(int32 project_id, const Work *work)
 {
 	/* the row is missing after a restore */
 	static Statement upsert = {
-		"INSERT INTO @hl_work AS w (project_id, tried_labels, train_at) VALUES ($1, $2, $3) "
+		"INSERT INTO @hl_work AS w (project_id, tried_labels, train_at) "
+		"SELECT p.id, $2, $3 FROM @hl_project p WHERE p.id = $1 "
 		"ON CONFLICT (project_id) DO UPDATE SET tried_labels = excluded.tried_labels, "
 		"train_at = excluded.train_at "
 		"WHERE (w.tried_labels, w.train_at) IS DISTINCT FROM (excluded.tried_labels, excluded.train_at)",

@@ -148,15 +148,18 @@ read_turn(Turn *turn)
 		learner_forget(turn->project_id);
 	if (go)
 	{
+		project_need_source(turn->project);
+		work_read(turn->project_id, &turn->work);
+		/* never looked at: restored from a dump, which has no features */
+		if (!turn->work.known)
+		{
+			work_write(turn->project_id, &turn->work);
+			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+		}
 		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
-		work_read(turn->project_id, &turn->work);
-		project_need_source(turn->project);
 		project_follow(turn->project);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
-		/* never looked at: new, or restored from a dump */
-		if (!turn->work.known)
-			turn->changes.all_rows = turn->changes.any = true;
 	}
 	transaction_commit();
 	return go;
@@ -371,7 +374,7 @@ count_labels(Turn *turn)
 		work_write(turn->project_id, &turn->work);
 		changes_done(turn->changes.label_places);
 		work_succeeded(turn->project_id, false);
-		turn->done_something = true;
+		turn->done_something = turn->done_something || turn->changes.any;
 	}
 	transaction_commit();
 }
@@ -442,6 +445,7 @@ rescore(Turn *turn)
 	Ranking		ranking;
 	Ranking		targets;
 	ProjectState state;
+	PoolFeatures *pool;
 
 	turn->doing = "score";
 	report(turn, "scoring the pool");
@@ -460,6 +464,7 @@ rescore(Turn *turn)
 	computing++;
 	scan_pool(scan);
 	pool_scan_end(scan, serving.classes, &ranking, &targets);
+	pool = pool_scan_features(scan, turn->context);
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
@@ -470,11 +475,11 @@ rescore(Turn *turn)
 		if (state.model == serving.model)
 		{
 			ranking_write(project, &ranking, &targets);
+			learner_offer_pool(project, serving.model, pool);
 			notify(project, "queue", state.model, state.revision);
 		}
 	}
 	transaction_commit();
-	learner_forget(turn->project_id);
 	turn->done_something = true;
 }
 
@@ -498,7 +503,7 @@ start_step(const Turn *turn, int64 run, const char *step)
  * perhaps from more than we have seen; the plan is made anew.
  */
 static const char *
-write_training(Turn *turn, Training *training, int64 run)
+write_training(Turn *turn, Training *training, PoolFeatures *pool, int64 run)
 {
 	const char *outcome = NULL;
 
@@ -520,6 +525,8 @@ write_training(Turn *turn, Training *training, int64 run)
 			else
 			{
 				train_write(training, WORKER_NAME, turn->reason);
+				if (training->deploy)
+					learner_offer_pool(turn->project, training->number, pool);
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->work.tried_labels = training->consensus.n;
@@ -544,17 +551,28 @@ static void
 train(Turn *turn)
 {
 	Training   *training = palloc0(sizeof(Training));
-	int64		run;
+	PoolFeatures *pool = NULL;
+	bool		go;
+	int64		run = 0;
 
 	turn->doing = "train";
 	report(turn, psprintf("training: %s", turn->reason));
 	transaction_begin();
-	run = run_begin(turn->project_id, "train", "reading");
+	go = project_try_lock(turn->project);
+	if (go)
+		run = run_begin(turn->project_id, "train", "reading");
 	transaction_commit();
-
+	if (!go)
+		return;
 	transaction_begin();
-	train_read(training, turn->project, !turn->tracked);
+	go = project_try_lock(turn->project);
+	if (go)
+		train_read(training, turn->project, !turn->tracked);
+	else
+		run_end(run, "superseded", 0);
 	transaction_commit();
+	if (!go)
+		return;
 
 	computing++;
 	start_step(turn, run, "fitting");
@@ -567,9 +585,10 @@ train(Turn *turn)
 		start_step(turn, run, "scoring the pool");
 		scan_pool(train_rank_begin(training));
 		train_rank_end(training);
+		pool = pool_scan_features(training->pool, turn->context);
 	}
 	start_step(turn, run, "writing");
-	(void) write_training(turn, training, run);
+	(void) write_training(turn, training, pool, run);
 	computing--;
 	turn->done_something = true;
 }
@@ -588,12 +607,11 @@ take_steps(Turn *turn)
 		count_labels(turn);
 	else
 		learn_labels(turn);
-	if (turn->quick)
-		return;
-	if (turn->reason != NULL)
-		train(turn);
-	else if (turn->rescore)
+	/* also while somebody trains: the queue must not run dry */
+	if (turn->rescore && (turn->reason == NULL || turn->quick))
 		rescore(turn);
+	else if (turn->reason != NULL && !turn->quick)
+		train(turn);
 }
 
 /*
@@ -684,13 +702,21 @@ take_all_quickly(void)
 		(void) take(due[i], true);
 }
 
+/*
+ * While everybody labels there is always something to learn.  A training gets
+ * as much time as the turns between its steps.
+ */
 void
 turn_take_quickly(void)
 {
+	static TimestampTz ended = 0;
+	static TimestampTz took = 0;
+	TimestampTz started = GetCurrentTimestamp();
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext context;
 
-	if (taking_quickly || computing == 0 || !wake_worker_wanted())
+	if (taking_quickly || computing == 0 || !wake_worker_wanted() ||
+		(started >= ended && started - ended < took))
 		return;
 	taking_quickly = true;
 	context = AllocSetContextCreate(TopMemoryContext, "humanloop quick turns",
@@ -707,4 +733,6 @@ turn_take_quickly(void)
 		MemoryContextDelete(context);
 	}
 	PG_END_TRY();
+	ended = GetCurrentTimestamp();
+	took = ended - started;
 }

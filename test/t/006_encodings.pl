@@ -49,6 +49,10 @@ learn('german_utf8', 'UTF8', @german);
 learn('german_latin1', 'LATIN1', @german);
 compare('LATIN1', 'german_utf8', 'german_latin1', 'RÜCKGABE FÜR ÖLLAMPE', 'möchte Größe zurückgeben', 'ßäöüÄÖÜ Mäntel');
 
+# what changes is noted in the database's own encoding
+$node->safe_psql('german_latin1', q{CREATE TABLE word (word text PRIMARY KEY, meaning text); SELECT hl_create_project('words', 'word', 'meaning')});
+is($node->safe_psql('german_latin1', q{BEGIN; INSERT INTO word VALUES ('Größe', 'size'); SELECT items, items[1] = (SELECT word FROM word) FROM hl_change c, hl_project p WHERE p.id = c.project_id AND name = 'words'; ROLLBACK}), '{Größe}|t', 'LATIN1: keys are noted');
+
 my @japanese = ('返品したい,配達が遅い,返品の方法は,荷物が届かない', '靴,コート,ランプ,電話,机', '返品,配達');
 learn('japanese_utf8', 'UTF8', @japanese);
 learn('japanese_euc', 'EUC_JP', @japanese);

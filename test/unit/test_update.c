@@ -189,24 +189,24 @@ objective(const Objective *o, const double *weights, double *gradient)
 		int			now = o->setting->label[i];
 		int			then = o->setting->before[i];
 		double		p[CLASSES];
+		double		wanted[CLASSES];
 
 		if (now == then)
 			continue;
-		softmax(x, then < 0 ? weights : base, D, p);
-		if (then < 0)
-			value -= log(p[now]);
+		softmax(x, base, D, wanted);
+		for (int k = 0; k < CLASSES; k++)
+			if (now >= 0)
+				wanted[k] = k == now;
+			else if (k != then)
+				wanted[k] *= 1.0 + wanted[then];
+		if (now < 0)
+			wanted[then] *= wanted[then];
+		softmax(x, weights, D, p);
 		for (int k = 0; k < CLASSES; k++)
 		{
-			double		residual = then < 0 ? p[k] - (k == now) :
-				(now < 0 ? -p[k] : -(k == now)) + (k == then);
-
-			for (int j = 0; j < D; j++)
-			{
-				if (then >= 0)
-					value += residual * x[j] * change[j * CLASSES + k];
-				if (gradient != NULL)
-					gradient[j * CLASSES + k] += residual * x[j];
-			}
+			value -= wanted[k] * log(p[k]);
+			for (int j = 0; j < D && gradient != NULL; j++)
+				gradient[j * CLASSES + k] += (p[k] - wanted[k]) * x[j];
 		}
 	}
 	return value;
