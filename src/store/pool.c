@@ -25,6 +25,7 @@
 #define TARGETS 300				/* of EPIG; reference: propose() */
 #define CANDIDATES_PER_QUESTION 4
 #define GREEDY_MOST 1000		/* chosen one after another; the rest by worth */
+#define SPARE 16384				/* rows to ask when the ranking is used up */
 #define SEED_CANDIDATES 2000	/* rows a seed batch is chosen from */
 
 /* ---------------------------------------------------------------------- */
@@ -233,6 +234,73 @@ kept_rows(const KeptRows *kept, int n, const Encoder *encoder, RowsBuilder *buil
 }
 
 /* ---------------------------------------------------------------------- */
+/* Spare rows */
+
+/*
+ * Many people may have answered the whole ranking before the pool can be
+ * scored again.  Then they are asked a sample of it: the rows with the least
+ * hashes, so that it stays the same from one scoring to the next, but for what
+ * is labelled meanwhile, and next to nothing has to be written.
+ */
+typedef struct SpareRow
+{
+	uint64		hash;
+	char	   *item;
+} SpareRow;
+
+typedef struct SpareRows
+{
+	MemoryContext context;
+	int			n;
+	uint64		limit;			/* of the hash, once there are enough */
+	SpareRow   *rows;			/* twice as many places as are kept */
+} SpareRows;
+
+static void
+spare_init(SpareRows *spare)
+{
+	spare->context = CurrentMemoryContext;
+	spare->n = 0;
+	spare->limit = PG_UINT64_MAX;
+	spare->rows = palloc_array_checked(SpareRow, 2 * SPARE);
+}
+
+static int
+compare_spare(const void *a, const void *b)
+{
+	uint64		left = ((const SpareRow *) a)->hash;
+	uint64		right = ((const SpareRow *) b)->hash;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/* In order, and those with the least hashes only. */
+static void
+spare_trim(SpareRows *spare)
+{
+	qsort(spare->rows, spare->n, sizeof(SpareRow), compare_spare);
+	if (spare->n <= SPARE)
+		return;
+	for (int i = SPARE; i < spare->n; i++)
+		pfree(spare->rows[i].item);
+	spare->n = SPARE;
+	spare->limit = spare->rows[SPARE - 1].hash;
+}
+
+static void
+spare_add(SpareRows *spare, const char *item)
+{
+	uint64		hash = item_key(item).low;
+
+	if (hash >= spare->limit)
+		return;
+	spare->rows[spare->n].hash = hash;
+	spare->rows[spare->n++].item = MemoryContextStrdup(spare->context, item);
+	if (spare->n == 2 * SPARE)
+		spare_trim(spare);
+}
+
+/* ---------------------------------------------------------------------- */
 /* Scoring */
 
 /* A row that says nothing is nothing to ask a person. */
@@ -273,6 +341,7 @@ struct PoolScan
 	Random		random;
 	KeptRows	candidates;
 	KeptRows	targets;
+	SpareRows	spare;
 };
 
 /*
@@ -321,6 +390,7 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 		keep_best(&scan->candidates, worth, scan->seen, &scan->scores[i], block, scan->which[i]);
 		scan->seen++;
 		keep_sample(&scan->targets, scan->seen, &scan->random, block, scan->which[i]);
+		spare_add(&scan->spare, block->items[scan->which[i]]);
 	}
 	MemoryContextDelete(context);
 }
@@ -344,6 +414,7 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 			  Max(Max(CANDIDATES_PER_QUESTION * Min(project->options.queue_size, GREEDY_MOST), 200),
 				  project->options.queue_size), dims);
 	kept_init(&scan->targets, TARGETS, dims);
+	spare_init(&scan->spare);
 	return scan;
 }
 
@@ -430,6 +501,11 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	for (int i = 0; i < n; i++)
 		ranking_add_scored(ranking, pool->items[chosen[i]], value[i], &scores[i],
 						   classes[scores[i].label], scored_reason(scan->project->acquisition));
+	spare_trim(&scan->spare);
+	ranking->nspare = scan->spare.n;
+	ranking->spare = palloc_array_checked(char *, scan->spare.n);
+	for (int i = 0; i < scan->spare.n; i++)
+		ranking->spare[i] = scan->spare.rows[i].item;
 	ranking_init(targets, scan->targets.n);
 	for (int i = 0; i < scan->targets.n; i++)
 		ranking_add_item(targets, scan->targets.rows[i].item, "target");
