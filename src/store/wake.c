@@ -299,7 +299,8 @@ wake_if_due(void)
 {
 	static Statement due = {
 		"SELECT 1 FROM @hl_project p LEFT JOIN @hl_work w ON w.project_id = p.id "
-		"WHERE NOT p.paused AND (w.retry_at IS NULL OR w.retry_at <= pg_catalog.clock_timestamp()) "
+		"WHERE NOT p.paused AND (w.retry_at IS NULL OR w.retry_at <= pg_catalog.clock_timestamp() "
+		"OR p.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume')) "
 		"AND (w.train_at <= pg_catalog.clock_timestamp() "
 		"OR p.id IN (SELECT c.project_id FROM @hl_change c)) LIMIT 1",
 		0, {0}, NULL, 0

@@ -41,6 +41,7 @@ typedef struct Changes
 {
 	bool		any;
 	bool		model;			/* another model serves */
+	bool		resume;			/* somebody wants what has failed tried again */
 	bool		all_labels;		/* more items than are listed */
 	bool		all_rows;
 	char	  **labelled;		/* items, maybe repeated */

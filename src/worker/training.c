@@ -16,7 +16,6 @@
 #include "worker/turn_internal.h"
 #include "worker/worker.h"
 
-#define LOCK_NAP_MS 100
 #define WORKER_NAME "worker"
 
 /* A step of a run: in its row, and in pg_stat_activity. */
@@ -25,7 +24,7 @@ start_step(const Turn *turn, int64 run, const char *step)
 {
 	report(turn, psprintf("training: %s", step));
 	transaction_begin();
-	if (extension_try_lock())
+	if (project_try_keep(turn->project_id))
 		run_step(run, step);
 	transaction_commit();
 }

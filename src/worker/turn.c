@@ -119,20 +119,23 @@ read_turn(Turn *turn)
 	transaction_begin();
 	go = extension_try_lock() &&
 		(turn->project = project_read(turn->project_id, false)) != NULL &&
-		!turn->project->paused;
+		!turn->project->paused && project_try_keep(turn->project_id);
 	if (turn->project == NULL)
 		learner_forget(turn->project_id);
 	if (go)
 	{
-		project_need_source(turn->project);
 		work_read(turn->project_id, &turn->work);
+		changes_read(turn->project_id, &turn->changes);
+		if (turn->changes.resume)
+			turn->work.train_at = turn->work.training_failed ? 0 : turn->work.train_at;
+		project_need_source(turn->project);
 		/* never looked at: restored from a dump, which has no features */
 		if (!turn->work.known)
 		{
 			work_write(turn->project_id, &turn->work);
 			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+			changes_read(turn->project_id, &turn->changes);
 		}
-		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
 		project_follow(turn->project);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
@@ -346,7 +349,7 @@ static void
 count_labels(Turn *turn)
 {
 	transaction_begin();
-	if (extension_try_lock())
+	if (project_try_keep(turn->project_id))
 	{
 		labels_count(turn->project, &turn->counts);
 		plan_training(turn);
@@ -486,12 +489,17 @@ static void
 record_failure(Turn *turn, const ErrorData *error)
 {
 	bool		first = false;
+	bool		recorded;
 
 	learner_forget(turn->project_id);
 	transaction_begin();
-	if (extension_try_lock())
+	recorded = project_try_keep(turn->project_id);
+	if (recorded)
 		first = work_failed(turn->project_id, turn->doing, error);
 	transaction_commit();
+	/* somebody drops the project; without a record it would fail again at once */
+	if (!recorded)
+		worker_nap(LOCK_NAP_MS);
 	if (first)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
