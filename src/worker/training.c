@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "commands/extension.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "store/pool.h"
@@ -18,15 +20,30 @@
 
 #define WORKER_NAME "worker"
 
-/* A step of a run: in its row, and in pg_stat_activity. */
-static void
+void
 start_step(const Turn *turn, int64 run, const char *step)
 {
-	report(turn, psprintf("training: %s", step));
+	report(turn, psprintf("%s: %s", run == 0 ? "rows" : "training", step));
+	if (run == 0)
+		return;
 	transaction_begin();
 	if (project_try_keep(turn->project_id))
 		run_step(run, step);
 	transaction_commit();
+}
+
+bool
+try_lock(const Turn *turn, bool *gone)
+{
+	Oid			extension = get_extension_oid("humanloop", true);
+
+	*gone = !OidIsValid(extension);
+	if (*gone || !extension_try_lock())
+		return false;
+	if (project_try_lock(turn->project))
+		return true;
+	*gone = project_read(turn->project_id, false) == NULL;
+	return false;
 }
 
 /*
@@ -41,14 +58,11 @@ write_training(Turn *turn, Training *training, int64 run)
 
 	while (outcome == NULL)
 	{
-		Project    *project;
 		ProjectState state;
+		bool		gone;
 
 		transaction_begin();
-		project = extension_try_lock() ? project_read(turn->project_id, false) : turn->project;
-		if (project == NULL)
-			outcome = "dropped";
-		else if (project_try_lock(turn->project))
+		if (try_lock(turn, &gone))
 		{
 			state_read(turn->project, &state);
 			if (state.model != training->replaces ||
@@ -69,6 +83,8 @@ write_training(Turn *turn, Training *training, int64 run)
 			if (training->deploy && training->number > 0)
 				notify(turn->project, "deployed", training->number, 0);
 		}
+		else if (gone)
+			outcome = "dropped";
 		transaction_commit();
 		if (outcome == NULL)
 		{
@@ -77,6 +93,40 @@ write_training(Turn *turn, Training *training, int64 run)
 		}
 	}
 	return outcome;
+}
+
+/*
+ * Features to train on: what is stored is up to date where triggers tell what
+ * changes, else the source is compared with it.  Twice, where that shows that
+ * the encoder is outgrown.
+ */
+static bool
+prepare_features(Turn *turn, int64 run)
+{
+	bool		current = false;
+
+	for (int tries = 0; tries < 2 && !current; tries++)
+	{
+		bool		compared = turn->tracked || tries > 0;
+		Refreshed	features;
+
+		transaction_begin();
+		current = compared && extension_try_lock() && features_current(turn->project, &features);
+		transaction_commit();
+		if (!current && !prepare(turn, run, true, (Datum) 0))
+			return false;
+	}
+	return true;
+}
+
+/* A run that has come to nothing. */
+static void
+give_up(int64 run)
+{
+	transaction_begin();
+	if (extension_try_lock())
+		run_end(run, "superseded", 0);
+	transaction_commit();
 }
 
 void
@@ -95,15 +145,21 @@ train(Turn *turn)
 	transaction_commit();
 	if (!go)
 		return;
+	if (!prepare_features(turn, run))
+	{
+		give_up(run);
+		return;
+	}
 	transaction_begin();
 	go = project_try_lock(turn->project);
 	if (go)
-		train_read(training, turn->project, !turn->tracked);
-	else
-		run_end(run, "superseded", 0);
+		train_read(training, turn->project, false);
 	transaction_commit();
 	if (!go)
+	{
+		give_up(run);
 		return;
+	}
 
 	computing++;
 	start_step(turn, run, "fitting");

@@ -8,9 +8,9 @@
  * short one.  What a step has dealt with is deleted from hl_change in the
  * transaction that stores the result, so a turn may end anywhere.
  *
- * A training takes long, and meanwhile people label.  It asks about every
- * tenth of a second whether it shall stop (caller.c); that is when the quick
- * parts of everybody's turns are taken, the trained project's included, on
+ * A training takes long, and so does a look at the whole source; meanwhile
+ * people label.  Both ask about every tenth of a second whether they shall stop
+ * (caller.c); that is when the quick parts of everybody's turns are taken, the trained project's included, on
  * the model that still serves.  What they learn is learned again on top of
  * the new model when that has taken over.
  *
@@ -189,6 +189,12 @@ features_remember(int32 project_id, int64 features)
 	find_known(project_id)->features = features;
 }
 
+void
+features_forget(int32 project_id)
+{
+	features_remember(project_id, FEATURES_UNKNOWN);
+}
+
 static bool
 rows_changed(const Changes *changes)
 {
@@ -238,16 +244,40 @@ take_listed_rows(Turn *turn)
 	return true;
 }
 
-/*
- * Encodes what is new.  Reads the source, so it takes a transaction as long as
- * that: short for listed rows, a scan where too many were changed to be
- * listed.
- */
+/* Too many were changed to be listed, or have never been taken up. */
+static void
+take_all_rows(Turn *turn)
+{
+	turn->doing = "rows";
+	if (!prepare(turn, 0, false, turn->changes.rows_places))
+		return;
+	turn->rescore = true;
+	turn->done_something = true;
+	transaction_begin();
+	if (extension_try_lock())
+	{
+		/* labels were learned meanwhile */
+		work_read(turn->project_id, &turn->work);
+		changes_read(turn->project_id, &turn->changes);
+		state_read(turn->project, &turn->state);
+	}
+	transaction_commit();
+}
+
+/* Encodes what is new.  Reads listed rows, so it takes a short transaction. */
 static void
 take_rows(Turn *turn)
 {
+	const ProjectState *state = &turn->state;
+	bool		all = turn->changes.all_rows || state->encoder_id == 0;
 	bool		taken = false;
 
+	if (all && (state->encoder_id != 0 || turn->project->label_attnum != 0))
+	{
+		if (!turn->quick)
+			take_all_rows(turn);
+		return;
+	}
 	turn->doing = "rows";
 	report(turn, "taking up rows of the source");
 	transaction_begin();
@@ -468,7 +498,7 @@ take_steps(Turn *turn)
 {
 	if (!read_turn(turn))
 		return;
-	if (rows_changed(&turn->changes))
+	if (rows_changed(&turn->changes) && preparing != turn->project_id)
 		take_rows(turn);
 	if (turn->state.model == 0 || (!turn->changes.any && turn->added.n == 0))
 		count_labels(turn);
@@ -514,6 +544,7 @@ take(int32 project_id, bool quick)
 {
 	MemoryContext before = CurrentMemoryContext;
 	int			outer = computing;
+	int32		outer_preparing = preparing;
 	Turn	   *turn;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop turn",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -543,6 +574,7 @@ take(int32 project_id, bool quick)
 	}
 	PG_END_TRY();
 	computing = outer;
+	preparing = outer_preparing;
 	done = turn->done_something;
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);

@@ -52,7 +52,31 @@ extern void notify(const Project *project, const char *event, int32 model, int32
  */
 extern void scan_pool(PoolScan *scan);
 
+/* The blocks may hold what is still listed as inserted. */
+extern void features_forget(int32 project_id);
+
+/* Milliseconds between two tries to get a lock. */
+#define LOCK_NAP_MS 100
+
+/* False also where there is none to wait for: then gone is set. */
+extern bool try_lock(const Turn *turn, bool *gone);
+
+/* A step of a run (0: of none): in its row, and in pg_stat_activity. */
+extern void start_step(const Turn *turn, int64 run, const char *step);
+
 /* training.c: a full training. */
 extern void train(Turn *turn);
+
+/*
+ * preparing.c: compares the whole source with what is stored and encodes what
+ * is new, in many short transactions; fits the encoder first where there is none,
+ * or, with may_refit, where it is outgrown.  These places of changes are done
+ * then.  False: it was in vain, somebody has been at the same, or the project is
+ * gone.
+ */
+extern bool prepare(Turn *turn, int64 run, bool may_refit, Datum places);
+
+/* The project whose rows are being prepared: others leave them alone; 0: none. */
+extern int32 preparing;
 
 #endif							/* HUMANLOOP_TURN_INTERNAL_H */

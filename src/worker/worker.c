@@ -192,6 +192,7 @@ find_extension_and_lock(void)
 	if (extension_try_lock())
 		runs_bury();
 	transaction_commit();
+	preparations_clear();
 	return true;
 }
 
