@@ -111,7 +111,7 @@ prepare_features(Turn *turn, int64 run)
 		Refreshed	features;
 
 		transaction_begin();
-		current = compared && extension_try_lock() && features_current(turn->project, &features);
+		current = compared && extension_try_lock() && features_current(turn->project, true, &features);
 		transaction_commit();
 		if (!current && !prepare(turn, run, true, (Datum) 0))
 			return false;
@@ -121,10 +121,10 @@ prepare_features(Turn *turn, int64 run)
 
 /* A run that has come to nothing. */
 static void
-give_up(int64 run)
+give_up(const Turn *turn, int64 run)
 {
 	transaction_begin();
-	if (extension_try_lock())
+	if (project_try_keep(turn->project_id))
 		run_end(run, "superseded", 0);
 	transaction_commit();
 }
@@ -147,7 +147,7 @@ train(Turn *turn)
 		return;
 	if (!prepare_features(turn, run))
 	{
-		give_up(run);
+		give_up(turn, run);
 		return;
 	}
 	transaction_begin();
@@ -157,7 +157,7 @@ train(Turn *turn)
 	transaction_commit();
 	if (!go)
 	{
-		give_up(run);
+		give_up(turn, run);
 		return;
 	}
 
