@@ -30,7 +30,7 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 		"CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, "
 		"r.confidence, r.reasons) "
 		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
-		"WHERE r.project_id = $1 AND r.part <> 'targets') "
+		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')) "
 		"SELECT (pg_catalog.row_number() OVER (ORDER BY e.part, e.n))::int4, e.item, e.score::float8, "
 		"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, "
 		"CASE WHEN l.held THEN l.annotator END, CASE WHEN l.held THEN l.lease_until END, "

@@ -64,6 +64,12 @@ ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score
 	ranking->reason[i] = reason;
 }
 
+const char *
+scored_reason(Acquisition acquisition)
+{
+	return acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
+}
+
 /* real[]; NaN becomes NULL */
 static Datum
 real_array(const float *numbers, int n)
@@ -157,30 +163,37 @@ leases_follow(const Project *project, const Ranking *ranking)
 		"FOR UPDATE SKIP LOCKED))",
 		2, {TIDARRAYOID, INT4OID}, NULL, 0
 	};
-	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n);
-	char	  **missing = palloc_array_checked(char *, ranking->n);
+	int			n = ranking->n + ranking->nspare;
+	RankedItem *ranked = palloc_array_checked(RankedItem, n);
+	char	  **missing = palloc_array_checked(char *, n);
 	Datum		values[2];
-	int			n = 0;
+	int			nmissing = 0;
+	int			unique = 0;
 
-	for (int i = 0; i < ranking->n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		ranked[i].key = item_key(ranking->items[i]);
-		ranked[i].item = ranking->items[i];
+		ranked[i].item = i < ranking->n ? ranking->items[i] : ranking->spare[i - ranking->n];
+		ranked[i].key = item_key(ranked[i].item);
 		ranked[i].leasable = false;
 	}
-	qsort(ranked, ranking->n, sizeof(RankedItem), compare_keys);
-	values[0] = compare_leases(project, ranked, ranking->n);
+	qsort(ranked, n, sizeof(RankedItem), compare_keys);
+	for (int i = 0; i < n; i++)
+	{
+		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
+			ranked[unique++] = ranked[i];
+	}
+	values[0] = compare_leases(project, ranked, unique);
 	values[1] = Int32GetDatum(project->id);
 	statement_run(&forget, values, NULL, false);
-	for (int i = 0; i < ranking->n; i++)
+	for (int i = 0; i < unique; i++)
 	{
 		if (!ranked[i].leasable)
-			missing[n++] = ranked[i].item;
+			missing[nmissing++] = ranked[i].item;
 	}
-	leases_add(project, missing, n);
+	leases_add(project, missing, nmissing);
 }
 
-static const char *const part_names[] = {"head", "rest", "tail", "targets"};
+static const char *const part_names[] = {"head", "rest", "tail", "spare", "targets"};
 
 /* As the extension. */
 static void
@@ -238,15 +251,31 @@ head_of(const Ranking *ranking)
 	return head;
 }
 
+/* The spare rows as a ranking of their own. */
+static Ranking
+spare_of(const Ranking *ranking)
+{
+	Ranking		spare;
+
+	ranking_init(&spare, ranking->nspare);
+	spare.model = ranking->model;
+	spare.revision = ranking->revision;
+	for (int i = 0; i < ranking->nspare; i++)
+		ranking_add_item(&spare, ranking->spare[i], "random");
+	return spare;
+}
+
 void
 ranking_write(const Project *project, const Ranking *ranking, const Ranking *targets)
 {
 	Ranking		head = head_of(ranking);
+	Ranking		spare = spare_of(ranking);
 	Acting		acting;
 
 	act_as_extension(&acting);
 	write_part(project, RANKING_HEAD_PART, &head);
 	write_part(project, RANKING_REST_PART, ranking);
+	write_part(project, RANKING_SPARE_PART, &spare);
 	drop_tail(project);
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
@@ -341,7 +370,7 @@ int
 leases_take(const Project *project, const char *annotator, int n, Interval *duration,
 			char **refused, int nrefused, Lease *leases)
 {
-	static const RankingPart parts[] = {RANKING_REST_PART, RANKING_TAIL_PART};
+	static const RankingPart parts[] = {RANKING_REST_PART, RANKING_TAIL_PART, RANKING_SPARE_PART};
 	Datum		refused_array = text_array(refused, nrefused);
 	int			taken;
 

@@ -554,13 +554,14 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 }
 
 bool
-features_current(const Project *project, Refreshed *refreshed)
+features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 {
 	memset(refreshed, 0, sizeof(*refreshed));
 	state_read(project, &refreshed->state);
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->items = refreshed->state.items;
-	if (refreshed->encoder_id == 0 || encoder_outgrown(refreshed->encoder_id, refreshed->items))
+	if (refreshed->encoder_id == 0 ||
+		(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)))
 		return false;
 	blas_load();
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);

@@ -69,7 +69,7 @@ finish(Preparing *state)
 {
 	preparation_finish(state->preparation);
 	if (state->places != (Datum) 0)
-		changes_done(state->places);
+		changes_done(&state->turn->changes, state->places);
 }
 
 static void

@@ -27,7 +27,7 @@ start_step(const Turn *turn, int64 run, const char *step)
 	if (run == 0)
 		return;
 	transaction_begin();
-	if (extension_try_lock())
+	if (project_try_keep(turn->project_id))
 		run_step(run, step);
 	transaction_commit();
 }
@@ -71,6 +71,8 @@ write_training(Turn *turn, Training *training, int64 run)
 			else
 			{
 				train_write(training, WORKER_NAME, turn->reason);
+				if (training->deploy)
+					learner_offer_pool(turn->project, training->number, training->pool_features);
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->work.tried_labels = training->consensus.n;
@@ -109,7 +111,7 @@ prepare_features(Turn *turn, int64 run)
 		Refreshed	features;
 
 		transaction_begin();
-		current = compared && extension_try_lock() && features_current(turn->project, &features);
+		current = compared && extension_try_lock() && features_current(turn->project, true, &features);
 		transaction_commit();
 		if (!current && !prepare(turn, run, true, (Datum) 0))
 			return false;
@@ -119,10 +121,10 @@ prepare_features(Turn *turn, int64 run)
 
 /* A run that has come to nothing. */
 static void
-give_up(int64 run)
+give_up(const Turn *turn, int64 run)
 {
 	transaction_begin();
-	if (extension_try_lock())
+	if (project_try_keep(turn->project_id))
 		run_end(run, "superseded", 0);
 	transaction_commit();
 }
@@ -145,7 +147,7 @@ train(Turn *turn)
 		return;
 	if (!prepare_features(turn, run))
 	{
-		give_up(run);
+		give_up(turn, run);
 		return;
 	}
 	transaction_begin();
@@ -155,7 +157,7 @@ train(Turn *turn)
 	transaction_commit();
 	if (!go)
 	{
-		give_up(run);
+		give_up(turn, run);
 		return;
 	}
 

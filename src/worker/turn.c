@@ -35,6 +35,7 @@
 
 #include "store/cache.h"
 #include "store/deploy.h"
+#include "store/fit.h"
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/session.h"
@@ -118,20 +119,23 @@ read_turn(Turn *turn)
 	transaction_begin();
 	go = extension_try_lock() &&
 		(turn->project = project_read(turn->project_id, false)) != NULL &&
-		!turn->project->paused;
+		!turn->project->paused && project_try_keep(turn->project_id);
 	if (turn->project == NULL)
 		learner_forget(turn->project_id);
 	if (go)
 	{
-		project_need_source(turn->project);
 		work_read(turn->project_id, &turn->work);
+		changes_read(turn->project_id, &turn->changes);
+		if (turn->changes.resume)
+			turn->work.train_at = turn->work.training_failed ? 0 : turn->work.train_at;
+		project_need_source(turn->project);
 		/* never looked at: restored from a dump, which has no features */
 		if (!turn->work.known)
 		{
 			work_write(turn->project_id, &turn->work);
 			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+			changes_read(turn->project_id, &turn->changes);
 		}
-		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
 		project_follow(turn->project);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
@@ -285,7 +289,7 @@ take_rows(Turn *turn)
 	}
 	if (taken)
 	{
-		changes_done(turn->changes.rows_places);
+		changes_done(&turn->changes, turn->changes.rows_places);
 		/* the label column may have said something new */
 		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
@@ -333,6 +337,9 @@ reason_to_train(const Turn *turn)
 		return "new class";
 	if (work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp())
 		return "quiet";
+	if (turn->state.encoder_id != 0 &&
+		encoder_outgrown(turn->state.encoder_id, turn->state.items))
+		return psprintf("source grew to " INT64_FORMAT " rows", turn->state.items);
 	return NULL;
 }
 
@@ -372,12 +379,12 @@ static void
 count_labels(Turn *turn)
 {
 	transaction_begin();
-	if (extension_try_lock())
+	if (project_try_keep(turn->project_id))
 	{
 		labels_count(turn->project, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(turn->changes.label_places);
+		changes_done(&turn->changes, turn->changes.label_places);
 		work_succeeded(turn->project_id, false);
 		turn->done_something = turn->done_something || turn->changes.any;
 	}
@@ -405,7 +412,7 @@ learn_labels(Turn *turn)
 		learner_counts(learner, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(turn->changes.label_places);
+		changes_done(&turn->changes, turn->changes.label_places);
 		if (learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
@@ -446,11 +453,12 @@ rescore(Turn *turn)
 	Ranking		ranking;
 	Ranking		targets;
 	ProjectState state;
+	PoolFeatures *pool;
 
 	turn->doing = "score";
 	report(turn, "scoring the pool");
 	transaction_begin();
-	if (features_current(project, &features) &&
+	if (features_current(project, false, &features) &&
 		serving_open(project, false, turn->context, &serving) &&
 		serving.encoder_id == features.encoder_id)
 	{
@@ -463,7 +471,7 @@ rescore(Turn *turn)
 		return;
 	computing++;
 	scan_pool(scan);
-	pool_scan_end(scan, serving.classes, &ranking, &targets);
+	pool = pool_scan_end(scan, serving.classes, &ranking, &targets);
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
@@ -474,11 +482,11 @@ rescore(Turn *turn)
 		if (state.model == serving.model)
 		{
 			ranking_write(project, &ranking, &targets);
+			learner_offer_pool(project, serving.model, pool);
 			notify(project, "queue", state.model, state.revision);
 		}
 	}
 	transaction_commit();
-	learner_forget(turn->project_id);
 	turn->done_something = true;
 }
 
@@ -496,12 +504,11 @@ take_steps(Turn *turn)
 		count_labels(turn);
 	else
 		learn_labels(turn);
-	if (turn->quick)
-		return;
-	if (turn->reason != NULL)
-		train(turn);
-	else if (turn->rescore)
+	/* also while somebody trains: the queue must not run dry */
+	if (turn->rescore && (turn->reason == NULL || turn->quick))
 		rescore(turn);
+	else if (turn->reason != NULL && !turn->quick)
+		train(turn);
 }
 
 /*
@@ -512,12 +519,17 @@ static void
 record_failure(Turn *turn, const ErrorData *error)
 {
 	bool		first = false;
+	bool		recorded;
 
 	learner_forget(turn->project_id);
 	transaction_begin();
-	if (extension_try_lock())
+	recorded = project_try_keep(turn->project_id);
+	if (recorded)
 		first = work_failed(turn->project_id, turn->doing, error);
 	transaction_commit();
+	/* somebody drops the project; without a record it would fail again at once */
+	if (!recorded)
+		worker_nap(LOCK_NAP_MS);
 	if (first)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
@@ -594,13 +606,21 @@ take_all_quickly(void)
 		(void) take(due[i], true);
 }
 
+/*
+ * While everybody labels there is always something to learn.  A training gets
+ * as much time as the turns between its steps.
+ */
 void
 turn_take_quickly(void)
 {
+	static TimestampTz ended = 0;
+	static TimestampTz took = 0;
+	TimestampTz started = GetCurrentTimestamp();
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext context;
 
-	if (taking_quickly || computing == 0 || !wake_worker_wanted())
+	if (taking_quickly || computing == 0 || !wake_worker_wanted() ||
+		(started >= ended && started - ended < took))
 		return;
 	taking_quickly = true;
 	context = AllocSetContextCreate(TopMemoryContext, "humanloop quick turns",
@@ -617,4 +637,6 @@ turn_take_quickly(void)
 		MemoryContextDelete(context);
 	}
 	PG_END_TRY();
+	ended = GetCurrentTimestamp();
+	took = ended - started;
 }

@@ -13,6 +13,8 @@
 #include "store/refresh.h"
 #include "store/work.h"
 
+#define LOCK_NAP_MS 100			/* until what was locked is tried again */
+
 typedef struct Turn
 {
 	int32		project_id;

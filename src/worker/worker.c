@@ -114,10 +114,17 @@ while_computing(void)
 /* ---------------------------------------------------------------------- */
 /* One worker a database */
 
+/*
+ * The lock is of the session.  Among ordinary locks it would be gone after an
+ * error in a transaction, and stay for whoever gets our place in shared memory
+ * when we end outside of one; with the method of advisory locks it is ours
+ * until we end, and no longer.
+ */
 static void
 singleton_tag(LOCKTAG *tag, Oid extension_oid)
 {
 	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, ExtensionRelationId, extension_oid, 1);
+	tag->locktag_lockmethodid = USER_LOCKMETHOD;
 }
 
 static bool
