@@ -29,6 +29,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
+#include "storage/pmsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -84,6 +85,9 @@ worker_heartbeat(void)
 	if (!elapsed(last, now, HEARTBEAT_MS))
 		return;
 	last = now;
+	/* a new server could not start before we have ended */
+	if (!PostmasterIsAlive())
+		proc_exit(1);
 	if (ConfigReloadPending && !IsTransactionState())
 	{
 		ConfigReloadPending = false;
