@@ -303,6 +303,11 @@ ranking_write_tail(const Project *project, const Ranking *tail)
  * Free items of one stretch of the ranking; those that others hold locked are
  * passed over.  A lease or label committed since our snapshot shows on the
  * recheck of the locked row (READ COMMITTED) or is a 40001.
+ *
+ * Item by item, in the order of the ranking, until there are enough: the
+ * lateral subquery with its locks, and the OFFSET in the other one, leave the
+ * planner no choice.  Without statistics, as in the first minutes of a project,
+ * it would compare every item with every answer.
  */
 static int
 take_from(const Project *project, RankingPart part, const char *annotator, int n,
@@ -313,16 +318,18 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], "
 		"r.epistemic[$4:$5], r.reasons[$4:$5]) "
 		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
-		"free AS (SELECT l.item, e.n FROM ranked e "
-		"JOIN @hl_lease l ON l.project_id = $1 AND l.item = e.item "
-		"WHERE (l.lease_until IS NULL OR l.lease_until < pg_catalog.clock_timestamp()) "
-		"AND e.item <> ALL ($7) "
+		"free AS (SELECT l.place, e.n FROM ranked e "
+		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x "
+		"WHERE x.project_id = $1 AND x.item = e.item "
+		"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) "
+		"FOR UPDATE SKIP LOCKED) l "
+		"WHERE e.item <> ALL ($7) "
 		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 "
-		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2)) "
-		"ORDER BY e.n LIMIT $3 FOR UPDATE OF l SKIP LOCKED), "
+		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0) "
+		"LIMIT $3), "
 		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
 		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
-		"WHERE l.project_id = $1 AND l.item = f.item RETURNING l.item, l.lease_until, f.n) "
+		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
 		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, e.reason, t.lease_until "
 		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
 		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
