@@ -38,9 +38,9 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 		"FROM listed e "
 		"LEFT JOIN LATERAL (SELECT x.annotator, x.lease_until, "
 		"x.lease_until > pg_catalog.clock_timestamp() AND x.annotator IS NOT NULL AS held "
-		"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item) l ON true "
+		"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item OFFSET 0) l ON true "
 		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
-		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL) "
+		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) "
 		"AND NOT EXISTS (SELECT 1 FROM listed h WHERE h.part = 'head' AND e.part <> 'head' "
 		"AND h.item = e.item) "
 		"ORDER BY e.part, e.n LIMIT $2",

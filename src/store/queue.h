@@ -51,7 +51,8 @@ typedef enum RankingPart
 	RANKING_REST_PART,			/* the whole ranking, as it was made */
 	RANKING_TAIL_PART,			/* rows that have come since */
 	RANKING_SPARE_PART,			/* a sample of the pool; items only */
-	RANKING_TARGETS_PART		/* a uniform sample of the pool; items only */
+	RANKING_TARGETS_PART,		/* a uniform sample of the pool; items only */
+	RANKING_PARTS
 } RankingPart;
 
 /*

@@ -87,10 +87,16 @@ transaction_commit(void)
 	MemoryContextSwitchTo(context);
 }
 
+static char shown[256];			/* outside of quick turns */
+
 void
 report(const Turn *turn, const char *what)
 {
-	pgstat_report_activity(STATE_RUNNING, psprintf("%s: %s", turn->project->name, what));
+	char	   *text = psprintf("%s: %s", turn->project->name, what);
+
+	if (!turn->quick)
+		strlcpy(shown, text, sizeof(shown));
+	pgstat_report_activity(STATE_RUNNING, text);
 }
 
 /* A notification is sent at commit, and equal ones of a transaction once. */
@@ -634,6 +640,7 @@ turn_take_quickly(void)
 	PG_FINALLY();
 	{
 		taking_quickly = false;
+		pgstat_report_activity(STATE_RUNNING, shown);
 		MemoryContextSwitchTo(before);
 		MemoryContextDelete(context);
 	}

@@ -10,14 +10,44 @@ my $node = new_node('main', conf => "restart_after_crash = on\n");
 my $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
 my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 
-# The server again, after a crash.
-sub server_back
+# Kills a process of the server, and waits until that has restarted itself.
+sub crash
 {
+	my ($pid) = @_;
+	my $offset = -s $node->logfile;
+
+	kill 9, $pid;
+	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
 	$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not come back';
 	return;
 }
 
-# Has the model of tickets learned this label?  It says so of the item itself.
+# kill -9 of the postmaster; its worker sees that, and goes.
+sub killed_postmaster
+{
+	my $pid = worker($node);
+	my $until = time + 10;
+
+	$node->kill9;
+	select(undef, undef, undef, 0.1) while alive($pid) && time < $until;
+	ok(!alive($pid), 'the worker of a killed postmaster goes');
+	# where nobody has taken note of its end, the postmaster still has its number
+	unlink $node->data_dir . '/postmaster.pid';
+	return;
+}
+
+# Does a process run?  One that has ended, but is still listed, does not.
+sub alive
+{
+	my ($pid) = @_;
+
+	return 0 unless kill 0, $pid;
+	return 1 unless -d '/proc/self';
+	open(my $stat, '<', "/proc/$pid/stat") or return 0;
+	return <$stat> !~ /\) [ZX] /;
+}
+
+# One more label.
 my $next = 300;
 sub label_one
 {
@@ -26,8 +56,7 @@ sub label_one
 	return;
 }
 
-# Everything that was labelled is in the model or on top of it: no change is
-# left, and the revision that serves is younger than the last label.
+# Everything that was labelled is in the model or on top of it.
 sub all_learned
 {
 	my ($what, $seconds) = @_;
@@ -85,14 +114,14 @@ eventually($node, $fitting, 'hl_resume tries at once', 10);
 
 is($node->safe_psql('postgres', q{SELECT label, round(confidence::numeric, 5), model FROM hl_predict('tickets', 'where is the parcel')}) =~ s/\|.*\|/|/r, $before =~ s/\|.*\|/|/r, 'the old model serves meanwhile');
 label_one();
-kill 9, worker($node);
-server_back();
+crash(worker($node));
 never($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}, 'without preload nobody is there after the crash', 1);
 is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_run WHERE state = 'running'}), '1', 'the run looks as if it ran');
 $node->safe_psql('postgres', q{SELECT hl_predict('tickets', 'x')});
 eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}, 'any hl_ function brings it back', 10);
 eventually($node, q{SELECT state = 'crashed' FROM hl_run WHERE step = 'fitting' OR state = 'crashed' ORDER BY id DESC LIMIT 1}, 'the run is marked as crashed', 10);
 all_learned('the label of before is learned', 30);
+$node->safe_psql('postgres', q{SELECT hl_resume('many')});
 eventually($node, q{SELECT count(*) = 1 FROM hl_serving WHERE model IS NOT NULL AND project_id = (SELECT id FROM hl_project WHERE name = 'many')}, 'and the training done', 60);
 is($node->safe_psql('postgres', q{SELECT state, last_error IS NULL FROM hl_projects WHERE project = 'many'}), 'ready|t', 'all is well again');
 
@@ -104,8 +133,7 @@ my $revision = $node->safe_psql('postgres', q{SELECT model, revision FROM hl_ser
 label_one();
 eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND wait_event = 'PgSleep'}, 'a worker in the middle of a write', 10);
 is($node->safe_psql('postgres', q{SELECT model, revision FROM hl_predict('tickets', 'x')}), $revision, 'nobody waits for it, and the revision before answers');
-kill 9, worker($node);
-server_back();
+crash(worker($node));
 is($node->safe_psql('postgres', q{SELECT model, revision FROM hl_serving WHERE project_id = (SELECT id FROM hl_project WHERE name = 'tickets')}), $revision, 'after kill -9 it is as before the write');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_change}), '1', 'and the label is still to be learned');
 $node->safe_psql('postgres', q{DROP TRIGGER hold ON hl_revision});
@@ -122,15 +150,24 @@ for my $how ('immediate', 'kill9')
 	$node->safe_psql('postgres', q{CREATE TRIGGER hold BEFORE INSERT ON hl_revision FOR EACH ROW EXECUTE FUNCTION hold();});
 	label_one();
 	eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND wait_event = 'PgSleep'}, "$how: a worker in the middle of a write", 10);
-	$how eq 'immediate' ? $node->stop('immediate') : $node->kill9;
-	# the worker of a killed postmaster sees that it is gone
-	sleep 1;
+	$how eq 'immediate' ? $node->stop('immediate') : killed_postmaster();
 	$node->start;
 	$node->safe_psql('postgres', q{DROP TRIGGER hold ON hl_revision});
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_change}), '1', "$how: the label is there");
 	label_one();
 	all_learned("$how: and learned, with the next", 10);
 }
+
+# A worker in the middle of a computation must not keep a new server from
+# starting, either.
+$node->safe_psql('postgres', q{SELECT hl_drop_project('many'); DROP TABLE many});
+fill_many($node, 15000);
+eventually($node, $fitting, 'a long training', 60);
+killed_postmaster();
+$node->start;
+label_one();
+all_learned('after the postmaster was killed in the middle of a training, labels are learned', 10);
+eventually($node, $fitting, 'and the training is begun anew', 20);
 
 # Preloaded, it needs nobody's call.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'humanloop'\n");
@@ -143,8 +180,7 @@ $node->stop('immediate');
 $node->start;
 eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}, 'the launcher resumes at once', 10);
 $node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'humanloop worker'; DROP TRIGGER hold ON hl_revision;});
-kill 9, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
-server_back();
+crash($node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'}));
 all_learned('also after a crash, without any call', 20);
 
 $node->stop;

@@ -122,15 +122,16 @@ eventually($node, q{SELECT count(*) = 1 FROM hl_model}, 'what is made of it lear
 
 # The launcher goes through all of them.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'humanloop'\nlog_min_messages = debug1\n");
+$node->stop;
 my $offset = -s $node->logfile;
-$node->restart;
+$node->start;
 eventually($node, q{SELECT count(*) = 1 FROM hl_serving WHERE model = 1}, 'the launcher starts what was pending', 15, 'ours');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND datname IN ('bare', 'pattern', 'closed', 'template0', 'template1')}), '0', 'no worker stays where there is nothing for it');
 is($node->safe_psql('pattern', q{SELECT count(*) FROM hl_model}), '0', 'the template was left alone');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
 my @starts = $log =~ /starting background worker process "humanloop worker"/g;
 cmp_ok(scalar @starts, '<=', 5, scalar @starts . ' workers were started, each once');
-unlike($log, qr/(ERROR|FATAL).*(humanloop|hl_)|database "closed"|"template/, 'and none failed');
+unlike($log, qr/(ERROR|FATAL|WARNING):/, 'and none failed');
 is($node->safe_psql('bare', q{SELECT count(*) FROM hl_change}), '1', 'the database with tables of our names, but not the extension, is as it was');
 
 $node->stop;
