@@ -9,10 +9,11 @@
  * transaction that stores the result, so a turn may end anywhere.
  *
  * A training takes long, and so does a look at the whole source; meanwhile
- * people label.  Both ask about every tenth of a second whether they shall stop
- * (caller.c); that is when the quick parts of everybody's turns are taken, the trained project's included, on
- * the model that still serves.  What they learn is learned again on top of
- * the new model when that has taken over.
+ * people label.  Both ask about every tenth of a second whether they shall
+ * stop (caller.c); that is when the quick parts of everybody's turns are
+ * taken, those of the same project included, on the model that still serves.
+ * What they learn is learned again on top of the new model when that has
+ * taken over.
  *
  *-------------------------------------------------------------------------
  */
