@@ -90,8 +90,8 @@ Datum
 hl_resume(PG_FUNCTION_ARGS)
 {
 	static Statement at_once = {
-		"UPDATE @hl_work SET retry_at = NULL, train_at = CASE WHEN train_at IS NULL THEN NULL "
-		"ELSE pg_catalog.clock_timestamp() END WHERE project_id = $1 AND failures > 0",
+		"UPDATE @hl_work SET retry_at = NULL, train_at = CASE WHEN failed = 'train' "
+		"THEN pg_catalog.clock_timestamp() ELSE train_at END WHERE project_id = $1 AND failures > 0",
 		1, {INT4OID}, NULL, 0
 	};
 	Project    *project;
