@@ -139,9 +139,11 @@ $node->safe_psql('postgres', q{
 	INSERT INTO bad SELECT * FROM ticket;
 	CREATE VIEW worse AS SELECT id, body, topic FROM bad;
 	SELECT hl_create_project('worse', 'worse', 'body', key => 'id');
+	SELECT hl_pause('worse');
+	SELECT hl_label_many('worse', array_agg(id::text), array_agg(topic)) FROM bad WHERE id <= 30;
 	CREATE FUNCTION fail(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no text today'; END $$;
 	CREATE OR REPLACE VIEW worse AS SELECT id, CASE WHEN id > 50 THEN fail(body) ELSE body END AS body, topic FROM bad;
-	SELECT hl_label_many('worse', array_agg(id::text), array_agg(topic)) FROM bad WHERE id <= 30;});
+	SELECT hl_resume('worse');});
 eventually($node, q{SELECT failures >= 1 AND last_error ~ 'no text today' FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'worse'}, 'a source that cannot be read is a failure', 15);
 for my $i (1 .. 5)
 {
