@@ -99,12 +99,14 @@ CREATE TABLE hl_lease
 -- made anew after every answer and short; the rest, made when the whole pool
 -- is scored, still has the head's items where they were then, and is longer
 -- than what hl_queue shows, so that it refills while people answer; the tail
--- has rows that have come since.  The targets are a uniform sample of the pool
--- (items only).
+-- has rows that have come since; the spare is a sample of the pool for when
+-- many people have answered all that before the pool could be scored again.
+-- The targets, another sample, stand for the pool when it is scored (both items
+-- only).
 CREATE TABLE hl_ranking
 (
 	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
-	part          text NOT NULL CHECK (part IN ('head', 'rest', 'tail', 'targets')),
+	part          text NOT NULL CHECK (part IN ('head', 'rest', 'tail', 'spare', 'targets')),
 	generation    bigint NOT NULL,
 	model         integer,                    -- NULL: seed batch, no model yet
 	revision      integer,
@@ -125,7 +127,7 @@ CREATE TABLE hl_ranking
 CREATE TABLE hl_change
 (
 	project_id    integer NOT NULL,
-	kind          text NOT NULL CHECK (kind IN ('labels', 'inserted', 'rows', 'model')),
+	kind          text NOT NULL CHECK (kind IN ('labels', 'inserted', 'rows', 'model', 'resume')),
 	items         text[]                      -- NULL: too many to list
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 

@@ -56,6 +56,7 @@ typedef struct Change
 	float		tolerance;		/* of the length of a column of what is left */
 	float	   *left;			/* rows x columns: what is not written yet */
 	float	   *dense;			/* the same, before anything was */
+	double	   *square;			/* columns: lengths of those of left, squared */
 	float	   *sketch;			/* rows x PAIRS */
 	float	   *image;			/* columns x PAIRS */
 	int16_t    *whole;			/* max(rows, columns): rounded */
@@ -71,6 +72,7 @@ change_allocate(Change *c)
 
 	ok = (c->left = allocate_array(c->caller, size, sizeof(float))) != NULL && ok;
 	ok = (c->dense = allocate_array(c->caller, size, sizeof(float))) != NULL && ok;
+	ok = (c->square = allocate_array(c->caller, c->columns, sizeof(double))) != NULL && ok;
 	ok = (c->sketch = allocate_array(c->caller, (size_t) c->rows * PAIRS,
 									 sizeof(float))) != NULL && ok;
 	ok = (c->image = allocate_array(c->caller, (size_t) c->columns * PAIRS,
@@ -85,6 +87,7 @@ change_free(Change *c)
 {
 	release(c->caller, c->left);
 	release(c->caller, c->dense);
+	release(c->caller, c->square);
 	release(c->caller, c->sketch);
 	release(c->caller, c->image);
 	release(c->caller, c->whole);
@@ -97,20 +100,20 @@ small_enough(const Change *c, bool *small)
 {
 	double		most = (double) c->tolerance * c->tolerance;
 
+	memset(c->square, 0, sizeof(double) * c->columns);
+	for (int i = 0; i < c->rows; i++)
+	{
+		const float *row = c->left + (size_t) i * c->columns;
+
+		for (int k = 0; k < c->columns; k++)
+			c->square[k] += (double) row[k] * row[k];
+	}
 	*small = true;
 	for (int k = 0; k < c->columns; k++)
 	{
-		double		sum = 0.0;
-
-		for (int i = 0; i < c->rows; i++)
-		{
-			double		x = c->left[(size_t) i * c->columns + k];
-
-			sum += x * x;
-		}
-		if (!isfinite(sum))
+		if (!isfinite(c->square[k]))
 			return STATUS_NOT_FINITE;
-		if (sum > most)
+		if (c->square[k] > most)
 			*small = false;
 	}
 	return STATUS_SUCCESS;
@@ -282,13 +285,13 @@ write_pairs(Change *c, Writer *writer, int *pairs)
 	TRY(small_enough(c, &small));
 	while (!small)
 	{
-		if (stopped(c->caller))
-			return STATUS_STOPPED;
 		TRY(find_pairs(c, &random));
 		for (int j = PAIRS - 1; j >= 0 && !small; j--)
 		{
 			double		length = 0.0;
 
+			if (stopped(c->caller))
+				return STATUS_STOPPED;
 			for (int k = 0; k < c->columns; k++)
 				length += (double) c->image[(size_t) k * PAIRS + j] *
 					c->image[(size_t) k * PAIRS + j];
@@ -577,5 +580,5 @@ model_delta_memory(const Model *base)
 
 	/* writers double what they hold, and the last pair may exceed the bound */
 	return revision_memory((int) D, (int) K) + sizeof(float) * (2 * D * K + (D + K) * PAIRS) +
-		longest * 3 + 8 * (dense + sizeof(int16_t) * (D + K)) + 16 * K + 1024;
+		longest * 3 + 8 * K + 8 * (dense + sizeof(int16_t) * (D + K)) + 16 * K + 1024;
 }

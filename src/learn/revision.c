@@ -10,6 +10,10 @@
 #include <math.h>
 #include <string.h>
 
+/* More is damage, or infinite soon. */
+#define MOST_WEIGHT 1e15f
+#define MOST_CURVATURE 1e30f
+
 /* The posterior of a revision: all its own but the basis. */
 static Posterior *
 posterior_of(const Caller *caller, const Posterior *base)
@@ -119,10 +123,10 @@ revision_finish(const Model *base, Model *model)
 	int			r = from->rank;
 
 	for (size_t i = 0; i < base->features * K; i++)
-		if (!isfinite(model->weights[i]))
+		if (!(fabsf(model->weights[i]) <= MOST_WEIGHT))
 			return STATUS_NOT_FINITE;
 	for (size_t i = 0; i < (r + 1) * K; i++)
-		if (!isfinite(curvature[i]))
+		if (!(fabsf(curvature[i]) <= MOST_CURVATURE))
 			return STATUS_NOT_FINITE;
 	for (int j = 0; j < r; j++)
 		add_curvature((int) K, from->prior_precision, from->shared[j],

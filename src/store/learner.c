@@ -381,17 +381,23 @@ read_features(Learner *learner, const Project *project, char **items, int *n)
 /* ---------------------------------------------------------------------- */
 /* The pool */
 
-/* Room for the candidates of a ranking and some that come later. */
+/* Forgets what was known; room for n candidates and some that come later. */
 static void
 make_places(Learner *learner, int n)
 {
-	MemoryContext before = MemoryContextSwitchTo(learner->context);
+	MemoryContext before;
 
+	if (learner->pool_context != NULL)
+		MemoryContextDelete(learner->pool_context);
+	learner->pool_context = AllocSetContextCreate(learner->context, "humanloop candidates",
+												  ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(learner->pool_context);
+	learner->ncandidates = learner->nfree = 0;
 	learner->capacity = n + SPARE_CANDIDATES;
 	learner->candidate = palloc_array_checked(char *, learner->capacity);
 	learner->candidate_features = palloc_array_checked(float, (Size) learner->capacity * learner->D);
 	learner->excluded = palloc_array_checked(bool, learner->capacity);
-	learner->places = candidate_create(learner->context, learner->capacity, NULL);
+	learner->places = candidate_create(learner->pool_context, learner->capacity, NULL);
 	MemoryContextSwitchTo(before);
 }
 
@@ -412,7 +418,7 @@ add_candidate(Learner *learner, const char *item, const float *features)
 			return;
 		}
 		entry->place = learner->ncandidates++;
-		learner->candidate[entry->place] = MemoryContextStrdup(learner->context, item);
+		learner->candidate[entry->place] = MemoryContextStrdup(learner->pool_context, item);
 		learner->excluded[entry->place] = learned != NULL && learned->now != NO_LABEL;
 		learner->nfree += learner->excluded[entry->place] ? 0 : 1;
 	}
@@ -452,31 +458,103 @@ ranking_generation(const Project *project)
 }
 
 static void
+set_targets(Learner *learner, const float *features, int n)
+{
+	learner->ntargets = n;
+	learner->target_features = MemoryContextAllocHuge(learner->pool_context,
+													  Max(n, 1) * sizeof(float) * learner->D);
+	memcpy(learner->target_features, features, sizeof(float) * n * learner->D);
+}
+
+static void
+add_candidates(Learner *learner, char **items, const float *features, int n)
+{
+	for (int i = 0; i < n; i++)
+		add_candidate(learner, items[i], features + (size_t) i * learner->D);
+}
+
+/* Nothing has come since. */
+static void
+pool_is_read(Learner *learner)
+{
+	learner->nfull = learner->nfree;
+	learner->first_late = learner->ncandidates;
+	learner->late_stored = 0;
+}
+
+/* From the stored ranking, with features made anew. */
+static void
 read_pool(Learner *learner, const Project *project)
 {
 	char	  **items;
 	float	   *features;
 	int			n;
 
-	learner->generation = ranking_generation(project);
-	items = ranked_items(learner, "targets", &n);
-	features = read_features(learner, project, items, &n);
-	learner->ntargets = n;
-	learner->target_features = MemoryContextAllocHuge(learner->context,
-													  Max(n, 1) * sizeof(float) * learner->D);
-	memcpy(learner->target_features, features, sizeof(float) * n * learner->D);
 	items = ranked_items(learner, "rest", &n);
 	make_places(learner, n);
 	features = read_features(learner, project, items, &n);
-	for (int i = 0; i < n; i++)
-		add_candidate(learner, items[i], features + (size_t) i * learner->D);
-	learner->nfull = learner->nfree;
-	learner->first_late = learner->ncandidates;
+	add_candidates(learner, items, features, n);
+	pool_is_read(learner);
+	items = ranked_items(learner, "targets", &n);
+	features = read_features(learner, project, items, &n);
+	set_targets(learner, features, n);
 	items = ranked_items(learner, "tail", &n);
 	features = read_features(learner, project, items, &n);
-	for (int i = 0; i < n; i++)
-		add_candidate(learner, items[i], features + (size_t) i * learner->D);
+	add_candidates(learner, items, features, n);
 	learner->late_stored = learner->ncandidates - learner->first_late;
+}
+
+/* The last pool that was scored, until its learner takes it. */
+static struct
+{
+	int32		project_id;
+	int32		model;
+	int64		generation;
+	PoolFeatures *pool;			/* NULL: none */
+}			offered;
+
+static void
+forget_offered(void)
+{
+	if (offered.pool != NULL)
+		MemoryContextDelete(offered.pool->context);
+	offered.pool = NULL;
+}
+
+/* False: it is not of this model and ranking. */
+static bool
+take_offered(Learner *learner)
+{
+	PoolFeatures *pool = offered.pool;
+
+	if (pool == NULL || offered.project_id != learner->project_id ||
+		offered.model != learner->serving.model || offered.generation != learner->generation ||
+		pool->D != learner->D)
+		return false;
+	make_places(learner, pool->n);
+	add_candidates(learner, pool->items, pool->features, pool->n);
+	pool_is_read(learner);
+	set_targets(learner, pool->targets, pool->ntargets);
+	forget_offered();
+	return true;
+}
+
+void
+learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool)
+{
+	Learner    *learner = find_learner(project->id);
+
+	forget_offered();
+	offered.project_id = project->id;
+	offered.model = model;
+	offered.generation = ranking_generation(project);
+	offered.pool = pool;
+	MemoryContextSetParent(pool->context, TopMemoryContext);
+	if (learner != NULL && learner->serving.model == model)
+	{
+		learner->generation = offered.generation;
+		(void) take_offered(learner);
+	}
 }
 
 void
@@ -500,7 +578,7 @@ learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
 bool
 learner_wants_pool(const Learner *learner)
 {
-	return learner->ncandidates == learner->capacity || learner->nfree < learner->nfull / 2;
+	return learner->ncandidates == learner->capacity || learner->nfree < learner->nfull / 4 * 3;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -556,7 +634,9 @@ make_learner(const Project *project)
 	/* where labels go to be excluded; the pool comes when it is known which */
 	learner->places = candidate_create(context, 16, NULL);
 	read_all_labels(learner, project);
-	read_pool(learner, project);
+	learner->generation = ranking_generation(project);
+	if (!take_offered(learner))
+		read_pool(learner, project);
 	learner->fresh = learner->behind > 0 || learner->revision > 0;
 	learner->dirty = learner->fresh;
 	learner->news = 0;

@@ -10,6 +10,7 @@
 #ifndef HUMANLOOP_LEARNER_H
 #define HUMANLOOP_LEARNER_H
 
+#include "store/pool.h"
 #include "store/refresh.h"
 #include "store/work.h"
 
@@ -59,6 +60,13 @@ extern void learner_counts(const Learner *learner, LabelCounts *counts);
 
 /* The same without a model, from the tables. */
 extern void labels_count(const Project *project, LabelCounts *counts);
+
+/*
+ * The pool was scored and ranked anew with the model that serves: its features
+ * need not be made again.  To be called in the transaction that stores the
+ * ranking; takes the features over.
+ */
+extern void learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool);
 
 /* Is the queue so short that the pool should be scored again? */
 extern bool learner_wants_pool(const Learner *learner);

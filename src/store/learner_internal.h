@@ -85,7 +85,8 @@ struct Learner
 	int			news;			/* labels changed since the last revision */
 	bool		fresh;			/* no revision was computed here yet */
 
-	/* the pool */
+	/* the pool, in a context of its own */
+	MemoryContext pool_context;
 	int			D;				/* features as the head sees them */
 	int64		generation;		/* of the ranking that they are from */
 	int			ncandidates;

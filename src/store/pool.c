@@ -16,7 +16,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "math/matrix.h"
+#include "learn/requeue.h"
 #include "math/random.h"
 #include "store/caller.h"
 #include "store/pool.h"
@@ -25,8 +25,7 @@
 #define TARGETS 300				/* of EPIG; reference: propose() */
 #define CANDIDATES_PER_QUESTION 4
 #define GREEDY_MOST 1000		/* chosen one after another; the rest by worth */
-#define NEAR_DUPLICATE 0.95f	/* cosine */
-#define COSINE_ROWS 256			/* compared in one product */
+#define SPARE 16384				/* rows to ask when the ranking is used up */
 #define SEED_CANDIDATES 2000	/* rows a seed batch is chosen from */
 
 /* ---------------------------------------------------------------------- */
@@ -235,6 +234,73 @@ kept_rows(const KeptRows *kept, int n, const Encoder *encoder, RowsBuilder *buil
 }
 
 /* ---------------------------------------------------------------------- */
+/* Spare rows */
+
+/*
+ * Many people may have answered the whole ranking before the pool can be
+ * scored again.  Then they are asked a sample of it: the rows with the least
+ * hashes, so that it stays the same from one scoring to the next, but for what
+ * is labelled meanwhile, and next to nothing has to be written.
+ */
+typedef struct SpareRow
+{
+	uint64		hash;
+	char	   *item;
+} SpareRow;
+
+typedef struct SpareRows
+{
+	MemoryContext context;
+	int			n;
+	uint64		limit;			/* of the hash, once there are enough */
+	SpareRow   *rows;			/* twice as many places as are kept */
+} SpareRows;
+
+static void
+spare_init(SpareRows *spare)
+{
+	spare->context = CurrentMemoryContext;
+	spare->n = 0;
+	spare->limit = PG_UINT64_MAX;
+	spare->rows = palloc_array_checked(SpareRow, 2 * SPARE);
+}
+
+static int
+compare_spare(const void *a, const void *b)
+{
+	uint64		left = ((const SpareRow *) a)->hash;
+	uint64		right = ((const SpareRow *) b)->hash;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/* In order, and those with the least hashes only. */
+static void
+spare_trim(SpareRows *spare)
+{
+	qsort(spare->rows, spare->n, sizeof(SpareRow), compare_spare);
+	if (spare->n <= SPARE)
+		return;
+	for (int i = SPARE; i < spare->n; i++)
+		pfree(spare->rows[i].item);
+	spare->n = SPARE;
+	spare->limit = spare->rows[SPARE - 1].hash;
+}
+
+static void
+spare_add(SpareRows *spare, const char *item)
+{
+	uint64		hash = item_key(item).low;
+
+	if (hash >= spare->limit)
+		return;
+	spare->rows[spare->n].hash = hash;
+	spare->rows[spare->n++].item = MemoryContextStrdup(spare->context, item);
+	if (spare->n == 2 * SPARE)
+		spare_trim(spare);
+}
+
+/* ---------------------------------------------------------------------- */
 /* Scoring */
 
 /* A row that says nothing is nothing to ask a person. */
@@ -275,6 +341,7 @@ struct PoolScan
 	Random		random;
 	KeptRows	candidates;
 	KeptRows	targets;
+	SpareRows	spare;
 };
 
 /*
@@ -323,135 +390,9 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 		keep_best(&scan->candidates, worth, scan->seen, &scan->scores[i], block, scan->which[i]);
 		scan->seen++;
 		keep_sample(&scan->targets, scan->seen, &scan->random, block, scan->which[i]);
+		spare_add(&scan->spare, block->items[scan->which[i]]);
 	}
 	MemoryContextDelete(context);
-}
-
-static void
-ranking_add(Ranking *ranking, const KeptRow *row, float value, char **classes, const char *reason)
-{
-	ranking_add_scored(ranking, row->item, value, &row->score, classes[row->score.label], reason);
-}
-
-/*
- * Moves candidates that nearly repeat a better one (cosine of the dense parts
- * above NEAR_DUPLICATE) to the end; returns how many are left before them.
- * The greedy downdate of EPIG lowers a repetition's gain, but where people
- * would disagree about a text one answer leaves much of it: nobody wants to
- * be asked the same thing twice in a row, whatever the function.
- */
-static int
-set_repetitions_aside(KeptRows *kept)
-{
-	int			n = kept->n;
-	int			dims = kept->dims;
-	float	   *dense = palloc_array_checked(float, (Size) n * dims);
-	float	   *cosine = palloc_array_checked(float, (Size) COSINE_ROWS * n);
-	bool	   *repeats = palloc_array_checked(bool, n);
-	KeptRow    *sorted = palloc_array_checked(KeptRow, n);
-	int			unique = 0;
-	int			place;
-
-	for (int i = 0; i < n; i++)
-		memcpy(dense + (size_t) i * dims, kept->rows[i].dense, dims * sizeof(float));
-	for (int from = 0; from < n; from += COSINE_ROWS)
-	{
-		int			rows = Min(COSINE_ROWS, n - from);
-
-		interrupts_check();
-		matrix->gemm_float(false, true, rows, from + rows, dims, 1.0f,
-						   dense + (size_t) from * dims, dims, dense, dims, 0.0f, cosine, n);
-		for (int i = from; i < from + rows; i++)
-		{
-			const float *with = cosine + (size_t) (i - from) * n;
-
-			repeats[i] = false;
-			for (int j = 0; j < i && !repeats[i]; j++)
-				repeats[i] = !repeats[j] && with[j] > NEAR_DUPLICATE;
-			if (!repeats[i])
-				sorted[unique++] = kept->rows[i];
-		}
-	}
-	place = unique;
-	for (int i = 0; i < n; i++)
-	{
-		if (repeats[i])
-			sorted[place++] = kept->rows[i];
-	}
-	memcpy(kept->rows, sorted, sizeof(KeptRow) * n);
-	pfree(dense);
-	pfree(cosine);
-	pfree(repeats);
-	pfree(sorted);
-	return unique;
-}
-
-/* The uncertainties of those that are kept. */
-static void
-score_candidates(PoolScan *scan)
-{
-	KeptRows   *candidates = &scan->candidates;
-	Caller		caller = caller_in(CurrentMemoryContext);
-	RowsBuilder rows;
-	Score	   *scores;
-
-	if (needs_entropy(scan->project->acquisition) || candidates->n == 0)
-		return;
-	scores = palloc_array_checked(Score, candidates->n);
-	status_check(model_score(&caller, scan->model,
-							 kept_rows(candidates, candidates->n, scan->encoder, &rows), scores, NULL),
-				 "score rows");
-	for (int i = 0; i < candidates->n; i++)
-		candidates->rows[i].score = scores[i];
-	pfree(scores);
-}
-
-/*
- * EPIG puts the head in order; what is left follows by its candidate score.
- * For the other functions the candidate score is the order.
- */
-static void
-rank_candidates(PoolScan *scan, char **classes, Ranking *ranking)
-{
-	KeptRows   *candidates = &scan->candidates;
-	Caller		caller = caller_in(CurrentMemoryContext);
-	const char *reason = scan->project->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
-	bool	   *taken = palloc_array_checked(bool, candidates->n);
-	int			unique = candidates->n;
-	int			head;
-	int		   *chosen;
-	float	   *gain;
-	RowsBuilder candidate_rows;
-	RowsBuilder target_rows;
-
-	qsort(candidates->rows, candidates->n, sizeof(KeptRow), compare_kept);
-	score_candidates(scan);
-	if (scan->project->acquisition != ACQUIRE_RANDOM)
-		unique = set_repetitions_aside(candidates);
-	head = Min(Min(scan->project->options.queue_size, GREEDY_MOST), unique);
-	chosen = palloc_array_checked(int, head);
-	gain = palloc_array_checked(float, head);
-	memset(taken, 0, candidates->n * sizeof(bool));
-	ranking_init(ranking, candidates->n);
-	if (scan->project->acquisition == ACQUIRE_EPIG && head > 0)
-	{
-		status_check(choose_epig(&caller, scan->model,
-								 kept_rows(candidates, unique, scan->encoder, &candidate_rows),
-								 kept_rows(&scan->targets, scan->targets.n, scan->encoder, &target_rows),
-								 scan->project->options.batch, head, chosen, gain),
-					 "choose questions");
-		for (int i = 0; i < head; i++)
-		{
-			ranking_add(ranking, &candidates->rows[chosen[i]], gain[i], classes, reason);
-			taken[chosen[i]] = true;
-		}
-	}
-	for (int i = 0; i < candidates->n; i++)
-	{
-		if (!taken[i])
-			ranking_add(ranking, &candidates->rows[i], candidates->rows[i].worth, classes,
-						reason);
-	}
 }
 
 PoolScan *
@@ -473,6 +414,7 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 			  Max(Max(CANDIDATES_PER_QUESTION * Min(project->options.queue_size, GREEDY_MOST), 200),
 				  project->options.queue_size), dims);
 	kept_init(&scan->targets, TARGETS, dims);
+	spare_init(&scan->spare);
 	return scan;
 }
 
@@ -494,13 +436,80 @@ pool_scan_some(PoolScan *scan, int count)
 	return more;
 }
 
-void
+/* Features of rows that were kept, n x D. */
+static float *
+kept_features(const PoolScan *scan, const KeptRows *kept)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+	int			D = model_features(scan->model);
+	float	   *features = palloc_array_checked(float, (Size) Max(kept->n, 1) * D);
+	RowsBuilder rows;
+
+	status_check(model_row_features(&caller, scan->model,
+									kept_rows(kept, kept->n, scan->encoder, &rows), features),
+				 "compute features");
+	return features;
+}
+
+/* What was kept, best first, as the head sees it. */
+static PoolFeatures *
+pool_features(const PoolScan *scan, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "humanloop pool features",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	PoolFeatures *pool = palloc0(sizeof(PoolFeatures));
+
+	pool->context = context;
+	pool->D = model_features(scan->model);
+	pool->n = scan->candidates.n;
+	pool->items = palloc_array_checked(char *, pool->n);
+	for (int i = 0; i < pool->n; i++)
+		pool->items[i] = pstrdup(scan->candidates.rows[i].item);
+	pool->features = kept_features(scan, &scan->candidates);
+	pool->ntargets = scan->targets.n;
+	pool->targets = kept_features(scan, &scan->targets);
+	MemoryContextSwitchTo(before);
+	return pool;
+}
+
+PoolFeatures *
 pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets)
 {
-	rank_candidates(scan, classes, ranking);
+	KeptRows   *kept = &scan->candidates;
+	Caller		caller = caller_in(CurrentMemoryContext);
+	RequeueOptions options = {
+		.acquisition = scan->project->acquisition, .batch = scan->project->options.batch,
+		.greedy = Min(scan->project->options.queue_size, GREEDY_MOST), .count = kept->n
+	};
+	int		   *chosen = palloc_array_checked(int, kept->n);
+	float	   *value = palloc_array_checked(float, kept->n);
+	Score	   *scores = palloc_array_checked(Score, kept->n);
+	PoolFeatures *pool;
+	int			n = 0;
+
+	qsort(kept->rows, kept->n, sizeof(KeptRow), compare_kept);
+	pool = pool_features(scan, CurrentMemoryContext);
+	if (pool->n > 0)
+	{
+		memory_check(requeue_memory(scan->model, &options, pool->n, pool->ntargets),
+					 "order the queue");
+		status_check(requeue(&caller, scan->model, &options, pool->features, pool->n, pool->targets,
+							 pool->ntargets, NULL, chosen, value, scores, &n), "order the queue");
+	}
+	ranking_init(ranking, n);
+	for (int i = 0; i < n; i++)
+		ranking_add_scored(ranking, pool->items[chosen[i]], value[i], &scores[i],
+						   classes[scores[i].label], scored_reason(scan->project->acquisition));
+	spare_trim(&scan->spare);
+	ranking->nspare = scan->spare.n;
+	ranking->spare = palloc_array_checked(char *, scan->spare.n);
+	for (int i = 0; i < scan->spare.n; i++)
+		ranking->spare[i] = scan->spare.rows[i].item;
 	ranking_init(targets, scan->targets.n);
 	for (int i = 0; i < scan->targets.n; i++)
 		ranking_add_item(targets, scan->targets.rows[i].item, "target");
+	return pool;
 }
 
 /* ---------------------------------------------------------------------- */

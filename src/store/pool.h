@@ -34,8 +34,24 @@ extern PoolScan *pool_scan_begin(const Project *project, const Refreshed *featur
 								 const Model *model, const LabelledItems *labelled);
 extern bool pool_scan_some(PoolScan *scan, int count);
 
-/* The result; targets: a uniform sample of the pool. */
-extern void pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets);
+/* What the scan has kept, best candidates first, as the model's head sees it. */
+typedef struct PoolFeatures
+{
+	MemoryContext context;		/* this and all below */
+	int			D;
+	int			n;
+	char	  **items;
+	float	   *features;		/* n x D */
+	int			ntargets;
+	float	   *targets;		/* ntargets x D */
+} PoolFeatures;
+
+/*
+ * The result; targets: a uniform sample of the pool.  Also what it was made
+ * from, for whoever will put it in order again.
+ */
+extern PoolFeatures *pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking,
+								   Ranking *targets);
 
 /* Before the first model: a diverse batch of the rows that are encoded. */
 extern void pool_seed(const Project *project, const Refreshed *features,

@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "storage/itemptr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -62,6 +63,12 @@ ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score
 	ranking->label[i] = label;
 	ranking->confidence[i] = score->confidence;
 	ranking->reason[i] = reason;
+}
+
+const char *
+scored_reason(Acquisition acquisition)
+{
+	return acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
 }
 
 /* real[]; NaN becomes NULL */
@@ -157,30 +164,37 @@ leases_follow(const Project *project, const Ranking *ranking)
 		"FOR UPDATE SKIP LOCKED))",
 		2, {TIDARRAYOID, INT4OID}, NULL, 0
 	};
-	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n);
-	char	  **missing = palloc_array_checked(char *, ranking->n);
+	int			n = ranking->n + ranking->nspare;
+	RankedItem *ranked = palloc_array_checked(RankedItem, n);
+	char	  **missing = palloc_array_checked(char *, n);
 	Datum		values[2];
-	int			n = 0;
+	int			nmissing = 0;
+	int			unique = 0;
 
-	for (int i = 0; i < ranking->n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		ranked[i].key = item_key(ranking->items[i]);
-		ranked[i].item = ranking->items[i];
+		ranked[i].item = i < ranking->n ? ranking->items[i] : ranking->spare[i - ranking->n];
+		ranked[i].key = item_key(ranked[i].item);
 		ranked[i].leasable = false;
 	}
-	qsort(ranked, ranking->n, sizeof(RankedItem), compare_keys);
-	values[0] = compare_leases(project, ranked, ranking->n);
+	qsort(ranked, n, sizeof(RankedItem), compare_keys);
+	for (int i = 0; i < n; i++)
+	{
+		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
+			ranked[unique++] = ranked[i];
+	}
+	values[0] = compare_leases(project, ranked, unique);
 	values[1] = Int32GetDatum(project->id);
 	statement_run(&forget, values, NULL, false);
-	for (int i = 0; i < ranking->n; i++)
+	for (int i = 0; i < unique; i++)
 	{
 		if (!ranked[i].leasable)
-			missing[n++] = ranked[i].item;
+			missing[nmissing++] = ranked[i].item;
 	}
-	leases_add(project, missing, n);
+	leases_add(project, missing, nmissing);
 }
 
-static const char *const part_names[] = {"head", "rest", "tail", "targets"};
+static const char *const part_names[] = {"head", "rest", "tail", "spare", "targets"};
 
 /* As the extension. */
 static void
@@ -238,15 +252,31 @@ head_of(const Ranking *ranking)
 	return head;
 }
 
+/* The spare rows as a ranking of their own. */
+static Ranking
+spare_of(const Ranking *ranking)
+{
+	Ranking		spare;
+
+	ranking_init(&spare, ranking->nspare);
+	spare.model = ranking->model;
+	spare.revision = ranking->revision;
+	for (int i = 0; i < ranking->nspare; i++)
+		ranking_add_item(&spare, ranking->spare[i], "random");
+	return spare;
+}
+
 void
 ranking_write(const Project *project, const Ranking *ranking, const Ranking *targets)
 {
 	Ranking		head = head_of(ranking);
+	Ranking		spare = spare_of(ranking);
 	Acting		acting;
 
 	act_as_extension(&acting);
 	write_part(project, RANKING_HEAD_PART, &head);
 	write_part(project, RANKING_REST_PART, ranking);
+	write_part(project, RANKING_SPARE_PART, &spare);
 	drop_tail(project);
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
@@ -279,6 +309,11 @@ ranking_write_tail(const Project *project, const Ranking *tail)
  * Free items of one stretch of the ranking; those that others hold locked are
  * passed over.  A lease or label committed since our snapshot shows on the
  * recheck of the locked row (READ COMMITTED) or is a 40001.
+ *
+ * Item by item, in the order of the ranking, until there are enough: the
+ * lateral subquery with its locks, and the OFFSET in the other one, leave the
+ * planner no choice.  Without statistics, as in the first minutes of a project,
+ * it would compare every item with every answer.
  */
 static int
 take_from(const Project *project, RankingPart part, const char *annotator, int n,
@@ -289,16 +324,18 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], "
 		"r.epistemic[$4:$5], r.reasons[$4:$5]) "
 		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
-		"free AS (SELECT l.item, e.n FROM ranked e "
-		"JOIN @hl_lease l ON l.project_id = $1 AND l.item = e.item "
-		"WHERE (l.lease_until IS NULL OR l.lease_until < pg_catalog.clock_timestamp()) "
-		"AND e.item <> ALL ($7) "
+		"free AS (SELECT l.place, e.n FROM ranked e "
+		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x "
+		"WHERE x.project_id = $1 AND x.item = e.item "
+		"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) "
+		"FOR UPDATE SKIP LOCKED) l "
+		"WHERE e.item <> ALL ($7) "
 		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 "
-		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2)) "
-		"ORDER BY e.n LIMIT $3 FOR UPDATE OF l SKIP LOCKED), "
+		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0) "
+		"LIMIT $3), "
 		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
 		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
-		"WHERE l.project_id = $1 AND l.item = f.item RETURNING l.item, l.lease_until, f.n) "
+		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
 		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, e.reason, t.lease_until "
 		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
 		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
@@ -324,6 +361,75 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 	return (int) SPI_processed;
 }
 
+/*
+ * Where this session has found something the last time.  When many people have
+ * answered most of a ranking, looking through what they have answered would
+ * cost each of them more than all the rest.  What becomes free before that
+ * place meanwhile is found some seconds later, or when nothing else is left.
+ */
+#define RESUME_MS 5000
+
+typedef struct Resume
+{
+	int32		project_id;
+	Oid			role;
+	ItemKey		annotator;
+	TimestampTz since;
+	int64		generation[RANKING_PARTS];
+	int			length[RANKING_PARTS];
+	int			from[RANKING_PARTS];	/* 1: from the beginning */
+} Resume;
+
+static Resume resume = {0};
+
+static void
+resume_begin(const Project *project, const char *annotator)
+{
+	ItemKey		key = item_key(annotator);
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (resume.project_id == project->id && resume.role == GetUserId() &&
+		compare_keys(&resume.annotator, &key) == 0 &&
+		now >= resume.since && now - resume.since < RESUME_MS * INT64CONST(1000))
+		return;
+	memset(&resume, 0, sizeof(resume));
+	resume.project_id = project->id;
+	resume.role = GetUserId();
+	resume.annotator = key;
+	resume.since = now;
+}
+
+/* Forgets what it knows of parts that have been written since. */
+static void
+resume_check(const Project *project)
+{
+	static Statement select = {
+		"SELECT part, generation FROM @hl_ranking WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	int64		generation[RANKING_PARTS] = {0};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *name = result_string(i, 1);
+
+		for (int part = 0; part < RANKING_PARTS; part++)
+		{
+			if (strcmp(part_names[part], name) == 0)
+				generation[part] = result_bigint(i, 2);
+		}
+	}
+	for (int part = 0; part < RANKING_PARTS; part++)
+	{
+		if (resume.generation[part] == generation[part])
+			continue;
+		resume.generation[part] = generation[part];
+		resume.from[part] = 1;
+		resume.length[part] = -1;
+	}
+}
+
 static int
 part_length(const Project *project, RankingPart part)
 {
@@ -333,31 +439,60 @@ part_length(const Project *project, RankingPart part)
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(part_names[part])};
 
-	statement_run_as_extension(&length, values, NULL, false);
-	return SPI_processed == 0 ? 0 : result_int(0, 1);
+	if (resume.generation[part] == 0)
+		return 0;
+	if (resume.length[part] < 0)
+	{
+		statement_run_as_extension(&length, values, NULL, false);
+		resume.length[part] = SPI_processed == 0 ? 0 : result_int(0, 1);
+	}
+	return resume.length[part];
 }
 
 int
 leases_take(const Project *project, const char *annotator, int n, Interval *duration,
 			char **refused, int nrefused, Lease *leases)
 {
-	static const RankingPart parts[] = {RANKING_REST_PART, RANKING_TAIL_PART};
+	static const RankingPart parts[] = {RANKING_REST_PART, RANKING_TAIL_PART, RANKING_SPARE_PART};
 	Datum		refused_array = text_array(refused, nrefused);
-	int			taken;
+	int			taken = 0;
+	bool		skipped;
 
-	/* the head is nearly always enough; the others are looked at when it is not */
-	taken = take_from(project, RANKING_HEAD_PART, annotator, n, duration, refused_array,
-					  1, RANKING_HEAD, leases);
+	resume_begin(project, annotator);
+	if (resume.from[RANKING_HEAD_PART] > 1)
+		resume_check(project);
+	skipped = resume.from[RANKING_HEAD_PART] > 1;
+	/* nearly always the head is enough, and nothing else has to be looked at */
+	if (!skipped)
+		taken = take_from(project, RANKING_HEAD_PART, annotator, n, duration, refused_array,
+						  1, RANKING_HEAD, leases);
+	if (taken == n)
+		return taken;
+	if (!skipped)
+		resume_check(project);
+	resume.from[RANKING_HEAD_PART] = RANKING_HEAD + 1;
 	for (int i = 0; i < (int) lengthof(parts) && taken < n; i++)
 	{
-		int			length = part_length(project, parts[i]);
+		RankingPart part = parts[i];
+		int			length = part_length(project, part);
 		int			stretch = Max(100, 4 * n);
 
-		for (int from = 1; from <= length && taken < n; from += stretch, stretch *= 4)
-			taken += take_from(project, parts[i], annotator, n - taken, duration, refused_array,
+		skipped = skipped || resume.from[part] > 1;
+		for (int from = resume.from[part]; from <= length && taken < n;
+			 from += stretch, stretch *= 4)
+		{
+			taken += take_from(project, part, annotator, n - taken, duration, refused_array,
 							   from, from + stretch - 1, leases + taken);
+			if (taken < n)
+				resume.from[part] = from + stretch;
+		}
 	}
-	return taken;
+	if (taken == n || !skipped)
+		return taken;
+	/* has something become free before where we have begun? */
+	memset(&resume, 0, sizeof(resume));
+	return taken + leases_take(project, annotator, n - taken, duration, refused, nrefused,
+							   leases + taken);
 }
 
 void

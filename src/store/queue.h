@@ -25,6 +25,9 @@ typedef struct Ranking
 	char	  **label;			/* suggestion; NULL: none */
 	float	   *confidence;
 	const char **reason;
+	char	  **spare;			/* a sample of the pool, for when all that is
+								 * answered; items only */
+	int			nspare;
 } Ranking;
 
 extern void ranking_init(Ranking *ranking, int capacity);
@@ -36,6 +39,9 @@ extern void ranking_add_item(Ranking *ranking, char *item, const char *reason);
 extern void ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score,
 							   char *label, const char *reason);
 
+/* Why such an item is asked. */
+extern const char *scored_reason(Acquisition acquisition);
+
 /* The head of a ranking is stored apart, as it is what changes all the time. */
 #define RANKING_HEAD 128
 
@@ -44,7 +50,9 @@ typedef enum RankingPart
 	RANKING_HEAD_PART,
 	RANKING_REST_PART,			/* the whole ranking, as it was made */
 	RANKING_TAIL_PART,			/* rows that have come since */
-	RANKING_TARGETS_PART		/* a uniform sample of the pool; items only */
+	RANKING_SPARE_PART,			/* a sample of the pool; items only */
+	RANKING_TARGETS_PART,		/* a uniform sample of the pool; items only */
+	RANKING_PARTS
 } RankingPart;
 
 /*
