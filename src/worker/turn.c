@@ -361,7 +361,11 @@ plan_training(Turn *turn)
 
 	models_last(turn->project_id, &labels, &seconds);
 	if (changes->model)
+	{
+		/* whatever has failed before, this one is there */
 		work->train_at = DT_NOEND;
+		work->training_failed = false;
+	}
 	/* somebody may have called hl_train(): that is where we count from */
 	if (changes->model || work->tried_labels == 0)
 		work->tried_labels = Max(work->tried_labels, labels);
@@ -423,7 +427,7 @@ learn_labels(Turn *turn)
 		if (learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
-		work_succeeded(turn->project_id, false);
+		work_succeeded(turn->project_id, turn->changes.model);
 		turn->rescore = turn->rescore || learner_wants_pool(learner);
 		turn->done_something = true;
 	}
