@@ -67,6 +67,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/cache.c \
 	src/store/caller.c \
 	src/store/change.c \
+	src/store/copy.c \
 	src/store/deploy.c \
 	src/store/feature.c \
 	src/store/fit.c \
@@ -75,6 +76,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
+	src/store/prepare.c \
 	src/store/project.c \
 	src/store/queue.c \
 	src/store/refresh.c \
@@ -87,6 +89,8 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \
+	src/worker/preparing.c \
+	src/worker/training.c \
 	src/worker/turn.c \
 	src/worker/worker.c
 OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)

@@ -36,7 +36,7 @@ register_launcher(void)
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
 		.bgw_start_time = BgWorkerStart_RecoveryFinished,
 		.bgw_restart_time = 10,
-		.bgw_library_name = "humanloop",
+		.bgw_library_name = WORKER_LIBRARY,
 		.bgw_function_name = LAUNCHER_FUNCTION
 	};
 

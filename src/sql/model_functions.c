@@ -16,7 +16,6 @@
 #include "store/change.h"
 #include "store/deploy.h"
 #include "store/session.h"
-#include "store/wake.h"
 
 PG_FUNCTION_INFO_V1(hl_models);
 PG_FUNCTION_INFO_V1(hl_deploy);
@@ -85,25 +84,20 @@ hl_pause(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Whatever was put off is due now. */
+/*
+ * Noted like any other change: the row that says when to try again is the
+ * worker's, who must not wait for our commit.
+ */
 Datum
 hl_resume(PG_FUNCTION_ARGS)
 {
-	static Statement at_once = {
-		"UPDATE @hl_work SET retry_at = NULL, train_at = CASE WHEN train_at IS NULL THEN NULL "
-		"ELSE pg_catalog.clock_timestamp() END WHERE project_id = $1 AND failures > 0",
-		1, {INT4OID}, NULL, 0
-	};
 	Project    *project;
-	Datum		values[1];
 	Call		call;
 
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	project_pause(project, false);
-	values[0] = Int32GetDatum(project->id);
-	statement_run_as_extension(&at_once, values, NULL, false);
-	wake_at_commit();
+	change_note(project->id, CHANGE_RESUME, NULL, 0);
 	call_end(&call);
 	PG_RETURN_VOID();
 }

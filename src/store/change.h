@@ -13,7 +13,8 @@ typedef enum ChangeKind
 	CHANGE_LABELS,				/* somebody has answered, or taken it back */
 	CHANGE_INSERTED,			/* new rows of the source, with new keys */
 	CHANGE_ROWS,				/* rows of the source changed or are gone */
-	CHANGE_MODEL				/* another model serves */
+	CHANGE_MODEL,				/* another model serves */
+	CHANGE_RESUME				/* what has failed shall be tried again */
 } ChangeKind;
 
 /* More items than this are not listed one by one. */

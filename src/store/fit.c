@@ -41,7 +41,8 @@ fit_row(const SourceRow *row, void *argument)
 }
 
 static void
-fit_text(const Project *project, const Caller *caller, FitState *state, Encoder **encoder)
+fit_text(const Project *project, const Caller *caller, RowFeed feed, void *from,
+		 FitState *state, Encoder **encoder)
 {
 	TextFitOptions options = {
 		.dims = project->options.dimensions,
@@ -55,15 +56,16 @@ fit_text(const Project *project, const Caller *caller, FitState *state, Encoder 
 	if (text_fit_start(caller, &options, &state->fit, &needed) == STATUS_NO_MEMORY)
 		memory_check(Max(needed, (size_t) setting_work_mem * 1024 + 1024 * 1024),
 					 "fit the text encoder");
-	source_scan(project, READ_AS_OWNER, NULL, false, fit_row, state);
+	feed(fit_row, state, from);
 	status_check(text_fit_finish(state->fit, encoder), "fit the text encoder");
 	text_fit_free(state->fit);
 }
 
 static void
-fit_vector(const Project *project, const Caller *caller, FitState *state, Encoder **encoder)
+fit_vector(const Project *project, const Caller *caller, RowFeed feed, void *from,
+		   FitState *state, Encoder **encoder)
 {
-	source_scan(project, READ_AS_OWNER, NULL, false, fit_row, state);
+	feed(fit_row, state, from);
 	if (state->dims == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -72,41 +74,73 @@ fit_vector(const Project *project, const Caller *caller, FitState *state, Encode
 	make_vector_encoder(caller, state->dims, encoder);
 }
 
+FittedEncoder *
+encoder_compute(const Project *project, RowFeed feed, void *from)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop encoder fit",
+												  ALLOCSET_DEFAULT_SIZES);
+	FittedEncoder *fitted = MemoryContextAllocZero(context, sizeof(FittedEncoder));
+	FitState	state = {0};
+	Encoder    *encoder;
+
+	fitted->context = context;
+	fitted->caller = caller_in(context);
+	if (project->input_kind == INPUT_TEXT)
+		fit_text(project, &fitted->caller, feed, from, &state, &encoder);
+	else
+		fit_vector(project, &fitted->caller, feed, from, &state, &encoder);
+	fitted->rows = state.rows;
+	fitted->dims = encoder_dims(encoder);
+	fitted->sparse_dims = encoder_sparse_dims(encoder);
+	writer_init(&fitted->writer, &fitted->caller);
+	status_check(encoder_write(encoder, &fitted->writer), "store the encoder");
+	return fitted;
+}
+
 int64
-encoder_fit(const Project *project)
+encoder_store(const Project *project, const FittedEncoder *fitted)
 {
 	static Statement insert = {
 		"INSERT INTO @hl_encoder (project_id, name, dims, sparse_dims, source_rows) "
 		"VALUES ($1, $2, $3, $4, $5) RETURNING id",
 		5, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}, NULL, 0
 	};
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop encoder fit",
-												  ALLOCSET_DEFAULT_SIZES);
-	Caller		caller = caller_in(context);
-	FitState	state = {0};
-	Encoder    *encoder;
-	Writer		writer;
 	Datum		values[5];
 	int64		id;
 	Acting		acting;
 
-	if (project->input_kind == INPUT_TEXT)
-		fit_text(project, &caller, &state, &encoder);
-	else
-		fit_vector(project, &caller, &state, &encoder);
-	writer_init(&writer, &caller);
-	status_check(encoder_write(encoder, &writer), "store the encoder");
 	values[0] = Int32GetDatum(project->id);
 	values[1] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
-	values[2] = Int32GetDatum(encoder_dims(encoder));
-	values[3] = Int32GetDatum(encoder_sparse_dims(encoder));
-	values[4] = Int64GetDatum(state.rows);
+	values[2] = Int32GetDatum(fitted->dims);
+	values[3] = Int32GetDatum(fitted->sparse_dims);
+	values[4] = Int64GetDatum(fitted->rows);
 	act_as_extension(&acting);
 	statement_run(&insert, values, NULL, false);
 	id = result_bigint(0, 1);
-	encoder_parts_write(id, &writer);
+	encoder_parts_write(id, &fitted->writer);
 	act_as_before(&acting);
-	MemoryContextDelete(context);
+	return id;
+}
+
+void
+encoder_discard(FittedEncoder *fitted)
+{
+	MemoryContextDelete(fitted->context);
+}
+
+static void
+feed_from_source(SourceCallback callback, void *state, void *project)
+{
+	source_scan(project, READ_AS_OWNER, NULL, false, callback, state);
+}
+
+int64
+encoder_fit(const Project *project)
+{
+	FittedEncoder *fitted = encoder_compute(project, feed_from_source, (void *) project);
+	int64		id = encoder_store(project, fitted);
+
+	encoder_discard(fitted);
 	return id;
 }
 

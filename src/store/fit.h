@@ -8,9 +8,31 @@
 #ifndef HUMANLOOP_FIT_H
 #define HUMANLOOP_FIT_H
 
-#include "store/project.h"
+#include "math/buffer.h"
+#include "store/source.h"
 
-/* Fits and stores one; its id.  SPI connected. */
+/* An encoder as it will be stored. */
+typedef struct FittedEncoder
+{
+	MemoryContext context;		/* this and all below */
+	Caller		caller;
+	int64		rows;			/* it was fitted on */
+	int			dims;
+	int			sparse_dims;
+	Writer		writer;
+} FittedEncoder;
+
+/* Calls back for every row of wherever they come from. */
+typedef void (*RowFeed) (SourceCallback callback, void *state, void *from);
+
+/* Fits one; needs no transaction unless feed does. */
+extern FittedEncoder *encoder_compute(const Project *project, RowFeed feed, void *from);
+
+/* Stores it; its id.  SPI connected. */
+extern int64 encoder_store(const Project *project, const FittedEncoder *fitted);
+extern void encoder_discard(FittedEncoder *fitted);
+
+/* Fits and stores one from the source; its id.  SPI connected. */
 extern int64 encoder_fit(const Project *project);
 
 /* Has the source grown to more than twice what the encoder was fitted on? */

@@ -16,7 +16,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "math/matrix.h"
+#include "learn/requeue.h"
 #include "math/random.h"
 #include "store/caller.h"
 #include "store/pool.h"
@@ -25,8 +25,6 @@
 #define TARGETS 300				/* of EPIG; reference: propose() */
 #define CANDIDATES_PER_QUESTION 4
 #define GREEDY_MOST 1000		/* chosen one after another; the rest by worth */
-#define NEAR_DUPLICATE 0.95f	/* cosine */
-#define COSINE_ROWS 256			/* compared in one product */
 #define SPARE 16384				/* rows to ask when the ranking is used up */
 #define SEED_CANDIDATES 2000	/* rows a seed batch is chosen from */
 
@@ -397,133 +395,6 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 	MemoryContextDelete(context);
 }
 
-static void
-ranking_add(Ranking *ranking, const KeptRow *row, float value, char **classes, const char *reason)
-{
-	ranking_add_scored(ranking, row->item, value, &row->score, classes[row->score.label], reason);
-}
-
-/*
- * Moves candidates that nearly repeat a better one (cosine of the dense parts
- * above NEAR_DUPLICATE) to the end; returns how many are left before them.
- * The greedy downdate of EPIG lowers a repetition's gain, but where people
- * would disagree about a text one answer leaves much of it: nobody wants to
- * be asked the same thing twice in a row, whatever the function.
- */
-static int
-set_repetitions_aside(KeptRows *kept)
-{
-	int			n = kept->n;
-	int			dims = kept->dims;
-	float	   *dense = palloc_array_checked(float, (Size) n * dims);
-	float	   *cosine = palloc_array_checked(float, (Size) COSINE_ROWS * n);
-	bool	   *repeats = palloc_array_checked(bool, n);
-	KeptRow    *sorted = palloc_array_checked(KeptRow, n);
-	int			unique = 0;
-	int			place;
-
-	for (int i = 0; i < n; i++)
-		memcpy(dense + (size_t) i * dims, kept->rows[i].dense, dims * sizeof(float));
-	for (int from = 0; from < n; from += COSINE_ROWS)
-	{
-		int			rows = Min(COSINE_ROWS, n - from);
-
-		interrupts_check();
-		matrix->gemm_float(false, true, rows, from + rows, dims, 1.0f,
-						   dense + (size_t) from * dims, dims, dense, dims, 0.0f, cosine, n);
-		for (int i = from; i < from + rows; i++)
-		{
-			const float *with = cosine + (size_t) (i - from) * n;
-
-			repeats[i] = false;
-			for (int j = 0; j < i && !repeats[i]; j++)
-				repeats[i] = !repeats[j] && with[j] > NEAR_DUPLICATE;
-			if (!repeats[i])
-				sorted[unique++] = kept->rows[i];
-		}
-	}
-	place = unique;
-	for (int i = 0; i < n; i++)
-	{
-		if (repeats[i])
-			sorted[place++] = kept->rows[i];
-	}
-	memcpy(kept->rows, sorted, sizeof(KeptRow) * n);
-	pfree(dense);
-	pfree(cosine);
-	pfree(repeats);
-	pfree(sorted);
-	return unique;
-}
-
-/* The uncertainties of those that are kept. */
-static void
-score_candidates(PoolScan *scan)
-{
-	KeptRows   *candidates = &scan->candidates;
-	Caller		caller = caller_in(CurrentMemoryContext);
-	RowsBuilder rows;
-	Score	   *scores;
-
-	if (needs_entropy(scan->project->acquisition) || candidates->n == 0)
-		return;
-	scores = palloc_array_checked(Score, candidates->n);
-	status_check(model_score(&caller, scan->model,
-							 kept_rows(candidates, candidates->n, scan->encoder, &rows), scores, NULL),
-				 "score rows");
-	for (int i = 0; i < candidates->n; i++)
-		candidates->rows[i].score = scores[i];
-	pfree(scores);
-}
-
-/*
- * EPIG puts the head in order; what is left follows by its candidate score.
- * For the other functions the candidate score is the order.
- */
-static void
-rank_candidates(PoolScan *scan, char **classes, Ranking *ranking)
-{
-	KeptRows   *candidates = &scan->candidates;
-	Caller		caller = caller_in(CurrentMemoryContext);
-	const char *reason = scan->project->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
-	bool	   *taken = palloc_array_checked(bool, candidates->n);
-	int			unique = candidates->n;
-	int			head;
-	int		   *chosen;
-	float	   *gain;
-	RowsBuilder candidate_rows;
-	RowsBuilder target_rows;
-
-	qsort(candidates->rows, candidates->n, sizeof(KeptRow), compare_kept);
-	score_candidates(scan);
-	if (scan->project->acquisition != ACQUIRE_RANDOM)
-		unique = set_repetitions_aside(candidates);
-	head = Min(Min(scan->project->options.queue_size, GREEDY_MOST), unique);
-	chosen = palloc_array_checked(int, head);
-	gain = palloc_array_checked(float, head);
-	memset(taken, 0, candidates->n * sizeof(bool));
-	ranking_init(ranking, candidates->n);
-	if (scan->project->acquisition == ACQUIRE_EPIG && head > 0)
-	{
-		status_check(choose_epig(&caller, scan->model,
-								 kept_rows(candidates, unique, scan->encoder, &candidate_rows),
-								 kept_rows(&scan->targets, scan->targets.n, scan->encoder, &target_rows),
-								 scan->project->options.batch, head, chosen, gain),
-					 "choose questions");
-		for (int i = 0; i < head; i++)
-		{
-			ranking_add(ranking, &candidates->rows[chosen[i]], gain[i], classes, reason);
-			taken[chosen[i]] = true;
-		}
-	}
-	for (int i = 0; i < candidates->n; i++)
-	{
-		if (!taken[i])
-			ranking_add(ranking, &candidates->rows[i], candidates->rows[i].worth, classes,
-						reason);
-	}
-}
-
 PoolScan *
 pool_scan_begin(const Project *project, const Refreshed *features, const Model *model,
 				const LabelledItems *labelled)
@@ -565,20 +436,6 @@ pool_scan_some(PoolScan *scan, int count)
 	return more;
 }
 
-void
-pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets)
-{
-	rank_candidates(scan, classes, ranking);
-	spare_trim(&scan->spare);
-	ranking->nspare = scan->spare.n;
-	ranking->spare = palloc_array_checked(char *, scan->spare.n);
-	for (int i = 0; i < scan->spare.n; i++)
-		ranking->spare[i] = scan->spare.rows[i].item;
-	ranking_init(targets, scan->targets.n);
-	for (int i = 0; i < scan->targets.n; i++)
-		ranking_add_item(targets, scan->targets.rows[i].item, "target");
-}
-
 /* Features of rows that were kept, n x D. */
 static float *
 kept_features(const PoolScan *scan, const KeptRows *kept)
@@ -594,8 +451,9 @@ kept_features(const PoolScan *scan, const KeptRows *kept)
 	return features;
 }
 
-PoolFeatures *
-pool_scan_features(const PoolScan *scan, MemoryContext parent)
+/* What was kept, best first, as the head sees it. */
+static PoolFeatures *
+pool_features(const PoolScan *scan, MemoryContext parent)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "humanloop pool features",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -612,6 +470,45 @@ pool_scan_features(const PoolScan *scan, MemoryContext parent)
 	pool->ntargets = scan->targets.n;
 	pool->targets = kept_features(scan, &scan->targets);
 	MemoryContextSwitchTo(before);
+	return pool;
+}
+
+PoolFeatures *
+pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets)
+{
+	KeptRows   *kept = &scan->candidates;
+	Caller		caller = caller_in(CurrentMemoryContext);
+	RequeueOptions options = {
+		.acquisition = scan->project->acquisition, .batch = scan->project->options.batch,
+		.greedy = Min(scan->project->options.queue_size, GREEDY_MOST), .count = kept->n
+	};
+	int		   *chosen = palloc_array_checked(int, kept->n);
+	float	   *value = palloc_array_checked(float, kept->n);
+	Score	   *scores = palloc_array_checked(Score, kept->n);
+	PoolFeatures *pool;
+	int			n = 0;
+
+	qsort(kept->rows, kept->n, sizeof(KeptRow), compare_kept);
+	pool = pool_features(scan, CurrentMemoryContext);
+	if (pool->n > 0)
+	{
+		memory_check(requeue_memory(scan->model, &options, pool->n, pool->ntargets),
+					 "order the queue");
+		status_check(requeue(&caller, scan->model, &options, pool->features, pool->n, pool->targets,
+							 pool->ntargets, NULL, chosen, value, scores, &n), "order the queue");
+	}
+	ranking_init(ranking, n);
+	for (int i = 0; i < n; i++)
+		ranking_add_scored(ranking, pool->items[chosen[i]], value[i], &scores[i],
+						   classes[scores[i].label], scored_reason(scan->project->acquisition));
+	spare_trim(&scan->spare);
+	ranking->nspare = scan->spare.n;
+	ranking->spare = palloc_array_checked(char *, scan->spare.n);
+	for (int i = 0; i < scan->spare.n; i++)
+		ranking->spare[i] = scan->spare.rows[i].item;
+	ranking_init(targets, scan->targets.n);
+	for (int i = 0; i < scan->targets.n; i++)
+		ranking_add_item(targets, scan->targets.rows[i].item, "target");
 	return pool;
 }
 

@@ -34,16 +34,10 @@ extern PoolScan *pool_scan_begin(const Project *project, const Refreshed *featur
 								 const Model *model, const LabelledItems *labelled);
 extern bool pool_scan_some(PoolScan *scan, int count);
 
-/* The result; targets: a uniform sample of the pool. */
-extern void pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets);
-
-/*
- * What the scan has kept, as the model's head sees it, in a context of its own
- * that belongs to whoever asked.
- */
+/* What the scan has kept, best candidates first, as the model's head sees it. */
 typedef struct PoolFeatures
 {
-	MemoryContext context;
+	MemoryContext context;		/* this and all below */
 	int			D;
 	int			n;
 	char	  **items;
@@ -52,7 +46,12 @@ typedef struct PoolFeatures
 	float	   *targets;		/* ntargets x D */
 } PoolFeatures;
 
-extern PoolFeatures *pool_scan_features(const PoolScan *scan, MemoryContext parent);
+/*
+ * The result; targets: a uniform sample of the pool.  Also what it was made
+ * from, for whoever will put it in order again.
+ */
+extern PoolFeatures *pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking,
+								   Ranking *targets);
 
 /* Before the first model: a diverse batch of the rows that are encoded. */
 extern void pool_seed(const Project *project, const Refreshed *features,

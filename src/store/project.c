@@ -555,17 +555,22 @@ extension_try_lock(void)
 }
 
 bool
-project_try_lock(const Project *project)
+project_try_keep(int32 project_id)
 {
 	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
-	Datum		values[1] = {Int32GetDatum(project->id)};
+	Datum		values[1] = {Int32GetDatum(project_id)};
 
 	if (!extension_try_lock() ||
-		!try_object_lock(extension_table("hl_project"), project->id, AccessShareLock) ||
-		!project_lock_conditional(project))
+		!try_object_lock(extension_table("hl_project"), project_id, AccessShareLock))
 		return false;
 	statement_run_as_extension(&exists, values, NULL, false);
 	return SPI_processed > 0;
+}
+
+bool
+project_try_lock(const Project *project)
+{
+	return project_try_keep(project->id) && project_lock_conditional(project);
 }
 
 /*

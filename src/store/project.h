@@ -135,6 +135,9 @@ extern void project_lock(const Project *project);
  */
 extern bool project_try_lock(const Project *project);
 
+/* Keeps extension and project from being dropped, no more. */
+extern bool project_try_keep(int32 project_id);
+
 /* Keeps the extension from being dropped, likewise; false also without it. */
 extern bool extension_try_lock(void);
 

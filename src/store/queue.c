@@ -65,6 +65,12 @@ ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score
 	ranking->reason[i] = reason;
 }
 
+const char *
+scored_reason(Acquisition acquisition)
+{
+	return acquisition == ACQUIRE_RANDOM ? "random" : "epistemic";
+}
+
 /* real[]; NaN becomes NULL */
 static Datum
 real_array(const float *numbers, int n)
@@ -256,7 +262,7 @@ spare_of(const Ranking *ranking)
 	spare.model = ranking->model;
 	spare.revision = ranking->revision;
 	for (int i = 0; i < ranking->nspare; i++)
-		ranking_add_item(&spare, ranking->spare[i], "spare");
+		ranking_add_item(&spare, ranking->spare[i], "random");
 	return spare;
 }
 

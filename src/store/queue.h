@@ -39,6 +39,9 @@ extern void ranking_add_item(Ranking *ranking, char *item, const char *reason);
 extern void ranking_add_scored(Ranking *ranking, char *item, float value, const Score *score,
 							   char *label, const char *reason);
 
+/* Why such an item is asked. */
+extern const char *scored_reason(Acquisition acquisition);
+
 /* The head of a ranking is stored apart, as it is what changes all the time. */
 #define RANKING_HEAD 128
 

@@ -22,7 +22,7 @@
 #include "store/caller.h"
 #include "store/fit.h"
 #include "store/label.h"
-#include "store/refresh.h"
+#include "store/refresh_internal.h"
 #include "store/session.h"
 
 /* An item as the blocks have it. */
@@ -46,37 +46,6 @@ typedef struct ItemEntry
 #define SH_DEFINE
 #define SH_DECLARE
 #include "lib/simplehash.h"
-
-/* A block's short columns, as read and as they shall be. */
-typedef struct BlockHead
-{
-	int64		number;
-	int			rows;
-	int			live;
-	bool		changed;
-	uint64	   *hashes;
-} BlockHead;
-
-typedef struct RefreshState
-{
-	const Project *project;
-	Refreshed  *result;
-	MemoryContext context;		/* of the items and heads */
-	items_hash *items;
-	bool		only_asked;		/* items has what to look for, else all */
-	BlockHead  *blocks;
-	int			nblocks;
-	bool		locked;
-	bool		raced;			/* somebody has written since we read */
-	bool		writing;
-	BlockWriter writer;
-	Caller		caller;			/* of the encoding */
-	Encoding	encoding;
-	unsigned char *packed;
-	size_t		packed_size;
-	SourceLabels labels;
-	NewRows    *added;			/* NULL: not asked for */
-} RefreshState;
 
 void
 state_read(const Project *project, ProjectState *state)
@@ -158,16 +127,14 @@ read_head(RefreshState *state, const FeatureBlock *block)
 	}
 }
 
-static void
-read_blocks(RefreshState *state)
+void
+refresh_read_blocks(RefreshState *state)
 {
 	MemoryContext before = MemoryContextSwitchTo(state->context);
 	int			capacity = 64;
 	BlockScan  *scan;
 	FeatureBlock block;
 
-	if (!state->only_asked)
-		state->items = items_create(state->context, 1024, NULL);
 	state->blocks = palloc_array_checked(BlockHead, capacity);
 	scan = block_scan_begin(state->project->id, state->result->encoder,
 							state->result->encoder_id, 0, false, false);
@@ -259,46 +226,71 @@ encode_row(RefreshState *state, const SourceRow *row, uint64 hash)
 	return true;
 }
 
-static void
-refresh_row(const SourceRow *row, void *argument)
+static uint64
+row_hash(const SourceRow *row)
 {
-	RefreshState *state = argument;
-	uint64		hash = row->input.missing ? 0 : input_hash(&row->input);
+	return row->input.missing ? 0 : input_hash(&row->input);
+}
+
+bool
+refresh_meet(RefreshState *state, const SourceRow *row)
+{
+	uint64		hash = row_hash(row);
 	ItemEntry  *entry;
 	bool		found;
 
-	if (state->raced)
-		return;
 	entry = items_insert(state->items, item_key(row->item), &found);
-	if (found && entry->seen)
+	if (!found)
+	{
+		entry->hash = 0;
+		entry->block = -1;
+	}
+	else if (entry->seen)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("the key \"%s\" of project \"%s\" is not unique",
 						state->project->key_column, state->project->name),
 				 errdetail("Item \"%s\" is there twice.", row->item)));
+	entry->seen = true;
 	state->result->items++;
 	if (row->label != NULL && !label_is_blank(row->label))
 		source_labels_add(&state->labels, row->item, row->label);
-	if (!found || entry->hash != hash)
-	{
-		bool		was_encoded = found && entry->hash != 0;
+	if (entry->hash != hash)
+		return true;
+	if (hash == 0)
+		state->result->not_encoded++;
+	return false;
+}
 
-		if (was_encoded)
-			forget_row(state, entry);
-		entry->block = -1;
-		entry->hash = hash;
-		if (hash != 0 && !encode_row(state, row, hash))
-			entry->hash = 0;
-		if (entry->hash != 0 || was_encoded)
-			state->result->changed++;
-	}
+void
+refresh_encode(RefreshState *state, const SourceRow *row)
+{
+	ItemEntry  *entry = items_lookup(state->items, item_key(row->item));
+	bool		was_encoded = entry->hash != 0;
+
+	if (was_encoded)
+		forget_row(state, entry);
+	entry->block = -1;
+	entry->hash = row_hash(row);
+	if (entry->hash != 0 && !encode_row(state, row, entry->hash))
+		entry->hash = 0;
+	if (entry->hash != 0 || was_encoded)
+		state->result->changed++;
 	if (entry->hash == 0)
 		state->result->not_encoded++;
-	entry->seen = true;
 }
 
 static void
-forget_unseen(RefreshState *state)
+refresh_row(const SourceRow *row, void *argument)
+{
+	RefreshState *state = argument;
+
+	if (!state->raced && refresh_meet(state, row))
+		refresh_encode(state, row);
+}
+
+void
+refresh_forget_unseen(RefreshState *state)
 {
 	items_iterator iterator;
 	ItemEntry  *entry;
@@ -313,10 +305,11 @@ forget_unseen(RefreshState *state)
 	}
 }
 
+/* Half empty; what is empty goes anyway. */
 static bool
 is_sparse(const BlockHead *head)
 {
-	return head->live < BLOCK_ROWS / 2;
+	return head->live > 0 && head->live < BLOCK_ROWS / 2;
 }
 
 /* Of a block to the next one, but those that are gone. */
@@ -336,33 +329,34 @@ copy_rows(RefreshState *state, const FeatureBlock *block, const uint64 *hashes)
 	}
 }
 
-/*
- * Moves the rows of half-empty blocks to new ones, so that many small
- * refreshes do not leave many small blocks.
- */
-static void
-merge_blocks(RefreshState *state)
+bool
+refresh_merge(RefreshState *state)
 {
-	BlockScan  *scan;
-	FeatureBlock block;
-	int			at = 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop merge",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	bool		full = false;
 
-	scan = block_scan_begin(state->project->id, state->result->encoder,
-							state->result->encoder_id, 0, true, true);
-	while (at < state->nblocks && block_scan_next(scan, &block))
+	for (; state->merged < state->nblocks; state->merged++)
 	{
-		BlockHead  *head = &state->blocks[at];
+		BlockHead  *head = &state->blocks[state->merged];
+		FeatureBlock block;
 
-		if (block.number != head->number)
-			break;				/* the new ones */
-		at++;
 		if (!is_sparse(head))
 			continue;
-		copy_rows(state, &block, head->hashes);
+		full = state->writer.rows > 0 && state->writer.rows + head->live > BLOCK_ROWS;
+		if (full)
+			break;
+		if (block_read(state->project->id, state->result->encoder, state->result->encoder_id,
+					   head->number, &block))
+			copy_rows(state, &block, head->hashes);
 		head->live = 0;
 		head->changed = true;
+		MemoryContextReset(context);
 	}
-	block_scan_end(scan);
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	return full;
 }
 
 static void
@@ -380,25 +374,42 @@ mark_blocks(RefreshState *state)
 		block.live = head->live;
 		block.hashes = head->hashes;
 		block_mark(state->project->id, state->result->encoder_id, &block);
+		head->changed = false;
 	}
 }
 
-static void
-write_blocks(RefreshState *state)
+int
+refresh_sparse(const RefreshState *state)
 {
 	int			sparse = 0;
 
 	for (int i = 0; i < state->nblocks; i++)
 		sparse += is_sparse(&state->blocks[i]) ? 1 : 0;
-	if (sparse > 1 || (sparse == 1 && state->writing))
-	{
-		start_writing(state);
-		merge_blocks(state);
-	}
+	return sparse;
+}
+
+void
+refresh_write(RefreshState *state)
+{
 	if (state->writing)
 		block_writer_flush(&state->writer);
 	mark_blocks(state);
 }
+
+static void
+write_blocks(RefreshState *state)
+{
+	int			sparse = refresh_sparse(state);
+
+	if (sparse > 1 || (sparse == 1 && state->writing))
+	{
+		start_writing(state);
+		while (refresh_merge(state))
+			block_writer_flush(&state->writer);
+	}
+	refresh_write(state);
+}
+
 /* Blocks and encoders that nothing refers to any more. */
 static void
 drop_unused(const Project *project, int64 encoder_id)
@@ -423,7 +434,7 @@ drop_unused(const Project *project, int64 encoder_id)
 	act_as_before(&acting);
 }
 
-static void
+void
 state_write(const Project *project, const Refreshed *refreshed, bool refitted)
 {
 	static Statement update = {
@@ -440,7 +451,7 @@ state_write(const Project *project, const Refreshed *refreshed, bool refitted)
 		drop_unused(project, refreshed->encoder_id);
 }
 
-static void
+void
 refresh_init(RefreshState *state, const Project *project, Refreshed *refreshed)
 {
 	memset(state, 0, sizeof(*state));
@@ -451,9 +462,15 @@ refresh_init(RefreshState *state, const Project *project, Refreshed *refreshed)
 	state->caller = caller_in(state->context);
 	state->packed_size = 1024;
 	state->packed = MemoryContextAlloc(state->context, state->packed_size);
+	state->items = items_create(state->context, 1024, NULL);
 	source_labels_init(&state->labels, state->context);
-	status_check(encoding_init(&state->caller, refreshed->encoder, &state->encoding), "encode");
 	refreshed->items = refreshed->changed = refreshed->not_encoded = 0;
+}
+
+void
+refresh_use_encoder(RefreshState *state)
+{
+	status_check(encoding_init(&state->caller, state->result->encoder, &state->encoding), "encode");
 }
 
 /*
@@ -466,10 +483,11 @@ compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
 	RefreshState state;
 
 	refresh_init(&state, project, refreshed);
+	refresh_use_encoder(&state);
 	state.locked = *locked;
-	read_blocks(&state);
+	refresh_read_blocks(&state);
 	source_scan(project, READ_AS_OWNER, NULL, false, refresh_row, &state);
-	forget_unseen(&state);
+	refresh_forget_unseen(&state);
 	if (!state.raced && refreshed->changed > 0)
 	{
 		start_writing(&state);
@@ -536,13 +554,14 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 }
 
 bool
-features_current(const Project *project, Refreshed *refreshed)
+features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 {
 	memset(refreshed, 0, sizeof(*refreshed));
 	state_read(project, &refreshed->state);
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->items = refreshed->state.items;
-	if (refreshed->encoder_id == 0 || encoder_outgrown(refreshed->encoder_id, refreshed->items))
+	if (refreshed->encoder_id == 0 ||
+		(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)))
 		return false;
 	blas_load();
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
@@ -560,7 +579,6 @@ features_current(const Project *project, Refreshed *refreshed)
 static void
 ask_for(RefreshState *state, char **items, int n)
 {
-	state->items = items_create(state->context, (uint32) Max(n, 16), NULL);
 	state->only_asked = true;
 	for (int i = 0; i < n; i++)
 	{
@@ -690,6 +708,7 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	rows_init(&added->rows, refreshed->encoder, CurrentMemoryContext);
 
 	refresh_init(&state, project, refreshed);
+	refresh_use_encoder(&state);
 	state.locked = true;
 	state.added = added;
 	ask_for(&state, items, n);
@@ -697,11 +716,11 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	fresh = fresh && features == refreshed->state.features;
 	if (!fresh)
 	{
-		read_blocks(&state);
+		refresh_read_blocks(&state);
 		gone = count_known(&state);
 	}
 	source_rows(project, distinct, n, refresh_row, &state);
-	forget_unseen(&state);
+	refresh_forget_unseen(&state);
 	/* a row without an input may have been there before, or not */
 	if (!fresh)
 		gone += (int) refreshed->not_encoded;

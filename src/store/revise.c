@@ -99,7 +99,7 @@ rank_chosen(const Learner *learner, int first, int n, const int *chosen, const f
 	for (int i = 0; i < n; i++)
 		ranking_add_scored(ranking, learner->candidate[first + chosen[i]], value[i], &scores[i],
 						   learner->serving.classes[scores[i].label],
-						   learner->acquisition == ACQUIRE_RANDOM ? "random" : "epistemic");
+						   scored_reason(learner->acquisition));
 }
 
 /* The head of the queue as the revision sees it. */
@@ -115,15 +115,20 @@ compute_head(Learner *learner)
 	Score	   *scores = palloc_array_checked(Score, count);
 	const Model *model = learner->next != NULL ? learner->next : learner->current;
 	RequeueOptions options = {
-		.acquisition = learner->acquisition, .batch = learner->options.batch,
-		.greedy = greedy, .count = count
+		/* without a target there is nothing to gain information on */
+		.acquisition = learner->acquisition == ACQUIRE_EPIG && learner->ntargets == 0 ?
+		ACQUIRE_MARGIN : learner->acquisition,
+		.batch = learner->options.batch, .greedy = greedy, .count = count
 	};
 
-	memory_check(requeue_memory(model, &options, learner->ncandidates, learner->ntargets),
-				 "order the queue");
-	status_check(requeue(&caller, model, &options, learner->candidate_features,
-						 learner->ncandidates, learner->target_features, learner->ntargets,
-						 learner->excluded, chosen, gain, scores, &count), "order the queue");
+	if (count > 0)
+	{
+		memory_check(requeue_memory(model, &options, learner->ncandidates, learner->ntargets),
+					 "order the queue");
+		status_check(requeue(&caller, model, &options, learner->candidate_features,
+							 learner->ncandidates, learner->target_features, learner->ntargets,
+							 learner->excluded, chosen, gain, scores, &count), "order the queue");
+	}
 	rank_chosen(learner, 0, count, chosen, gain, scores, &learner->head);
 	learner->has_head = true;
 	MemoryContextSwitchTo(before);

@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "store/caller.h"
@@ -35,6 +36,7 @@
 /* Rows are fetched so many bytes at a time, whatever their size. */
 #define FETCH_BYTES (4 * 1024 * 1024)
 #define FETCH_MAX 1000
+#define FETCH_MS 250			/* and no more than in about that time */
 
 Input
 input_from_text(Datum datum)
@@ -132,13 +134,18 @@ scan_query(const Project *project, const char *sample)
 					project_source_quoted(project), sample == NULL ? "" : sample);
 }
 
-/* Bytes a row takes up to now, as it lies in the result (toasted or not). */
+/*
+ * How many rows to fetch, from what the last ones took: bytes, as they lie in
+ * the result (toasted or not), and time, as nobody can stop a background
+ * worker politely in the middle of a slow view.
+ */
 static long
-next_fetch(uint64 rows, size_t bytes)
+next_fetch(uint64 rows, size_t bytes, int64 microseconds)
 {
 	size_t		each = rows == 0 ? FETCH_BYTES / 16 : bytes / rows + 1;
+	int64		in_time = FETCH_MS * INT64CONST(1000) * rows / Max(microseconds, 1);
 
-	return (long) Max(1, Min(FETCH_MAX, FETCH_BYTES / each));
+	return (long) Max(1, Min(FETCH_MAX, Min(in_time, FETCH_BYTES / each)));
 }
 
 static void
@@ -171,8 +178,11 @@ read_portal(const Project *project, Portal portal, SourceReader reader, SourceCa
 		SPITupleTable *table;
 		uint64		rows;
 		size_t		bytes = 0;
+		TimestampTz began = GetCurrentTimestamp();
+		int64		took;
 
 		fetch(portal, count, reader, owner);
+		took = GetCurrentTimestamp() - began;
 		table = SPI_tuptable;
 		rows = SPI_processed;
 		if (rows == 0)
@@ -195,7 +205,7 @@ read_portal(const Project *project, Portal portal, SourceReader reader, SourceCa
 			interrupts_check();
 		}
 		SPI_freetuptable(table);
-		count = next_fetch(rows, bytes);
+		count = next_fetch(rows, bytes, took);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	SPI_cursor_close(portal);

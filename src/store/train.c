@@ -34,9 +34,10 @@
 #define COMPARE_LEAST 10
 
 /*
- * Nats that another draw of the folds may cost all rows together, through the
- * prior and the scale that are chosen on them: the standard error does not see
- * that.
+ * What another draw of the folds may cost all rows together, through the prior
+ * and the scale that are chosen on them: the standard error does not see that.
+ * In nats, or as a share of the loss where that is above 1: 0.14 of 1.5 was
+ * seen with 400 labels of 77 classes.
  */
 #define COMPARE_TOLERANCE 0.1
 
@@ -133,7 +134,7 @@ train_read(Training *training, const Project *project, bool scan)
 	training->started = GetCurrentTimestamp();
 	training->context = CurrentMemoryContext;
 	project_need_source(project);
-	if (scan || !features_current(project, &training->features))
+	if (scan || !features_current(project, true, &training->features))
 		features_refresh(project, true, &training->features);
 	training->replaces = training->features.state.model;
 	consensus_read(project, &training->consensus);
@@ -262,6 +263,7 @@ train_compare(Training *training)
 	int		   *row_of;
 	double		sum = 0.0;
 	double		squares = 0.0;
+	double		losses = 0.0;
 	int			n = 0;
 
 	training->deploy = true;
@@ -283,6 +285,7 @@ train_compare(Training *training)
 			continue;
 		difference = loss_among(training, row, match) - DatumGetFloat4(learned.losses[i]);
 		sum += difference;
+		losses += DatumGetFloat4(learned.losses[i]);
 		squares += difference * difference;
 		n++;
 	}
@@ -291,7 +294,8 @@ train_compare(Training *training)
 		double		mean = sum / n;
 		double		variance = Max(squares / n - mean * mean, 0.0);
 
-		training->deploy = mean <= Max(2.0 * sqrt(variance / n), COMPARE_TOLERANCE);
+		training->deploy = mean <= Max(2.0 * sqrt(variance / n),
+									   COMPARE_TOLERANCE * Max(losses / n, 1.0));
 	}
 }
 
@@ -306,7 +310,8 @@ train_rank_begin(Training *training)
 void
 train_rank_end(Training *training)
 {
-	pool_scan_end(training->pool, training->classes, &training->ranking, &training->targets);
+	training->pool_features = pool_scan_end(training->pool, training->classes, &training->ranking,
+											&training->targets);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -462,7 +467,7 @@ queue_rebuild(const Project *project, const Refreshed *features)
 		pool = pool_scan_begin(project, features, serving.classifier, labelled);
 		while (pool_scan_some(pool, INT_MAX))
 			;
-		pool_scan_end(pool, serving.classes, &ranking, &targets);
+		(void) pool_scan_end(pool, serving.classes, &ranking, &targets);
 		ranking.model = serving.model;
 		ranking.revision = serving.revision;
 	}

@@ -39,6 +39,7 @@ typedef struct Training
 
 	/* rank */
 	PoolScan   *pool;
+	PoolFeatures *pool_features;
 	Ranking		ranking;
 	Ranking		targets;
 
@@ -63,7 +64,7 @@ extern void train_compute(Training *training);
  * Is the model not worse than the one that serves?  On the items that both
  * have learned with the same label: the mean difference of their out-of-fold
  * log losses must not be above zero by more than two standard errors (and
- * a tenth of a nat).
+ * a tenth of a nat, or of the loss).
  * Needs a transaction.
  */
 extern void train_compare(Training *training);

@@ -154,7 +154,7 @@ wake_describe_worker(Oid database, BackgroundWorker *worker)
 #endif
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker->bgw_library_name, "humanloop", BGW_MAXLEN);
+	strlcpy(worker->bgw_library_name, WORKER_LIBRARY, BGW_MAXLEN);
 	strlcpy(worker->bgw_function_name, WORKER_FUNCTION, BGW_MAXLEN);
 	worker->bgw_main_arg = ObjectIdGetDatum(database);
 }
@@ -299,7 +299,8 @@ wake_if_due(void)
 {
 	static Statement due = {
 		"SELECT 1 FROM @hl_project p LEFT JOIN @hl_work w ON w.project_id = p.id "
-		"WHERE NOT p.paused AND (w.retry_at IS NULL OR w.retry_at <= pg_catalog.clock_timestamp()) "
+		"WHERE NOT p.paused AND (w.retry_at IS NULL OR w.retry_at <= pg_catalog.clock_timestamp() "
+		"OR p.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume')) "
 		"AND (w.train_at <= pg_catalog.clock_timestamp() "
 		"OR p.id IN (SELECT c.project_id FROM @hl_change c)) LIMIT 1",
 		0, {0}, NULL, 0

@@ -11,6 +11,7 @@
 #include "postmaster/bgworker.h"
 
 /* What the server is told to run; see worker/ */
+#define WORKER_LIBRARY "$libdir/humanloop"
 #define WORKER_TYPE "humanloop worker"
 #define WORKER_FUNCTION "hl_worker_main"
 #define LAUNCHER_TYPE "humanloop launcher"

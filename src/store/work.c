@@ -16,11 +16,15 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/itemptr.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "store/session.h"
@@ -90,7 +94,8 @@ work_due(int *n, TimestampTz *next)
 {
 	/* a project that is missing in hl_work has never been looked at */
 	static Statement select = {
-		"SELECT d.id, greatest(d.todo, d.retry_at) FROM (SELECT p.id, w.retry_at, least(w.train_at, "
+		"SELECT d.id, CASE WHEN d.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume') "
+		"THEN d.todo ELSE greatest(d.todo, d.retry_at) END FROM (SELECT p.id, w.retry_at, least(w.train_at, "
 		"CASE WHEN w.project_id IS NULL OR p.id IN (SELECT c.project_id FROM @hl_change c) "
 		"THEN '-infinity'::timestamptz END) AS todo "
 		"FROM @hl_project p LEFT JOIN @hl_work w ON w.project_id = p.id WHERE NOT p.paused) d "
@@ -153,6 +158,21 @@ places_array(Datum *places, int n)
 										   TYPALIGN_SHORT));
 }
 
+/* The file that the table is in. */
+static Oid
+changes_file(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(extension_table("hl_change")));
+	Oid			file = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+		ReleaseSysCache(tuple);
+	}
+	return file;
+}
+
 void
 changes_read(int32 project_id, Changes *changes)
 {
@@ -169,6 +189,8 @@ changes_read(int32 project_id, Changes *changes)
 	int			nlabels = 0;
 
 	memset(changes, 0, sizeof(*changes));
+	LockRelationOid(extension_table("hl_change"), AccessShareLock);
+	changes->file = changes_file();
 	statement_run_as_extension(&select, values, NULL, false);
 	changes->any = SPI_processed > 0;
 	rows = palloc_array_checked(Datum, SPI_processed);
@@ -187,6 +209,8 @@ changes_read(int32 project_id, Changes *changes)
 			labels[nlabels++] = place;
 		if (strcmp(kind, "model") == 0)
 			changes->model = true;
+		else if (strcmp(kind, "resume") == 0)
+			changes->resume = true;
 		else if (isnull && of_rows)
 			changes->all_rows = true;
 		else if (isnull)
@@ -204,14 +228,20 @@ changes_read(int32 project_id, Changes *changes)
 	changes->nchanged = changed.n;
 }
 
+/*
+ * Places are of no use once the table has been rewritten (VACUUM FULL): then
+ * the changes stay, and are learned once more, which changes nothing.
+ */
 void
-changes_done(Datum places)
+changes_done(const Changes *changes, Datum places)
 {
 	static Statement delete = {
 		"DELETE FROM @hl_change WHERE ctid = ANY ($1)", 1, {TIDARRAYOID}, NULL, 0
 	};
 
-	statement_run_as_extension(&delete, &places, NULL, false);
+	LockRelationOid(extension_table("hl_change"), RowExclusiveLock);
+	if (changes_file() == changes->file)
+		statement_run_as_extension(&delete, &places, NULL, false);
 }
 
 void
@@ -295,6 +325,9 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 		"RETURNING id",
 		4, {INT4OID, TEXTOID, TEXTOID, INT4OID}, NULL, 0
 	};
+	static Statement resumed = {
+		"DELETE FROM @hl_change WHERE project_id = $1 AND kind = 'resume'", 1, {INT4OID}, NULL, 0
+	};
 	static Statement new_run = {
 		"INSERT INTO @hl_run (project_id, kind, pid, finished_at, state, error, sqlstate) "
 		"SELECT $1, $5, $4, pg_catalog.clock_timestamp(), 'failed', $2, $3 "
@@ -321,6 +354,7 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 
 	work_read(project_id, &work);
 	work_write(project_id, &work);
+	statement_run_as_extension(&resumed, values, NULL, false);
 	statement_run_as_extension(&close_run, values, NULL, false);
 	if (SPI_processed == 0)
 		statement_run_as_extension(&new_run, values, NULL, false);

@@ -41,6 +41,7 @@ typedef struct Changes
 {
 	bool		any;
 	bool		model;			/* another model serves */
+	bool		resume;			/* somebody wants what has failed tried again */
 	bool		all_labels;		/* more items than are listed */
 	bool		all_rows;
 	char	  **labelled;		/* items, maybe repeated */
@@ -51,12 +52,13 @@ typedef struct Changes
 	int			nchanged;
 	Datum		rows_places;	/* tid[]: what changes_done deletes; */
 	Datum		label_places;	/* model changes are with the labels */
+	Oid			file;			/* of the table: there the places hold */
 } Changes;
 
 extern void changes_read(int32 project_id, Changes *changes);
 
 /* Forgets what has been learned, in the transaction that stores it. */
-extern void changes_done(Datum places);
+extern void changes_done(const Changes *changes, Datum places);
 
 /* Changes of projects that are gone. */
 extern void changes_sweep(void);

@@ -8,9 +8,9 @@
  * short one.  What a step has dealt with is deleted from hl_change in the
  * transaction that stores the result, so a turn may end anywhere.
  *
- * A training takes long, and meanwhile people label.  It asks about every
- * tenth of a second whether it shall stop (caller.c); that is when the quick
- * parts of everybody's turns are taken, the trained project's included, on
+ * A training takes long, and so does a look at the whole source; meanwhile
+ * people label.  Both ask about every tenth of a second whether they shall stop
+ * (caller.c); that is when the quick parts of everybody's turns are taken, the trained project's included, on
  * the model that still serves.  What they learn is learned again on top of
  * the new model when that has taken over.
  *
@@ -35,14 +35,15 @@
 
 #include "store/cache.h"
 #include "store/deploy.h"
+#include "store/fit.h"
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/session.h"
-#include "store/train.h"
 #include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
 #include "worker/turn.h"
+#include "worker/turn_internal.h"
 #include "worker/worker.h"
 
 #define FIRST_LABELS 10			/* before the first training */
@@ -50,29 +51,8 @@
 #define RANK_BLOCKS 8			/* of the pool, in one transaction */
 #define QUIET_SHARE 10			/* the worker trains at most that part of the
 								 * time, when it need not */
-#define LOCK_NAP_MS 100
-#define WORKER_NAME "worker"
 
-typedef struct Turn
-{
-	int32		project_id;
-	MemoryContext context;		/* of the turn; after each transaction too */
-	bool		quick;			/* no training now */
-	bool		done_something;
-	Project    *project;
-	Changes		changes;
-	ProjectState state;
-	Work		work;
-	bool		tracked;		/* triggers note what happens to the source */
-	NewRows		added;			/* encoded in this turn, by */
-	int64		added_encoder;
-	bool		rescore;		/* the pool has changed by more than that */
-	LabelCounts counts;
-	const char *reason;			/* to train; NULL: no training is due */
-	const char *doing;			/* kind of run, for errors */
-} Turn;
-
-static int	computing = 0;		/* long computations that we are in the middle of */
+int			computing = 0;
 
 /* ---------------------------------------------------------------------- */
 /* Transactions */
@@ -106,18 +86,20 @@ transaction_commit(void)
 	MemoryContextSwitchTo(context);
 }
 
-/* What pg_stat_activity shows. */
-static void
+static char shown[256];			/* outside of quick turns */
+
+void
 report(const Turn *turn, const char *what)
 {
-	pgstat_report_activity(STATE_RUNNING, psprintf("%s: %s", turn->project->name, what));
+	char	   *text = psprintf("%s: %s", turn->project->name, what);
+
+	if (!turn->quick)
+		strlcpy(shown, text, sizeof(shown));
+	pgstat_report_activity(STATE_RUNNING, text);
 }
 
-/*
- * Tells who listens.  Names and numbers only: anybody may listen.  A
- * notification is sent at commit, and equal ones of a transaction once.
- */
-static void
+/* A notification is sent at commit, and equal ones of a transaction once. */
+void
 notify(const Project *project, const char *event, int32 model, int32 revision)
 {
 	StringInfoData payload;
@@ -143,20 +125,23 @@ read_turn(Turn *turn)
 	transaction_begin();
 	go = extension_try_lock() &&
 		(turn->project = project_read(turn->project_id, false)) != NULL &&
-		!turn->project->paused;
+		!turn->project->paused && project_try_keep(turn->project_id);
 	if (turn->project == NULL)
 		learner_forget(turn->project_id);
 	if (go)
 	{
-		project_need_source(turn->project);
 		work_read(turn->project_id, &turn->work);
+		changes_read(turn->project_id, &turn->changes);
+		if (turn->changes.resume)
+			turn->work.train_at = turn->work.training_failed ? 0 : turn->work.train_at;
+		project_need_source(turn->project);
 		/* never looked at: restored from a dump, which has no features */
 		if (!turn->work.known)
 		{
 			work_write(turn->project_id, &turn->work);
 			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+			changes_read(turn->project_id, &turn->changes);
 		}
-		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
 		project_follow(turn->project);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
@@ -210,6 +195,12 @@ features_remember(int32 project_id, int64 features)
 	find_known(project_id)->features = features;
 }
 
+void
+features_forget(int32 project_id)
+{
+	features_remember(project_id, FEATURES_UNKNOWN);
+}
+
 static bool
 rows_changed(const Changes *changes)
 {
@@ -259,16 +250,40 @@ take_listed_rows(Turn *turn)
 	return true;
 }
 
-/*
- * Encodes what is new.  Reads the source, so it takes a transaction as long as
- * that: short for listed rows, a scan where too many were changed to be
- * listed.
- */
+/* Too many were changed to be listed, or have never been taken up. */
+static void
+take_all_rows(Turn *turn)
+{
+	turn->doing = "rows";
+	if (!prepare(turn, 0, false, turn->changes.rows_places))
+		return;
+	turn->rescore = true;
+	turn->done_something = true;
+	transaction_begin();
+	if (extension_try_lock())
+	{
+		/* labels were learned meanwhile */
+		work_read(turn->project_id, &turn->work);
+		changes_read(turn->project_id, &turn->changes);
+		state_read(turn->project, &turn->state);
+	}
+	transaction_commit();
+}
+
+/* Encodes what is new.  Reads listed rows, so it takes a short transaction. */
 static void
 take_rows(Turn *turn)
 {
+	const ProjectState *state = &turn->state;
+	bool		all = turn->changes.all_rows || state->encoder_id == 0;
 	bool		taken = false;
 
+	if (all && (state->encoder_id != 0 || turn->project->label_attnum != 0))
+	{
+		if (!turn->quick)
+			take_all_rows(turn);
+		return;
+	}
 	turn->doing = "rows";
 	report(turn, "taking up rows of the source");
 	transaction_begin();
@@ -280,7 +295,7 @@ take_rows(Turn *turn)
 	}
 	if (taken)
 	{
-		changes_done(turn->changes.rows_places);
+		changes_done(&turn->changes, turn->changes.rows_places);
 		/* the label column may have said something new */
 		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
@@ -328,6 +343,9 @@ reason_to_train(const Turn *turn)
 		return "new class";
 	if (work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp())
 		return "quiet";
+	if (turn->state.encoder_id != 0 &&
+		encoder_outgrown(turn->state.encoder_id, turn->state.items))
+		return psprintf("source grew to " INT64_FORMAT " rows", turn->state.items);
 	return NULL;
 }
 
@@ -367,12 +385,12 @@ static void
 count_labels(Turn *turn)
 {
 	transaction_begin();
-	if (extension_try_lock())
+	if (project_try_keep(turn->project_id))
 	{
 		labels_count(turn->project, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(turn->changes.label_places);
+		changes_done(&turn->changes, turn->changes.label_places);
 		work_succeeded(turn->project_id, false);
 		turn->done_something = turn->done_something || turn->changes.any;
 	}
@@ -400,7 +418,7 @@ learn_labels(Turn *turn)
 		learner_counts(learner, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(turn->changes.label_places);
+		changes_done(&turn->changes, turn->changes.label_places);
 		if (learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
@@ -414,11 +432,7 @@ learn_labels(Turn *turn)
 /* ---------------------------------------------------------------------- */
 /* The pool */
 
-/*
- * Scores the pool block by block, some in a transaction; between two of them
- * labels are learned.
- */
-static void
+void
 scan_pool(PoolScan *scan)
 {
 	bool		more = true;
@@ -450,7 +464,7 @@ rescore(Turn *turn)
 	turn->doing = "score";
 	report(turn, "scoring the pool");
 	transaction_begin();
-	if (features_current(project, &features) &&
+	if (features_current(project, false, &features) &&
 		serving_open(project, false, turn->context, &serving) &&
 		serving.encoder_id == features.encoder_id)
 	{
@@ -463,8 +477,7 @@ rescore(Turn *turn)
 		return;
 	computing++;
 	scan_pool(scan);
-	pool_scan_end(scan, serving.classes, &ranking, &targets);
-	pool = pool_scan_features(scan, turn->context);
+	pool = pool_scan_end(scan, serving.classes, &ranking, &targets);
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
@@ -484,116 +497,6 @@ rescore(Turn *turn)
 }
 
 /* ---------------------------------------------------------------------- */
-/* Training */
-
-/* A step of a run: in its row, and in pg_stat_activity. */
-static void
-start_step(const Turn *turn, int64 run, const char *step)
-{
-	report(turn, psprintf("training: %s", step));
-	transaction_begin();
-	if (extension_try_lock())
-		run_step(run, step);
-	transaction_commit();
-}
-
-/*
- * Stores what was trained, in one short transaction, when nobody is at the
- * project.  Superseded: somebody has trained or fitted features meanwhile,
- * perhaps from more than we have seen; the plan is made anew.
- */
-static const char *
-write_training(Turn *turn, Training *training, PoolFeatures *pool, int64 run)
-{
-	const char *outcome = NULL;
-
-	while (outcome == NULL)
-	{
-		Project    *project;
-		ProjectState state;
-
-		transaction_begin();
-		project = extension_try_lock() ? project_read(turn->project_id, false) : turn->project;
-		if (project == NULL)
-			outcome = "dropped";
-		else if (project_try_lock(turn->project))
-		{
-			state_read(turn->project, &state);
-			if (state.model != training->replaces ||
-				state.encoder_id != training->features.encoder_id)
-				outcome = "superseded";
-			else
-			{
-				train_write(training, WORKER_NAME, turn->reason);
-				if (training->deploy)
-					learner_offer_pool(turn->project, training->number, pool);
-				outcome = training->deploy ? "done" : "rejected";
-			}
-			turn->work.tried_labels = training->consensus.n;
-			turn->work.train_at = DT_NOEND;
-			work_write(turn->project_id, &turn->work);
-			work_succeeded(turn->project_id, true);
-			run_end(run, outcome, training->number);
-			if (training->deploy && training->number > 0)
-				notify(turn->project, "deployed", training->number, 0);
-		}
-		transaction_commit();
-		if (outcome == NULL)
-		{
-			worker_nap(LOCK_NAP_MS);
-			turn_take_quickly();
-		}
-	}
-	return outcome;
-}
-
-static void
-train(Turn *turn)
-{
-	Training   *training = palloc0(sizeof(Training));
-	PoolFeatures *pool = NULL;
-	bool		go;
-	int64		run = 0;
-
-	turn->doing = "train";
-	report(turn, psprintf("training: %s", turn->reason));
-	transaction_begin();
-	go = project_try_lock(turn->project);
-	if (go)
-		run = run_begin(turn->project_id, "train", "reading");
-	transaction_commit();
-	if (!go)
-		return;
-	transaction_begin();
-	go = project_try_lock(turn->project);
-	if (go)
-		train_read(training, turn->project, !turn->tracked);
-	else
-		run_end(run, "superseded", 0);
-	transaction_commit();
-	if (!go)
-		return;
-
-	computing++;
-	start_step(turn, run, "fitting");
-	train_compute(training);
-	transaction_begin();
-	train_compare(training);
-	transaction_commit();
-	if (training->deploy)
-	{
-		start_step(turn, run, "scoring the pool");
-		scan_pool(train_rank_begin(training));
-		train_rank_end(training);
-		pool = pool_scan_features(training->pool, turn->context);
-	}
-	start_step(turn, run, "writing");
-	(void) write_training(turn, training, pool, run);
-	computing--;
-	turn->done_something = true;
-}
-
-/* ---------------------------------------------------------------------- */
 /* A turn */
 
 static void
@@ -601,7 +504,7 @@ take_steps(Turn *turn)
 {
 	if (!read_turn(turn))
 		return;
-	if (rows_changed(&turn->changes))
+	if (rows_changed(&turn->changes) && preparing != turn->project_id)
 		take_rows(turn);
 	if (turn->state.model == 0 || (!turn->changes.any && turn->added.n == 0))
 		count_labels(turn);
@@ -622,12 +525,17 @@ static void
 record_failure(Turn *turn, const ErrorData *error)
 {
 	bool		first = false;
+	bool		recorded;
 
 	learner_forget(turn->project_id);
 	transaction_begin();
-	if (extension_try_lock())
+	recorded = project_try_keep(turn->project_id);
+	if (recorded)
 		first = work_failed(turn->project_id, turn->doing, error);
 	transaction_commit();
+	/* somebody drops the project; without a record it would fail again at once */
+	if (!recorded)
+		worker_nap(LOCK_NAP_MS);
 	if (first)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
@@ -642,6 +550,7 @@ take(int32 project_id, bool quick)
 {
 	MemoryContext before = CurrentMemoryContext;
 	int			outer = computing;
+	int32		outer_preparing = preparing;
 	Turn	   *turn;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop turn",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -671,6 +580,7 @@ take(int32 project_id, bool quick)
 	}
 	PG_END_TRY();
 	computing = outer;
+	preparing = outer_preparing;
 	done = turn->done_something;
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
@@ -729,6 +639,7 @@ turn_take_quickly(void)
 	PG_FINALLY();
 	{
 		taking_quickly = false;
+		pgstat_report_activity(STATE_RUNNING, shown);
 		MemoryContextSwitchTo(before);
 		MemoryContextDelete(context);
 	}

@@ -25,4 +25,10 @@ extern bool turn_take(int32 project_id);
  */
 extern void turn_take_quickly(void);
 
+/*
+ * Deletes what an earlier worker had prepared and did not come to use.  Outside
+ * a transaction; waits for nobody.
+ */
+extern void preparations_clear(void);
+
 #endif							/* HUMANLOOP_TURN_H */

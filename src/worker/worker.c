@@ -4,7 +4,7 @@
  *	  The background worker of a database: waits, takes turns, leaves.
  *
  * One a database, started by the commit that has something for it (wake.c),
- * gone after humanloop.worker_idle_timeout without work.  It keeps no state
+ * gone after humanloop.worker_idle_timeout without work done or planned.  It keeps no state
  * that is not in tables but for what it can read again.
  *
  * It must never be in the way.  It holds no transaction while it waits or
@@ -29,6 +29,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
+#include "storage/pmsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -45,6 +46,8 @@
 #include "worker/worker.h"
 
 #define HEARTBEAT_MS 1000
+#define PLANNED_MS 600000		/* for what is planned so soon it stays, idle or
+								 * not */
 #define BUSY_MS 100				/* until what was locked is tried again */
 
 extern PGDLLEXPORT void hl_worker_main(Datum argument);
@@ -82,6 +85,9 @@ worker_heartbeat(void)
 	if (!elapsed(last, now, HEARTBEAT_MS))
 		return;
 	last = now;
+	/* a new server could not start before we have ended */
+	if (!PostmasterIsAlive())
+		proc_exit(1);
 	if (ConfigReloadPending && !IsTransactionState())
 	{
 		ConfigReloadPending = false;
@@ -114,10 +120,17 @@ while_computing(void)
 /* ---------------------------------------------------------------------- */
 /* One worker a database */
 
+/*
+ * The lock is of the session.  Among ordinary locks it would be gone after an
+ * error in a transaction, and stay for whoever gets our place in shared memory
+ * when we end outside of one; with the method of advisory locks it is ours
+ * until we end, and no longer.
+ */
 static void
 singleton_tag(LOCKTAG *tag, Oid extension_oid)
 {
 	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, ExtensionRelationId, extension_oid, 1);
+	tag->locktag_lockmethodid = USER_LOCKMETHOD;
 }
 
 static bool
@@ -185,6 +198,7 @@ find_extension_and_lock(void)
 	if (extension_try_lock())
 		runs_bury();
 	transaction_commit();
+	preparations_clear();
 	return true;
 }
 
@@ -316,7 +330,7 @@ hl_worker_main(Datum argument)
 			idle_since = GetCurrentTimestamp();
 		else if (elapsed(idle_since, GetCurrentTimestamp(), setting_worker_idle_timeout) &&
 				 (next == DT_NOEND ||
-				  next - GetCurrentTimestamp() > setting_worker_idle_timeout * INT64CONST(1000)) &&
+				  next - GetCurrentTimestamp() > PLANNED_MS * INT64CONST(1000)) &&
 				 leave())
 			break;
 		if (!wake_worker_wanted())

@@ -4,18 +4,24 @@ package Humanloop;
 use strict;
 use warnings;
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
+use Test::More;
+use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node fill train sqlstate);
+our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never worker worker_gone model_by_itself);
 
-# A running server, UTF8, with the extension in database postgres.
+# A running server, UTF8, with the extension in database postgres.  "conf" is
+# for postgresql.conf, the other options are those of init.
 sub new_node
 {
 	my ($name, %options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $conf = delete $options{conf};
 
 	$node->init(extra => [ '-E', 'UTF8', '--locale=C' ], %options);
 	$node->append_conf('postgresql.conf', "max_connections = 60\n");
+	$node->append_conf('postgresql.conf', $conf) if defined $conf;
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION humanloop');
 	return $node;
@@ -24,8 +30,9 @@ sub new_node
 # Tickets of three topics, and a project over them.
 sub fill
 {
-	my ($node, $rows, $database) = @_;
+	my ($node, $rows, $database, $options) = @_;
 
+	$options //= '{}';
 	$node->safe_psql($database // 'postgres', qq{
 		CREATE TABLE ticket (id int PRIMARY KEY, body text, topic text);
 		INSERT INTO ticket
@@ -33,7 +40,21 @@ sub fill
 			|| (ARRAY['the shoes', 'the jacket', 'the lamp', 'a phone', 'the table', 'two books', 'the kettle'])[1 + i / 3 % 7] || ' order ' || i,
 			(ARRAY['returns', 'delivery', 'billing'])[1 + i % 3]
 		FROM generate_series(1, $rows) i;
-		SELECT hl_create_project('tickets', 'ticket', 'body');});
+		SELECT hl_create_project('tickets', 'ticket', 'body', options => '$options');});
+}
+
+# A project, "many", whose training takes seconds: 40 classes, all rows labelled
+# but 500.  The worker begins as soon as it may.
+sub fill_many
+{
+	my ($node, $rows, $database) = @_;
+
+	$node->safe_psql($database // 'postgres', qq{
+		CREATE TABLE many (id int PRIMARY KEY, body text);
+		INSERT INTO many SELECT i, 'topic' || i % 40 || ' ' || (SELECT string_agg('w' || ('x' || left(md5(i || '.' || j), 6))::bit(24)::int % 3000, ' ') FROM generate_series(1, 15) j)
+		FROM generate_series(1, $rows) i;
+		SELECT hl_create_project('many', 'many', 'body');
+		SELECT hl_label_many('many', array_agg(id::text), array_agg('class ' || id % 40)) FROM many WHERE id <= $rows - 500;});
 }
 
 # Labels the first rows and trains.
@@ -46,6 +67,18 @@ sub train
 		SELECT hl_train('tickets');});
 }
 
+# Labels the first rows, and waits until the worker has made the first model
+# of them and learned what came meanwhile.
+sub model_by_itself
+{
+	my ($node, $labels, $database) = @_;
+
+	$node->safe_psql($database // 'postgres', qq{
+		SELECT hl_label_many('tickets', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= $labels;});
+	$node->poll_query_until($database // 'postgres', q{SELECT count(*) = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE model IS NOT NULL})
+		or die 'no model came';
+}
+
 # SQLSTATE of a statement's error, or '' if there is none.
 sub sqlstate
 {
@@ -53,6 +86,87 @@ sub sqlstate
 	my ($status, $stdout, $stderr) = $node->psql($database // 'postgres', "\\set VERBOSITY sqlstate\n$query;");
 
 	return $stderr =~ /ERROR:  (\w{5})/ ? $1 : $status == 0 ? '' : "psql ended with $status: $stderr";
+}
+
+# A psql that stays; ask() it.
+sub session
+{
+	my ($node, $database) = @_;
+	my ($in, $out, $err) = ('', '', '');
+	my $psql = { in => \$in, out => \$out, err => \$err };
+
+	$psql->{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($database // 'postgres') ], '<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(180));
+	return $psql;
+}
+
+# What it answers; no answer to wait for where "later" is true.
+sub ask
+{
+	my ($psql, $query, $later) = @_;
+	my $mark = $later ? '' : "\\echo =-=\n";
+
+	${ $psql->{out} } = '';
+	${ $psql->{in} } .= "$query;\n$mark";
+	if ($later)
+	{
+		IPC::Run::pump_nb($psql->{run});
+		return '';
+	}
+	IPC::Run::pump($psql->{run}) until ${ $psql->{out} } =~ /=-=\n/;
+	return ${ $psql->{out} } =~ s/\n?=-=\n//r;
+}
+
+# Does a query say t within so many seconds?  Returns after how many it did.
+# The query reads tables: hl_ functions would wake the worker.
+sub eventually
+{
+	my ($node, $query, $what, $seconds, $database) = @_;
+	my $began = time;
+	my $answer = '';
+
+	$seconds //= 20;
+	do
+	{
+		$answer = $node->safe_psql($database // 'postgres', $query);
+		sleep 0.05 if $answer ne 't';
+	} while ($answer ne 't' && time - $began < $seconds);
+	my $took = time - $began;
+	ok($answer eq 't', $what) or diag("still '$answer' after $seconds s: $query");
+	note sprintf('%s: %.2f s', $what, $took);
+	return $took;
+}
+
+# Does a query say f for so many seconds?
+sub never
+{
+	my ($node, $query, $what, $seconds, $database) = @_;
+	my $until = time + $seconds;
+	my $answer = 'f';
+
+	while ($answer eq 'f' && time < $until)
+	{
+		$answer = $node->safe_psql($database // 'postgres', $query);
+		sleep 0.1;
+	}
+	is($answer, 'f', $what);
+	return;
+}
+
+# Process id of a database's worker; '' where there is none.
+sub worker
+{
+	my ($node, $database) = @_;
+
+	return $node->safe_psql('postgres', sprintf(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND datname = '%s'}, $database // 'postgres'));
+}
+
+# Ends a database's worker and waits until it is gone.
+sub worker_gone
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql('postgres', sprintf(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND datname = '%s'}, $database // 'postgres'));
+	return;
 }
 
 1;

@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * prepare.c
+ *	  Brings the features of a project up to date in many short transactions.
+ *
+ * For a background worker, who has to stay out of the way: for a million rows
+ * it takes a minute to fit an encoder and to encode, and whoever held a
+ * snapshot or the project's lock for so long would stop VACUUM, DROP DATABASE
+ * and hl_train().
+ *
+ * A new encoder's blocks are nobody's until hl_serving names it, in the last
+ * step.  Those of the encoder in use are written as they come, with the places
+ * of older versions marked in the same transaction, so that they are in order
+ * after each; what we compare with is what we have left, which is known by
+ * hl_serving.features.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "store/cache.h"
+#include "store/caller.h"
+#include "store/copy.h"
+#include "store/fit.h"
+#include "store/prepare.h"
+#include "store/refresh_internal.h"
+#include "store/session.h"
+
+#define FULL_BYTES (8 * 1024 * 1024)	/* of packed n-grams in a block */
+#define SWEEP_BLOCKS 64			/* deleted at a time */
+
+struct Preparation
+{
+	MemoryContext context;		/* this and all below */
+	const Project *project;
+	Oid			extension;
+	ProjectState start;			/* as we found it, or left it */
+	bool		fits;
+	SourceCopy *copy;			/* rows to be encoded */
+	FittedEncoder *fitted;
+	Refreshed	features;
+	RefreshState state;
+	int64		done;
+};
+
+/* ---------------------------------------------------------------------- */
+/* Reading */
+
+static void
+read_row(const SourceRow *row, void *argument)
+{
+	Preparation *preparation = argument;
+
+	/* an encoder is fitted on all rows, and what has no input counts */
+	if (refresh_meet(&preparation->state, row) || preparation->fits)
+		source_copy_add(preparation->copy, row);
+}
+
+Preparation *
+preparation_read(const Project *project, bool may_refit)
+{
+	Preparation *preparation = palloc0(sizeof(Preparation));
+	ProjectState *start = &preparation->start;
+
+	project_need_source(project);
+	blas_load();
+	preparation->context = CurrentMemoryContext;
+	preparation->project = project;
+	preparation->extension = extension_oid();
+	state_read(project, start);
+	preparation->fits = start->encoder_id == 0 ||
+		(may_refit && encoder_outgrown(start->encoder_id, start->items));
+	preparation->features.state = *start;
+	refresh_init(&preparation->state, project, &preparation->features);
+	if (!preparation->fits)
+	{
+		preparation->features.encoder_id = start->encoder_id;
+		preparation->features.encoder = encoder_open(start->encoder_id, false,
+													 preparation->context);
+		refresh_read_blocks(&preparation->state);
+	}
+	preparation->copy = source_copy_begin();
+	source_scan(project, READ_AS_OWNER, NULL, false, read_row, preparation);
+	refresh_forget_unseen(&preparation->state);
+	return preparation;
+}
+
+bool
+preparation_fits(const Preparation *preparation)
+{
+	return preparation->fits;
+}
+
+int64
+preparation_done(const Preparation *preparation)
+{
+	return preparation->done;
+}
+
+int64
+preparation_rows(const Preparation *preparation)
+{
+	return source_copy_rows(preparation->copy);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Computing */
+
+static void
+feed_from_copy(SourceCallback callback, void *state, void *copy)
+{
+	SourceRow	row;
+
+	source_copy_rewind(copy);
+	while (source_copy_next(copy, &row))
+		callback(&row, state);
+}
+
+void
+preparation_fit(Preparation *preparation)
+{
+	preparation->fitted = encoder_compute(preparation->project, feed_from_copy,
+										  preparation->copy);
+}
+
+static bool
+block_is_full(const BlockWriter *writer)
+{
+	return writer->rows == BLOCK_ROWS || (writer->rows > 0 && writer->terms.len > FULL_BYTES);
+}
+
+bool
+preparation_encode(Preparation *preparation)
+{
+	RefreshState *state = &preparation->state;
+	MemoryContext before = MemoryContextSwitchTo(preparation->context);
+	SourceRow	row;
+
+	while (!block_is_full(&state->writer) && source_copy_next(preparation->copy, &row))
+	{
+		/* rows without an input were counted when they were read */
+		if (!(preparation->fits && row.input.missing))
+			refresh_encode(state, &row);
+		preparation->done++;
+	}
+	MemoryContextSwitchTo(before);
+	return block_is_full(&state->writer);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Writing */
+
+/*
+ * The source may have been dropped, or created again, since we read it.  Blocks
+ * of an encoder that is not in use do not depend on what others write.
+ */
+bool
+preparation_holds(const Preparation *preparation)
+{
+	const ProjectState *start = &preparation->start;
+	ProjectState now;
+	Project    *project;
+
+	if (extension_oid() != preparation->extension)
+		return false;
+	state_read(preparation->project, &now);
+	if (now.encoder_id != start->encoder_id ||
+		(!preparation->fits && now.features != start->features))
+		return false;
+	project = project_read(preparation->project->id, false);
+	return project != NULL && project->source == preparation->project->source;
+}
+
+void
+preparation_encoder(Preparation *preparation)
+{
+	RefreshState *state = &preparation->state;
+	Refreshed  *features = &preparation->features;
+
+	if (preparation->fits)
+	{
+		features->encoder_id = encoder_store(preparation->project, preparation->fitted);
+		encoder_discard(preparation->fitted);
+		preparation->fitted = NULL;
+		features->encoder = encoder_open(features->encoder_id, false, preparation->context);
+	}
+	refresh_use_encoder(state);
+	block_writer_init(&state->writer, preparation->project, features->encoder,
+					  features->encoder_id, state->context);
+	/* the lock comes and goes, but each time nobody has been at it since */
+	state->locked = true;
+	state->writing = true;
+	source_copy_rewind(preparation->copy);
+}
+
+void
+preparation_write(Preparation *preparation)
+{
+	ProjectState *start = &preparation->start;
+
+	refresh_write(&preparation->state);
+	if (preparation->fits)
+		return;
+	start->features++;
+	preparation->features.state = *start;
+	state_write(preparation->project, &preparation->features, false);
+}
+
+bool
+preparation_merge(Preparation *preparation)
+{
+	RefreshState *state = &preparation->state;
+
+	if (state->merged == 0 && refresh_sparse(state) < 2)
+		return false;
+	return refresh_merge(state);
+}
+
+void
+preparation_finish(Preparation *preparation)
+{
+	const Project *project = preparation->project;
+	Refreshed  *features = &preparation->features;
+	ProjectState now;
+
+	state_read(project, &now);
+	refresh_write(&preparation->state);
+	if (features->changed > 0 || preparation->fits || features->items != now.items)
+	{
+		features->state = now;
+		features->state.features++;
+		state_write(project, features, false);
+	}
+	if (project->label_attnum != 0)
+		source_labels_write(project, &preparation->state.labels, NULL, 0);
+	source_copy_close(preparation->copy);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Cleaning up */
+
+bool
+features_sweep(const Project *project)
+{
+	static Statement blocks = {
+		"DELETE FROM @hl_feature_block WHERE ctid = ANY (ARRAY(SELECT b.ctid FROM @hl_feature_block b "
+		"WHERE b.project_id = $1 AND b.encoder_id IS DISTINCT FROM "
+		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) LIMIT $2))",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	static Statement encoders = {
+		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id IS DISTINCT FROM "
+		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id) "
+		"RETURNING e.id) "
+		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(SWEEP_BLOCKS)};
+
+	statement_run_as_extension(&blocks, values, NULL, false);
+	if (SPI_processed > 0)
+		return true;
+	statement_run_as_extension(&encoders, values, NULL, false);
+	return false;
+}
+
+int32 *
+features_unswept(int *n)
+{
+	static Statement select = {
+		"SELECT DISTINCT e.project_id FROM @hl_encoder e "
+		"JOIN @hl_serving v USING (project_id) WHERE v.encoder_id IS DISTINCT FROM e.id "
+		"AND (EXISTS (SELECT 1 FROM @hl_feature_block b WHERE b.project_id = e.project_id "
+		"AND b.encoder_id = e.id) OR NOT EXISTS (SELECT 1 FROM @hl_model m "
+		"WHERE m.project_id = e.project_id AND m.encoder_id = e.id))",
+		0, {0}, NULL, 0
+	};
+	int32	   *projects;
+
+	statement_run_as_extension(&select, NULL, NULL, false);
+	*n = (int) SPI_processed;
+	projects = palloc_array_checked(int32, *n);
+	for (int i = 0; i < *n; i++)
+		projects[i] = result_int(i, 1);
+	return projects;
+}

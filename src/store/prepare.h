@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * prepare.h
+ *	  Brings the features of a project up to date in many short transactions.
+ *
+ * What features_refresh does in one; the steps, and what each of them needs:
+ *
+ *		read		a transaction; reads the source
+ *		fit			none; only where preparation_fits()
+ *		encoder		the project's lock, in a transaction
+ *		encode		none; and
+ *		write		the project's lock, in a transaction; these two by turns,
+ *					until encode has nothing left
+ *		merge		the project's lock, in a transaction, until it says so
+ *		finish		the project's lock, in a transaction
+ *
+ * A step under the lock comes after preparation_holds() has said, in the same
+ * transaction, that it still makes sense.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_PREPARE_H
+#define HUMANLOOP_PREPARE_H
+
+#include "store/refresh.h"
+
+typedef struct Preparation Preparation;
+
+/*
+ * Reads the source and keeps aside what has to be encoded: what the blocks do
+ * not have as it is, or, where there is no encoder yet, or with may_refit, where
+ * it is outgrown, everything.  In the current context, which must outlive
+ * the transaction.  SPI connected.
+ */
+extern Preparation *preparation_read(const Project *project, bool may_refit);
+
+/* Is an encoder fitted? */
+extern bool preparation_fits(const Preparation *preparation);
+extern void preparation_fit(Preparation *preparation);
+
+/*
+ * False: somebody else has written what this is based on, or the source is
+ * gone; what was prepared is worth nothing, see features_sweep.
+ */
+extern bool preparation_holds(const Preparation *preparation);
+
+/* Stores the encoder that was fitted; opens the one that is used. */
+extern void preparation_encoder(Preparation *preparation);
+
+/*
+ * Encodes a block's worth of rows.  False: that was all, and there is nothing
+ * to write (yet).
+ */
+extern bool preparation_encode(Preparation *preparation);
+extern void preparation_write(Preparation *preparation);
+
+/* Rows that were encoded, of so many. */
+extern int64 preparation_done(const Preparation *preparation);
+extern int64 preparation_rows(const Preparation *preparation);
+
+/* Makes many half-empty blocks a few full ones, some at a time; false: done. */
+extern bool preparation_merge(Preparation *preparation);
+
+/* Now the features are those of the rows read. */
+extern void preparation_finish(Preparation *preparation);
+
+/*
+ * Deletes some blocks of encoders that are not in use, then those encoders:
+ * replaced or abandoned ones.  True: there may be more.  The project's lock is
+ * held.
+ */
+extern bool features_sweep(const Project *project);
+
+/* Projects that have an encoder that nobody uses; in the current context. */
+extern int32 *features_unswept(int *n);
+
+#endif							/* HUMANLOOP_PREPARE_H */

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * training.c
+ *	  A full training, as the worker runs it: step by step.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/extension.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "store/pool.h"
+#include "store/train.h"
+#include "store/work.h"
+#include "worker/turn.h"
+#include "worker/turn_internal.h"
+#include "worker/worker.h"
+
+#define WORKER_NAME "worker"
+
+void
+start_step(const Turn *turn, int64 run, const char *step)
+{
+	report(turn, psprintf("%s: %s", run == 0 ? "rows" : "training", step));
+	if (run == 0)
+		return;
+	transaction_begin();
+	if (project_try_keep(turn->project_id))
+		run_step(run, step);
+	transaction_commit();
+}
+
+bool
+try_lock(const Turn *turn, bool *gone)
+{
+	Oid			extension = get_extension_oid("humanloop", true);
+
+	*gone = !OidIsValid(extension);
+	if (*gone || !extension_try_lock())
+		return false;
+	if (project_try_lock(turn->project))
+		return true;
+	*gone = project_read(turn->project_id, false) == NULL;
+	return false;
+}
+
+/*
+ * Stores what was trained, in one short transaction, when nobody is at the
+ * project.  Superseded: somebody has trained or fitted features meanwhile,
+ * perhaps from more than we have seen; the plan is made anew.
+ */
+static const char *
+write_training(Turn *turn, Training *training, int64 run)
+{
+	const char *outcome = NULL;
+
+	while (outcome == NULL)
+	{
+		ProjectState state;
+		bool		gone;
+
+		transaction_begin();
+		if (try_lock(turn, &gone))
+		{
+			state_read(turn->project, &state);
+			if (state.model != training->replaces ||
+				state.encoder_id != training->features.encoder_id)
+				outcome = "superseded";
+			else
+			{
+				train_write(training, WORKER_NAME, turn->reason);
+				if (training->deploy)
+					learner_offer_pool(turn->project, training->number, training->pool_features);
+				outcome = training->deploy ? "done" : "rejected";
+			}
+			turn->work.tried_labels = training->consensus.n;
+			turn->work.train_at = DT_NOEND;
+			work_write(turn->project_id, &turn->work);
+			work_succeeded(turn->project_id, true);
+			run_end(run, outcome, training->number);
+			if (training->deploy && training->number > 0)
+				notify(turn->project, "deployed", training->number, 0);
+		}
+		else if (gone)
+			outcome = "dropped";
+		transaction_commit();
+		if (outcome == NULL)
+		{
+			worker_nap(LOCK_NAP_MS);
+			turn_take_quickly();
+		}
+	}
+	return outcome;
+}
+
+/*
+ * Features to train on: what is stored is up to date where triggers tell what
+ * changes, else the source is compared with it.  Twice, where that shows that
+ * the encoder is outgrown.
+ */
+static bool
+prepare_features(Turn *turn, int64 run)
+{
+	bool		current = false;
+
+	for (int tries = 0; tries < 2 && !current; tries++)
+	{
+		bool		compared = turn->tracked || tries > 0;
+		Refreshed	features;
+
+		transaction_begin();
+		current = compared && extension_try_lock() && features_current(turn->project, true, &features);
+		transaction_commit();
+		if (!current && !prepare(turn, run, true, (Datum) 0))
+			return false;
+	}
+	return true;
+}
+
+/* A run that has come to nothing. */
+static void
+give_up(const Turn *turn, int64 run)
+{
+	transaction_begin();
+	if (project_try_keep(turn->project_id))
+		run_end(run, "superseded", 0);
+	transaction_commit();
+}
+
+void
+train(Turn *turn)
+{
+	Training   *training = palloc0(sizeof(Training));
+	bool		go;
+	int64		run = 0;
+
+	turn->doing = "train";
+	report(turn, psprintf("training: %s", turn->reason));
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		run = run_begin(turn->project_id, "train", "reading");
+	transaction_commit();
+	if (!go)
+		return;
+	if (!prepare_features(turn, run))
+	{
+		give_up(turn, run);
+		return;
+	}
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		train_read(training, turn->project, false);
+	transaction_commit();
+	if (!go)
+	{
+		give_up(turn, run);
+		return;
+	}
+
+	computing++;
+	start_step(turn, run, "fitting");
+	train_compute(training);
+	transaction_begin();
+	train_compare(training);
+	transaction_commit();
+	if (training->deploy)
+	{
+		start_step(turn, run, "scoring the pool");
+		scan_pool(train_rank_begin(training));
+		train_rank_end(training);
+	}
+	start_step(turn, run, "writing");
+	(void) write_training(turn, training, run);
+	computing--;
+	turn->done_something = true;
+}

@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * turn_internal.h
+ *	  What the parts of a turn share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_TURN_INTERNAL_H
+#define HUMANLOOP_TURN_INTERNAL_H
+
+#include "store/learner.h"
+#include "store/pool.h"
+#include "store/refresh.h"
+#include "store/work.h"
+
+#define LOCK_NAP_MS 100			/* until what was locked is tried again */
+
+typedef struct Turn
+{
+	int32		project_id;
+	MemoryContext context;		/* of the turn; after each transaction too */
+	bool		quick;			/* no training now */
+	bool		done_something;
+	Project    *project;
+	Changes		changes;
+	ProjectState state;
+	Work		work;
+	bool		tracked;		/* triggers note what happens to the source */
+	NewRows		added;			/* encoded in this turn, by */
+	int64		added_encoder;
+	bool		rescore;		/* the pool has changed by more than that */
+	LabelCounts counts;
+	const char *reason;			/* to train; NULL: no training is due */
+	const char *doing;			/* kind of run, for errors */
+} Turn;
+
+/*
+ * Long computations that we are in the middle of: while there are any, the
+ * quick parts of turns are taken between their steps.
+ */
+extern int	computing;
+
+/* What pg_stat_activity shows. */
+extern void report(const Turn *turn, const char *what);
+
+/* Tells who listens.  Names and numbers only: anybody may listen. */
+extern void notify(const Project *project, const char *event, int32 model, int32 revision);
+
+/*
+ * Scores the pool block by block, some in a transaction; between two of them
+ * labels are learned.
+ */
+extern void scan_pool(PoolScan *scan);
+
+/* The blocks may hold what is still listed as inserted. */
+extern void features_forget(int32 project_id);
+
+/* Milliseconds between two tries to get a lock. */
+#define LOCK_NAP_MS 100
+
+/* False also where there is none to wait for: then gone is set. */
+extern bool try_lock(const Turn *turn, bool *gone);
+
+/* A step of a run (0: of none): in its row, and in pg_stat_activity. */
+extern void start_step(const Turn *turn, int64 run, const char *step);
+
+/* training.c: a full training. */
+extern void train(Turn *turn);
+
+/*
+ * preparing.c: compares the whole source with what is stored and encodes what
+ * is new, in many short transactions; fits the encoder first where there is none,
+ * or, with may_refit, where it is outgrown.  These places of changes are done
+ * then.  False: it was in vain, somebody has been at the same, or the project is
+ * gone.
+ */
+extern bool prepare(Turn *turn, int64 run, bool may_refit, Datum places);
+
+/* The project whose rows are being prepared: others leave them alone; 0: none. */
+extern int32 preparing;
+
+#endif							/* HUMANLOOP_TURN_INTERNAL_H */

@@ -1,0 +1,214 @@
+# The worker prepares features of a large source while life goes on: short
+# transactions only, nothing lost, nothing left behind.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+use Humanloop;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $rows = 60000;
+my $node = new_node('main');
+my $patience = 180;
+
+# Blocks and the source say the same: every row once, none that is gone, and
+# with the input it has now (an item's place is another when it is changed).
+my $compare = q{
+	WITH stored AS (SELECT u.item FROM hl_feature_block b JOIN hl_serving v USING (project_id, encoder_id),
+		unnest(b.items, ARRAY(SELECT substr(b.hashes, 8 * g - 7, 8) FROM generate_series(1, cardinality(b.items)) g)) u(item, hash)
+		WHERE u.hash <> '\x0000000000000000')
+	SELECT (SELECT count(*) - count(DISTINCT item) FROM stored)
+		|| ' twice, ' || (SELECT count(*) FROM (SELECT id::text FROM doc WHERE body IS NOT NULL EXCEPT SELECT item FROM stored) m)
+		|| ' missing, ' || (SELECT count(*) FROM (SELECT item FROM stored EXCEPT SELECT id::text FROM doc WHERE body IS NOT NULL) g) || ' gone'};
+
+# Encoders and blocks that nobody refers to.
+my $leftovers = q{SELECT (SELECT count(*) FROM hl_encoder e WHERE NOT EXISTS (SELECT 1 FROM hl_serving v WHERE v.encoder_id = e.id)
+		AND NOT EXISTS (SELECT 1 FROM hl_model m WHERE m.encoder_id = e.id))
+	+ (SELECT count(*) FROM hl_encoder_part p WHERE NOT EXISTS (SELECT 1 FROM hl_encoder e WHERE e.id = p.encoder_id))
+	+ (SELECT count(*) FROM hl_feature_block b WHERE NOT EXISTS (SELECT 1 FROM hl_serving v WHERE v.encoder_id = b.encoder_id))};
+
+sub query
+{
+	return $node->safe_psql('postgres', $_[0]);
+}
+
+sub wait_for
+{
+	my ($what, $query, $expected) = @_;
+	my $ok = $node->poll_query_until('postgres', $query, $expected // 't');
+
+	ok($ok, $what) or diag($node->safe_psql('postgres', 'SELECT * FROM hl_runs; SELECT * FROM hl_change; SELECT query FROM pg_stat_activity'));
+	return;
+}
+
+sub label
+{
+	my ($from, $to) = @_;
+	query("SELECT hl_label_many('docs', array_agg(id::text), array_agg(topic)) FROM doc WHERE id BETWEEN $from AND $to");
+	return;
+}
+
+sub create
+{
+	query(q{SELECT hl_create_project('docs', 'doc', 'body')});
+	return;
+}
+
+# Waits until so many blocks of an encoder that does not serve are there.
+sub wait_until_encoding
+{
+	wait_for('it encodes', q{SELECT count(*) >= 5 FROM hl_feature_block b WHERE NOT EXISTS (SELECT 1 FROM hl_serving v WHERE v.encoder_id = b.encoder_id)});
+	return;
+}
+
+sub worker_gone
+{
+	wait_for('no worker is left', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'humanloop%'});
+	return;
+}
+
+query(qq{
+	CREATE TABLE word AS SELECT i, translate(md5(i::text), '0123456789', 'ghijklmnop') AS word FROM generate_series(1, 4000) i;
+	CREATE TABLE doc (id int PRIMARY KEY, body text, topic text);
+	INSERT INTO doc
+	SELECT i, (SELECT string_agg(left(word, 5 + w.i % 4), ' ') FROM generate_series(1, 12) g JOIN word w ON w.i = 1 + (i * 7919 + g * g * (i % 1013)) % 4000)
+		|| (ARRAY[' please take it back', ' where is the parcel', ' charged twice'])[1 + i % 3] || ' order ' || i,
+		(ARRAY['returns', 'delivery', 'billing'])[1 + i % 3]
+	FROM generate_series(1, $rows) i;});
+
+# The first training, watched, with people who write and label meanwhile.
+create();
+my $watcher = $node->background_psql('postgres');
+label(1, 60);
+my ($samples, $busy, $longest, $xmin, $labelled, $wrote) = (0, 0, 0, 0, 60, 0);
+my $counted = 0;
+my $end = time() + $patience;
+while (time() < $end)
+{
+	my $line = $watcher->query_safe(q{SELECT coalesce(extract(epoch FROM clock_timestamp() - xact_start), 0) || '|' || (backend_xmin IS NOT NULL) || '|' || query
+		FROM pg_stat_activity WHERE backend_type LIKE 'humanloop%'});
+	my ($age, $snapshot, $doing) = split(/\|/, $line, 3);
+
+	if (defined $doing && $doing =~ /fitting features|encoding/)
+	{
+		$samples++;
+		$busy++ if $age > 0;
+		$xmin++ if $snapshot eq 'true';
+		$longest = $age if $age > $longest;
+		if (!$wrote++)
+		{
+			query(q{INSERT INTO doc SELECT 100000 + i, 'a late row ' || i, 'late' FROM generate_series(1, 20) i;
+				UPDATE doc SET body = 'changed meanwhile ' || id WHERE id BETWEEN 30000 AND 30009;
+				UPDATE doc SET body = NULL WHERE id BETWEEN 30010 AND 30014;
+				DELETE FROM doc WHERE id BETWEEN 40000 AND 40009;});
+			label(61, 70);
+			$labelled = 70;
+		}
+		# what was said is counted while the training goes on
+		$counted = 1 if $labelled == 70 && $watcher->query_safe(q{SELECT count(*) = 0 FROM hl_change WHERE kind = 'labels'}) eq 't';
+	}
+	last if $samples > 0 && $watcher->query_safe(q{SELECT count(*) > 0 FROM hl_serving WHERE model > 0}) eq 't';
+	sleep(0.05);
+}
+$watcher->quit;
+cmp_ok($samples, '>', 5, 'it was watched while it prepared');
+cmp_ok($longest, '<', 1, 'no transaction is long');
+cmp_ok($xmin, '<', $samples / 2 + 1, 'and mostly there is no snapshot') or diag("$xmin of $samples");
+note "$samples samples, $busy in a transaction, $xmin with a snapshot, the longest $longest s";
+ok($counted, 'labels are counted meanwhile');
+wait_for('the model comes', q{SELECT model > 0 FROM hl_serving});
+is(query(q{SELECT labels FROM hl_model WHERE model = 1}), '70', 'with the labels that came meanwhile');
+wait_for('and what was written meanwhile is taken up', q{SELECT count(*) = 0 FROM hl_change});
+is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
+is(query($leftovers), '0', 'nothing is left over');
+is(query(q{SELECT items FROM hl_serving}), query(q{SELECT count(*) FROM doc}), 'items are counted');
+
+# What the source has changed since is encoded again: the same as afterwards.
+query(q{CREATE TABLE before AS SELECT item, hash FROM hl_feature_block b, unnest(b.items, ARRAY(SELECT substr(b.hashes, 8 * g - 7, 8) FROM generate_series(1, cardinality(b.items)) g)) u(item, hash) WHERE u.hash <> '\x0000000000000000'});
+is(query(q{SELECT hl_refresh('docs')}), '0', 'a refresh finds nothing to do');
+
+# Many rows at once are compared with all the source, in portions, too.
+query(q{UPDATE doc SET body = 'bulk ' || body WHERE id % 10 = 0; DELETE FROM doc WHERE id % 7 = 0; INSERT INTO doc SELECT 200000 + i, 'bulk load ' || i FROM generate_series(1, 20000) i});
+wait_for('bulk changes are taken up', q{SELECT count(*) = 0 FROM hl_change});
+is(query($compare), '0 twice, 0 missing, 0 gone', 'and are right');
+is(query(q{SELECT hl_refresh('docs')}), '0', 'a refresh finds nothing to do');
+is(query(q{SELECT items FROM hl_serving}), query(q{SELECT count(*) FROM doc}), 'items are counted');
+cmp_ok(query(q{SELECT count(*) FROM hl_feature_block WHERE live_rows < 256}), '<', 10, 'half-empty blocks were merged');
+
+# Outgrown: the model goes on with its own encoder until the next is trained.
+query(q{INSERT INTO doc SELECT 300000 + i, 'grown ' || i || ' ' || (SELECT string_agg(word, ' ') FROM word WHERE word.i IN (1 + i % 4000, 1 + i * 3 % 4000)) FROM generate_series(1, 90000) i});
+wait_for('growth is taken up', q{SELECT count(*) = 0 FROM hl_change});
+label(1001, 1200);
+wait_until_encoding();
+is(query(q{SELECT label IS NOT NULL AND model = 1 FROM hl_predict('docs', 'where is the parcel')}), 't', 'the old model answers meanwhile');
+wait_for('the next model comes', q{SELECT model = 2 FROM hl_serving});
+wait_for('the old blocks go', q{SELECT count(DISTINCT encoder_id) = 1 FROM hl_feature_block});
+is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
+
+# A crash in the middle leaves nothing.
+query(q{SELECT hl_drop_project('docs'); DELETE FROM doc WHERE id > 60000});
+create();
+label(1, 60);
+wait_until_encoding();
+query(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type LIKE 'humanloop%'});
+worker_gone();
+cmp_ok(query($leftovers), '>', '0', 'a worker that is terminated has no time to clean up');
+label(61, 62);
+wait_for('the next one does', $leftovers, '0');
+query(q{SELECT hl_resume('docs')});
+wait_until_encoding();
+my $pid = query(q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'humanloop%'});
+kill 'KILL', $pid;
+ok($node->poll_query_until('postgres', q{SELECT true}), 'the server is back after a worker was killed');
+label(63, 64);
+query(q{SELECT hl_resume('docs')});
+wait_for('it trains after all', q{SELECT model > 0 FROM hl_serving});
+wait_for('all is done', q{SELECT count(*) = 0 FROM hl_change});
+is(query($leftovers), '0', 'nothing is left over');
+is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
+
+# Whoever trains himself supersedes it.
+query(q{SELECT hl_drop_project('docs')});
+create();
+label(1, 60);
+wait_until_encoding();
+query(q{SELECT hl_train('docs')});
+wait_for('the run ends', q{SELECT count(*) = 0 FROM hl_runs WHERE state = 'running'});
+is(query(q{SELECT count(*) FROM hl_model}), '1', 'there is one model');
+wait_for('nothing is left over', $leftovers, '0');
+is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
+
+# The project goes in the middle.
+query(q{SELECT hl_drop_project('docs')});
+create();
+label(1, 60);
+wait_until_encoding();
+query(q{SELECT hl_drop_project('docs')});
+is(query(q{SELECT (SELECT count(*) FROM hl_feature_block) + (SELECT count(*) FROM hl_encoder) + (SELECT count(*) FROM hl_encoder_part)}), '0', 'a dropped project leaves nothing');
+sleep(1);
+is(query(q{SELECT (SELECT count(*) FROM hl_feature_block) + (SELECT count(*) FROM hl_encoder) + (SELECT count(*) FROM hl_encoder_part)}), '0', 'also later');
+
+# The database goes.
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION humanloop');
+$node->safe_psql('other', q{CREATE TABLE doc AS SELECT i AS id, 'text ' || md5(i::text) || ' ' || md5((i / 7)::text) AS body, (ARRAY['a', 'b'])[1 + i % 2] AS topic FROM generate_series(1, 60000) i; ALTER TABLE doc ADD PRIMARY KEY (id)});
+$node->safe_psql('other', q{SELECT hl_create_project('docs', 'doc', 'body')});
+$node->safe_psql('other', q{SELECT hl_label_many('docs', array_agg(id::text), array_agg(topic)) FROM doc WHERE id <= 60});
+ok($node->poll_query_until('other', q{SELECT count(*) > 0 FROM hl_runs WHERE step LIKE 'fitting features%' OR step LIKE 'encoding%'}), 'it prepares in another database');
+my $began = time();
+$node->safe_psql('postgres', 'DROP DATABASE other');
+cmp_ok(time() - $began, '<', 3, 'which is dropped at once');
+
+# The source goes in the middle.
+create();
+label(1, 60);
+wait_until_encoding();
+query(q{DROP TABLE doc});
+wait_for('nothing is left over', $leftovers, '0');
+wait_for('the run ends', q{SELECT count(*) = 0 FROM hl_runs WHERE state = 'running'});
+is(query(q{SELECT model IS NULL FROM hl_serving}), 't', 'there is no model of a source that is gone');
+
+$node->stop;
+done_testing();
