@@ -9,10 +9,11 @@
  * transaction that stores the result, so a turn may end anywhere.
  *
  * A training takes long, and so does a look at the whole source; meanwhile
- * people label.  Both ask about every tenth of a second whether they shall stop
- * (caller.c); that is when the quick parts of everybody's turns are taken, the trained project's included, on
- * the model that still serves.  What they learn is learned again on top of
- * the new model when that has taken over.
+ * people label.  Both ask about every tenth of a second whether they shall
+ * stop (caller.c); that is when the quick parts of everybody's turns are
+ * taken, those of the same project included, on the model that still serves.
+ * What they learn is learned again on top of the new model when that has
+ * taken over.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,6 +40,7 @@
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/session.h"
+#include "store/train.h"
 #include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
@@ -217,9 +219,7 @@ scan_rows(Turn *turn)
 {
 	Refreshed	refreshed;
 
-	if (turn->state.encoder_id == 0 && turn->project->label_attnum == 0)
-		seed_refill(turn->project);
-	else
+	if (turn->state.encoder_id != 0 || turn->project->label_attnum != 0)
 		features_refresh(turn->project, false, &refreshed);
 	turn->rescore = true;
 }
@@ -245,6 +245,7 @@ take_listed_rows(Turn *turn)
 			break;
 		case TAKEN:
 			turn->added_encoder = refreshed.encoder_id;
+			turn->rescore = turn->state.model == 0;
 			break;
 	}
 	return true;
@@ -360,7 +361,11 @@ plan_training(Turn *turn)
 
 	models_last(turn->project_id, &labels, &seconds);
 	if (changes->model)
+	{
+		/* whatever has failed before, this one is there */
 		work->train_at = DT_NOEND;
+		work->training_failed = false;
+	}
 	/* somebody may have called hl_train(): that is where we count from */
 	if (changes->model || work->tried_labels == 0)
 		work->tried_labels = Max(work->tried_labels, labels);
@@ -422,7 +427,7 @@ learn_labels(Turn *turn)
 		if (learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
-		work_succeeded(turn->project_id, false);
+		work_succeeded(turn->project_id, turn->changes.model);
 		turn->rescore = turn->rescore || learner_wants_pool(learner);
 		turn->done_something = true;
 	}
@@ -445,6 +450,24 @@ scan_pool(PoolScan *scan)
 		worker_heartbeat();
 		turn_take_quickly();
 	}
+}
+
+/* Without a model: a seed batch, where there is none or not a whole one. */
+static void
+choose_seeds(Turn *turn)
+{
+	const Project *project = turn->project;
+	Refreshed	features;
+
+	transaction_begin();
+	if (project_try_lock(project) && !seed_complete(project))
+	{
+		if (features_current(project, false, &features))
+			queue_rebuild(project, &features);
+		else
+			seed_refill(project);
+	}
+	transaction_commit();
 }
 
 /* Ranks the pool anew with the model that serves. */
@@ -511,7 +534,9 @@ take_steps(Turn *turn)
 	else
 		learn_labels(turn);
 	/* also while somebody trains: the queue must not run dry */
-	if (turn->rescore && (turn->reason == NULL || turn->quick))
+	if (turn->rescore && turn->state.model == 0)
+		choose_seeds(turn);
+	if (turn->rescore && turn->state.model != 0 && (turn->reason == NULL || turn->quick))
 		rescore(turn);
 	else if (turn->reason != NULL && !turn->quick)
 		train(turn);

@@ -32,7 +32,7 @@ sub killed_postmaster
 	select(undef, undef, undef, 0.1) while alive($pid) && time < $until;
 	ok(!alive($pid), 'the worker of a killed postmaster goes');
 	# where nobody has taken note of its end, the postmaster still has its number
-	unlink $node->data_dir . '/postmaster.pid';
+	unlink $node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock';
 	return;
 }
 
