@@ -341,7 +341,7 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
 		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
 		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
-		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'spare'), "
+		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), "
 		"t.lease_until "
 		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
 		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
