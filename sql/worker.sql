@@ -3,16 +3,16 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS humanloop;
 SHOW humanloop.enabled;
-CREATE ROLE hl_test_owner;
-CREATE ROLE hl_test_predictor;
-CREATE ROLE hl_test_nobody;
+CREATE ROLE regress_hl_w_owner;
+CREATE ROLE regress_hl_w_predictor;
+CREATE ROLE regress_hl_w_nobody;
 CREATE TABLE worker_ticket (id int PRIMARY KEY, body text);
 INSERT INTO worker_ticket SELECT i, (ARRAY['send back the shoes ', 'where is my parcel ', 'charged twice for '])[1 + i % 3] || i FROM generate_series(1, 60) i;
-ALTER TABLE worker_ticket OWNER TO hl_test_owner;
-GRANT CREATE, USAGE ON SCHEMA public TO hl_test_owner;
-SET ROLE hl_test_owner;
+ALTER TABLE worker_ticket OWNER TO regress_hl_w_owner;
+GRANT CREATE, USAGE ON SCHEMA public TO regress_hl_w_owner;
+SET ROLE regress_hl_w_owner;
 SELECT project FROM hl_create_project('worker', 'worker_ticket', 'body');
-SELECT hl_grant('worker', 'hl_test_predictor', 'predict');
+SELECT hl_grant('worker', 'regress_hl_w_predictor', 'predict');
 SELECT hl_label_many('worker', array_agg(id::text), array_agg((ARRAY['returns', 'delivery', 'billing'])[1 + id % 3])) FROM worker_ticket WHERE id <= 30;
 
 -- no model yet
@@ -59,7 +59,7 @@ SELECT hl_resume('worker');
 SELECT project, state, last_error, next_try FROM hl_projects WHERE project = 'worker';
 
 -- whoever may predict sees versions, but changes nothing
-SET ROLE hl_test_predictor;
+SET ROLE regress_hl_w_predictor;
 SELECT model, serving FROM hl_models('worker');
 SELECT count(*) FROM hl_runs WHERE project = 'worker';
 SELECT hl_deploy('worker', 1);
@@ -69,7 +69,7 @@ SET humanloop.enabled = on;
 SET humanloop.worker_idle_timeout = 1;
 
 -- who may nothing sees nothing
-SET ROLE hl_test_nobody;
+SET ROLE regress_hl_w_nobody;
 SELECT model FROM hl_models('worker');
 SELECT count(*) FROM hl_runs WHERE project = 'worker';
 SELECT hl_deploy('worker', 1);
@@ -80,7 +80,9 @@ SELECT * FROM hl_work;
 RESET ROLE;
 
 SELECT hl_drop_project('worker');
-SELECT (SELECT count(*) FROM hl_run) + (SELECT count(*) FROM hl_work) + (SELECT count(*) FROM hl_revision) AS left_behind;
+SELECT count(*) AS left_behind FROM (SELECT project_id FROM hl_model UNION ALL SELECT project_id FROM hl_model_part UNION ALL SELECT project_id FROM hl_model_label
+	UNION ALL SELECT project_id FROM hl_revision UNION ALL SELECT project_id FROM hl_deployment UNION ALL SELECT project_id FROM hl_serving) x
+WHERE project_id NOT IN (SELECT id FROM hl_project);
 DROP TABLE worker_ticket;
-REVOKE ALL ON SCHEMA public FROM hl_test_owner;
-DROP ROLE hl_test_owner, hl_test_predictor, hl_test_nobody;
+REVOKE ALL ON SCHEMA public FROM regress_hl_w_owner;
+DROP ROLE regress_hl_w_owner, regress_hl_w_predictor, regress_hl_w_nobody;

@@ -113,7 +113,7 @@ $node->safe_psql('postgres', q{
 	INSERT INTO day SELECT * FROM ticket WHERE id < 600;
 	SELECT hl_create_project('days', 'day', 'body', options => '{"train_growth": 100, "train_quiet": 86400}');
 	SELECT hl_label_many('days', array_agg(id::text), array_agg(topic)) FROM day WHERE id <= 60;});
-$node->poll_query_until('postgres', q{SELECT count(*) = 2 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE model = 1});
+$node->poll_query_until('postgres', q{SELECT count(*) = 2 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE model IS NOT NULL});
 $node->safe_psql('postgres', q{CREATE TABLE day2 PARTITION OF day FOR VALUES FROM (1000) TO (2000); INSERT INTO day VALUES (1500, 'where is the parcel')});
 eventually($node, 'SELECT ' . encoded("item = '1500'", 'days') . ' = 1', 'rows of a partition that was created later', 5);
 $node->safe_psql('postgres', q{CREATE TABLE day3 (id int PRIMARY KEY, body text, topic text); INSERT INTO day3 VALUES (2500, 'where is the parcel'); ALTER TABLE day ATTACH PARTITION day3 FOR VALUES FROM (2000) TO (3000)});
@@ -138,7 +138,7 @@ $node->safe_psql('postgres', q{
 	CREATE VIEW seen AS SELECT * FROM raw;
 	SELECT hl_create_project('views', 'seen', 'body', key => 'id', options => '{"train_growth": 100, "train_quiet": 86400}');
 	SELECT hl_label_many('views', array_agg(id::text), array_agg(topic)) FROM raw WHERE id <= 60;});
-$node->poll_query_until('postgres', q{SELECT count(*) = 3 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE model = 1});
+$node->poll_query_until('postgres', q{SELECT count(*) = 3 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE model IS NOT NULL});
 $node->safe_psql('postgres', q{INSERT INTO raw VALUES (5000, 'where is the parcel')});
 is($node->safe_psql('postgres', q{SELECT hl_refresh('views')}), '1', 'what a view shows is taken up by hl_refresh');
 is($node->safe_psql('postgres', 'SELECT ' . encoded("item = '5000'", 'views')), '1', 'with features');
