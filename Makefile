@@ -213,6 +213,7 @@ demo: ready
 bench: ready
 	@test/bench/bench
 	@test/bench/source_triggers
+	@test/bench/loop
 
 .PHONY: dist
 dist:

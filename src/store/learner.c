@@ -168,12 +168,11 @@ exclude(Learner *learner, const LearnedItem *learned)
 	learner->nfree += excluded ? -1 : 1;
 }
 
-/* What the item's answers add up to now; label NULL: nothing. */
+/* What the item's answers add up to now: a class, or NO_LABEL. */
 static void
-set_label(Learner *learner, const char *item, const char *label)
+set_label(Learner *learner, const char *item, int now)
 {
 	LearnedItem *learned = learned_item(learner, item);
-	int			now = label == NULL ? NO_LABEL : class_index(learner, label);
 
 	if (now == learned->now)
 		return;
@@ -200,6 +199,7 @@ read_all_labels(Learner *learner, const Project *project)
 	LearnedItem *learned;
 	Consensus	consensus;
 	LabelledItems *known;
+	int		   *index;
 
 	consensus_read(project, &consensus);
 	known = labelled_items(&consensus, CurrentMemoryContext);
@@ -207,10 +207,13 @@ read_all_labels(Learner *learner, const Project *project)
 	while ((learned = learned_iterate(learner->items, &iterator)) != NULL)
 	{
 		if (learned->now != NO_LABEL && labelled_index(known, learned->item) < 0)
-			set_label(learner, learned->item, NULL);
+			set_label(learner, learned->item, NO_LABEL);
 	}
+	index = palloc_array_checked(int, consensus.nclasses);
+	for (int k = 0; k < consensus.nclasses; k++)
+		index[k] = class_index(learner, consensus.classes[k]);
 	for (int i = 0; i < consensus.n; i++)
-		set_label(learner, consensus.items[i], consensus.classes[consensus.label[i]]);
+		set_label(learner, consensus.items[i], index[consensus.label[i]]);
 }
 
 static void
@@ -219,7 +222,7 @@ read_labels(Learner *learner, const Project *project, char **items, int n)
 	char	  **labels = consensus_of_items(project, items, n);
 
 	for (int i = 0; i < n; i++)
-		set_label(learner, items[i], labels[i]);
+		set_label(learner, items[i], labels[i] == NULL ? NO_LABEL : class_index(learner, labels[i]));
 }
 
 /* What the base was trained with. */

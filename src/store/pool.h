@@ -61,10 +61,10 @@ extern void pool_seed(const Project *project, const Refreshed *features,
 extern void sample_seed(const Project *project, Ranking *ranking, int64 *items_seen,
 						bool *complete);
 
-/*
- * Before anything is encoded, where the source had too few rows for a whole
- * batch: chosen and written again.
- */
+/* Is there a whole seed batch, answered or not? */
+extern bool seed_complete(const Project *project);
+
+/* Before anything is encoded: chosen and written again, from a sample. */
 extern void seed_refill(const Project *project);
 
 #endif							/* HUMANLOOP_POOL_H */

@@ -252,31 +252,36 @@ head_of(const Ranking *ranking)
 	return head;
 }
 
-/* The spare rows as a ranking of their own. */
-static Ranking
-spare_of(const Ranking *ranking)
+/* Items only, and the other arrays empty: whoever reads one reads them all. */
+static void
+write_spare(const Project *project, const Ranking *ranking)
 {
-	Ranking		spare;
+	static Statement write = {
+		"INSERT INTO @hl_ranking AS r VALUES ($1, 'spare', 1, $2, $3, pg_catalog.clock_timestamp(), $4, "
+		"'{}', '{}', '{}', '{}', '{}', '{}') ON CONFLICT (project_id, part) DO UPDATE SET "
+		"generation = r.generation + 1, model = excluded.model, revision = excluded.revision, "
+		"made_at = excluded.made_at, items = excluded.items",
+		4, {INT4OID, INT4OID, INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[4] = {
+		Int32GetDatum(project->id), Int32GetDatum(ranking->model), Int32GetDatum(ranking->revision),
+		text_array(ranking->spare, ranking->nspare)
+	};
+	bool		nulls[4] = {false, ranking->model == 0, ranking->model == 0, false};
 
-	ranking_init(&spare, ranking->nspare);
-	spare.model = ranking->model;
-	spare.revision = ranking->revision;
-	for (int i = 0; i < ranking->nspare; i++)
-		ranking_add_item(&spare, ranking->spare[i], "random");
-	return spare;
+	statement_run(&write, values, nulls, false);
 }
 
 void
 ranking_write(const Project *project, const Ranking *ranking, const Ranking *targets)
 {
 	Ranking		head = head_of(ranking);
-	Ranking		spare = spare_of(ranking);
 	Acting		acting;
 
 	act_as_extension(&acting);
 	write_part(project, RANKING_HEAD_PART, &head);
 	write_part(project, RANKING_REST_PART, ranking);
-	write_part(project, RANKING_SPARE_PART, &spare);
+	write_spare(project, ranking);
 	drop_tail(project);
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
@@ -349,7 +354,8 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
 		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
 		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
-		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, e.reason, t.lease_until "
+		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), "
+		"t.lease_until "
 		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
 		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
 	};
@@ -462,9 +468,10 @@ part_length(const Project *project, RankingPart part)
 	return resume.length[part];
 }
 
-int
-leases_take(const Project *project, const char *annotator, int n, Interval *duration,
-			char **refused, int nrefused, Lease *leases)
+/* again: all has been looked at but what is before the places to resume at. */
+static int
+take_somewhere(const Project *project, const char *annotator, int n, Interval *duration,
+			   char **refused, int nrefused, bool again, Lease *leases)
 {
 	static const RankingPart parts[] = {RANKING_REST_PART, RANKING_TAIL_PART, RANKING_SPARE_PART};
 	Datum		refused_array = text_array(refused, nrefused);
@@ -490,6 +497,9 @@ leases_take(const Project *project, const char *annotator, int n, Interval *dura
 		int			length = part_length(project, part);
 		int			stretch = Max(100, 4 * n);
 
+		/* one is as good as another: each session begins somewhere else */
+		if (part == RANKING_SPARE_PART && resume.from[part] == 1 && length > 0 && !again)
+			resume.from[part] = 1 + (int) ((uint32) MyProcPid * 2654435761u % (uint32) length);
 		skipped = skipped || resume.from[part] > 1;
 		for (int from = resume.from[part]; from <= length && taken < n;
 			 from += stretch, stretch *= 4)
@@ -504,8 +514,15 @@ leases_take(const Project *project, const char *annotator, int n, Interval *dura
 		return taken;
 	/* has something become free before where we have begun? */
 	memset(&resume, 0, sizeof(resume));
-	return taken + leases_take(project, annotator, n - taken, duration, refused, nrefused,
-							   leases + taken);
+	return taken + take_somewhere(project, annotator, n - taken, duration, refused, nrefused, true,
+								  leases + taken);
+}
+
+int
+leases_take(const Project *project, const char *annotator, int n, Interval *duration,
+			char **refused, int nrefused, Lease *leases)
+{
+	return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
 }
 
 void

@@ -277,7 +277,10 @@ refresh_encode(RefreshState *state, const SourceRow *row)
 	if (entry->hash != 0 || was_encoded)
 		state->result->changed++;
 	if (entry->hash == 0)
+	{
 		state->result->not_encoded++;
+		state->emptied += was_encoded ? 1 : 0;
+	}
 }
 
 static void
@@ -721,9 +724,9 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	}
 	source_rows(project, distinct, n, refresh_row, &state);
 	refresh_forget_unseen(&state);
-	/* a row without an input may have been there before, or not */
+	/* a row that had no input before may have been there, or not */
 	if (!fresh)
-		gone += (int) refreshed->not_encoded;
+		gone += (int) refreshed->not_encoded - state.emptied;
 	refreshed->items = Max(refreshed->state.items + refreshed->items - gone, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)

@@ -23,7 +23,10 @@
 #include "store/parts.h"
 #include "store/session.h"
 
-#define CHAIN_MOST 16			/* revisions that stand on one another */
+#define CHAIN_MOST 40			/* revisions that stand on one another: a session
+								 * that comes reads them all; the difference to
+								 * the base is many times as long as one to the
+								 * last */
 #define GREEDY_LEAST 20			/* head entries chosen one after another */
 #define GREEDY_MOST 60
 

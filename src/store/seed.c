@@ -218,13 +218,22 @@ sample_seed(const Project *project, Ranking *ranking, int64 *items_seen, bool *c
 		ranking_add_item(ranking, sample->rows[which[chosen[i]]].item, "seed");
 }
 
-void
-seed_refill(const Project *project)
+bool
+seed_complete(const Project *project)
 {
 	static Statement count = {
 		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1 AND part = 'rest'",
 		1, {INT4OID}, NULL, 0
 	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run_as_extension(&count, values, NULL, false);
+	return SPI_processed > 0 && result_int(0, 1) >= project->options.seed_batch;
+}
+
+void
+seed_refill(const Project *project)
+{
 	static Statement seen = {
 		"UPDATE @hl_serving SET items = $2 WHERE project_id = $1", 2, {INT4OID, INT8OID}, NULL, 0
 	};
@@ -233,9 +242,6 @@ seed_refill(const Project *project)
 	int64		items;
 	bool		complete;
 
-	statement_run_as_extension(&count, values, NULL, false);
-	if (SPI_processed > 0 && result_int(0, 1) >= project->options.seed_batch)
-		return;
 	sample_seed(project, &ranking, &items, &complete);
 	ranking_write(project, &ranking, NULL);
 	if (complete)

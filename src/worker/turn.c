@@ -9,10 +9,11 @@
  * transaction that stores the result, so a turn may end anywhere.
  *
  * A training takes long, and so does a look at the whole source; meanwhile
- * people label.  Both ask about every tenth of a second whether they shall stop
- * (caller.c); that is when the quick parts of everybody's turns are taken, the trained project's included, on
- * the model that still serves.  What they learn is learned again on top of
- * the new model when that has taken over.
+ * people label.  Both ask about every tenth of a second whether they shall
+ * stop (caller.c); that is when the quick parts of everybody's turns are
+ * taken, those of the same project included, on the model that still serves.
+ * What they learn is learned again on top of the new model when that has
+ * taken over.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,6 +41,7 @@
 #include "store/pool.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/train.h"
 #include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
@@ -218,9 +220,7 @@ scan_rows(Turn *turn)
 {
 	Refreshed	refreshed;
 
-	if (turn->state.encoder_id == 0 && turn->project->label_attnum == 0)
-		seed_refill(turn->project);
-	else
+	if (turn->state.encoder_id != 0 || turn->project->label_attnum != 0)
 		features_refresh(turn->project, false, &refreshed);
 	turn->rescore = true;
 }
@@ -246,6 +246,7 @@ take_listed_rows(Turn *turn)
 			break;
 		case TAKEN:
 			turn->added_encoder = refreshed.encoder_id;
+			turn->rescore = turn->state.model == 0;
 			break;
 	}
 	return true;
@@ -453,6 +454,24 @@ scan_pool(PoolScan *scan)
 	}
 }
 
+/* Without a model: a seed batch, where there is none or not a whole one. */
+static void
+choose_seeds(Turn *turn)
+{
+	const Project *project = turn->project;
+	Refreshed	features;
+
+	transaction_begin();
+	if (project_try_lock(project) && !seed_complete(project))
+	{
+		if (features_current(project, false, &features))
+			queue_rebuild(project, &features);
+		else
+			seed_refill(project);
+	}
+	transaction_commit();
+}
+
 /* Ranks the pool anew with the model that serves. */
 static void
 rescore(Turn *turn)
@@ -517,7 +536,9 @@ take_steps(Turn *turn)
 	else
 		learn_labels(turn);
 	/* also while somebody trains: the queue must not run dry */
-	if (turn->rescore && (turn->reason == NULL || turn->quick))
+	if (turn->rescore && turn->state.model == 0)
+		choose_seeds(turn);
+	if (turn->rescore && turn->state.model != 0 && (turn->reason == NULL || turn->quick))
 		rescore(turn);
 	else if (turn->reason != NULL && !turn->quick)
 		train(turn);

@@ -55,9 +55,6 @@ extern void scan_pool(PoolScan *scan);
 /* The blocks may hold what is still listed as inserted. */
 extern void features_forget(int32 project_id);
 
-/* Milliseconds between two tries to get a lock. */
-#define LOCK_NAP_MS 100
-
 /* False also where there is none to wait for: then gone is set. */
 extern bool try_lock(const Turn *turn, bool *gone);
 

@@ -4,7 +4,8 @@
  *	  The background worker of a database: waits, takes turns, leaves.
  *
  * One a database, started by the commit that has something for it (wake.c),
- * gone after humanloop.worker_idle_timeout without work done or planned.  It keeps no state
+ * gone after humanloop.worker_idle_timeout without work, unless some is
+ * planned within as long again.  It keeps no state
  * that is not in tables but for what it can read again.
  *
  * It must never be in the way.  It holds no transaction while it waits or
@@ -46,8 +47,6 @@
 #include "worker/worker.h"
 
 #define HEARTBEAT_MS 1000
-#define PLANNED_MS 600000		/* for what is planned so soon it stays, idle or
-								 * not */
 #define BUSY_MS 100				/* until what was locked is tried again */
 
 extern PGDLLEXPORT void hl_worker_main(Datum argument);
@@ -330,7 +329,7 @@ hl_worker_main(Datum argument)
 			idle_since = GetCurrentTimestamp();
 		else if (elapsed(idle_since, GetCurrentTimestamp(), setting_worker_idle_timeout) &&
 				 (next == DT_NOEND ||
-				  next - GetCurrentTimestamp() > PLANNED_MS * INT64CONST(1000)) &&
+				  next - GetCurrentTimestamp() > setting_worker_idle_timeout * INT64CONST(1000)) &&
 				 leave())
 			break;
 		if (!wake_worker_wanted())

@@ -8,7 +8,8 @@ use Humanloop;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main');
+# Without the worker; at the end it has its turn.
+my $node = new_node('main', conf => "humanloop.enabled = off\n");
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
 fill($node, 300);
@@ -93,6 +94,7 @@ check($node, 'restored', 'plain');
 # Another cluster, by the custom format, roles with other OIDs.
 my $other = PostgreSQL::Test::Cluster->new('other');
 $other->init(extra => [ '-E', 'UTF8', '--locale=C' ]);
+$other->append_conf('postgresql.conf', "humanloop.enabled = off\n");
 $other->start;
 $other->safe_psql('postgres', 'CREATE ROLE first; CREATE ROLE keeper; CREATE ROLE annotator');
 $other->safe_psql('postgres', 'CREATE DATABASE target');
@@ -116,6 +118,15 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr
 is($node->safe_psql('partial', q{SELECT project, last_error FROM hl_projects WHERE last_error IS NOT NULL}), 'places|relation public.place does not exist', 'the missing source is named');
 is(sqlstate($node, q{SELECT hl_train('places')}, 'partial'), '42P01', 'in the error, too');
 is($node->safe_psql('partial', q{SELECT label FROM hl_predict('tickets', 'where is the parcel')}), 'delivery', 'the others answer');
+
+# With the worker, who finds at the first call that nothing is encoded yet, the
+# queues come back by themselves, and what was not learned yet is.
+$node->safe_psql('postgres', q{CREATE DATABASE live; ALTER DATABASE live SET humanloop.enabled = on});
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('live'), '-f', "$dir/plain.sql" ], 'restore for the worker');
+$node->safe_psql('live', q{SELECT count(*) FROM hl_projects});
+eventually($node, q{SELECT (SELECT count(DISTINCT project) FROM hl_queue) = 4}, 'the worker makes the queues again', 60, 'live');
+eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'and learns what was not learned', 60, 'live');
+is($node->safe_psql('live', $questions{triggers}), $before{triggers}, 'no trigger is there twice');
 
 $node->stop;
 $other->stop;
