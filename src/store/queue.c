@@ -289,6 +289,19 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	act_as_before(&acting);
 }
 
+bool
+ranking_is_of(const Project *project, int32 model)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_ranking WHERE project_id = $1 AND part = 'rest' AND model = $2",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(model)};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0;
+}
+
 void
 ranking_write_head(const Project *project, const Ranking *head)
 {

@@ -62,6 +62,9 @@ typedef enum RankingPart
 extern void ranking_write(const Project *project, const Ranking *ranking,
 						  const Ranking *targets);
 
+/* Was the whole pool scored by this model, and not by one before it? */
+extern bool ranking_is_of(const Project *project, int32 model);
+
 /* Replaces its head only; every item has been in the ranking before. */
 extern void ranking_write_head(const Project *project, const Ranking *head);
 

@@ -34,6 +34,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "humanloop.h"
@@ -63,6 +64,7 @@ typedef struct Bell
 static Bell *bell = NULL;
 static bool bell_missing = false;	/* no shared memory was left for it */
 static bool ring_at_commit = false;
+static bool committed = false;	/* and must ring, once the locks are released */
 
 static shmem_request_hook_type previous_request_hook = NULL;
 
@@ -239,19 +241,31 @@ at_transaction_end(XactEvent event, void *argument pg_attribute_unused())
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			if (ring_at_commit)
-			{
-				ring_at_commit = false;
-				ring();
-			}
+			committed = ring_at_commit;
+			ring_at_commit = false;
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			ring_at_commit = false;
+			ring_at_commit = committed = false;
 			break;
 		default:
 			break;
 	}
+}
+
+/*
+ * The last that happens at a commit.  At the callback above, others do not know
+ * yet what it has changed in the catalogs: a worker that is woken there reads a
+ * partitioned table without the partition that it was woken for.
+ */
+static void
+after_release(ResourceReleasePhase phase, bool is_commit, bool is_top,
+			  void *argument pg_attribute_unused())
+{
+	if (!committed || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_commit || !is_top)
+		return;
+	committed = false;
+	ring();
 }
 
 /* False: nobody is to be woken from here. */
@@ -272,6 +286,7 @@ wake_at_commit(void)
 	if (!registered)
 	{
 		RegisterXactCallback(at_transaction_end, NULL);
+		RegisterResourceReleaseCallback(after_release, NULL);
 		registered = true;
 	}
 	find_bell();

@@ -39,6 +39,7 @@
 #include "store/fit.h"
 #include "store/learner.h"
 #include "store/pool.h"
+#include "store/queue.h"
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
@@ -428,7 +429,8 @@ learn_labels(Turn *turn)
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
 		work_succeeded(turn->project_id, turn->changes.model);
-		turn->rescore = turn->rescore || learner_wants_pool(learner);
+		turn->rescore = turn->rescore || learner_wants_pool(learner) ||
+			(turn->changes.model && !ranking_is_of(turn->project, learner_model(learner)));
 		turn->done_something = true;
 	}
 	transaction_commit();
