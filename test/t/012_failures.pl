@@ -177,7 +177,9 @@ eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'the next call f
 # with the launcher, without a call
 $node->append_conf('postgresql.conf', "max_worker_processes = 3\nshared_preload_libraries = 'humanloop'\nhumanloop.worker_idle_timeout = '1s'\n");
 $node->restart;
-$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'humanloop worker'});
+# when it has been through all databases, which share the one place
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop launcher' AND state = 'idle'});
+worker_gone($node, $_) for ('postgres', 'second');
 $node->append_conf('postgresql.conf', "humanloop.worker_idle_timeout = '1h'\n");
 $node->reload;
 $node->safe_psql('postgres', q{SELECT hl_label('others', 501, 'billing')});
