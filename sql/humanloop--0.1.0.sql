@@ -5,9 +5,9 @@
 -- ---------------------------------------------------------------------------
 -- State.  Three kinds, kept apart: what people said (answers, append-only and
 -- dumped), who is working on what (leases, short rows), what the model thinks
--- (encoders, models, one compact ranking a project).  No backend ever locks a
--- row that a training writes, but for the lease rows, which everybody takes
--- with SKIP LOCKED.  Nothing here is for PUBLIC: the functions and views below
+-- (encoders, models, a few compact rows of ranking a project).  No backend ever
+-- locks a row that a training writes, but for the lease rows, which everybody
+-- takes with SKIP LOCKED.  Nothing here is for PUBLIC: the functions and views below
 -- check the caller's privilege on the project.
 --
 -- There are no foreign keys between tables that a dump carries: a parallel
@@ -257,7 +257,7 @@ CREATE TABLE hl_revision
 	model         integer NOT NULL,
 	revision      integer NOT NULL,
 	parent        integer NOT NULL,
-	data          bytea NOT NULL,             -- checksummed, see store/revision.c
+	data          bytea NOT NULL,             -- checksummed, see learn/delta.c
 	PRIMARY KEY (project_id, model, revision)
 );
 ALTER TABLE hl_revision ALTER COLUMN data SET STORAGE EXTERNAL;

@@ -30,6 +30,7 @@
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
+#include "store/work.h"
 
 PG_FUNCTION_INFO_V1(hl_create_project);
 PG_FUNCTION_INFO_V1(hl_drop_project);
@@ -572,6 +573,7 @@ Datum
 hl_refresh(PG_FUNCTION_ARGS)
 {
 	Project    *project;
+	Changes		changes;
 	Refreshed	features;
 	Call		call;
 
@@ -579,8 +581,10 @@ hl_refresh(PG_FUNCTION_ARGS)
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	project_need_source(project);
 	restore_view(project);
+	changes_before(project, &changes);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
+	changes_settle(&changes, false);
 	triggers_remove_strays(project);
 	(void) triggers_sync(project, false);
 	call_end(&call);

@@ -18,6 +18,7 @@
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
+#include "store/work.h"
 
 PG_FUNCTION_INFO_V1(hl_train);
 PG_FUNCTION_INFO_V1(hl_metrics);
@@ -32,6 +33,7 @@ hl_train(PG_FUNCTION_ARGS)
 	Project    *project;
 	Training   *training = palloc0(sizeof(Training));
 	const Metrics *metrics = &training->metrics;
+	Changes		changes;
 	Datum		values[11];
 	bool		nulls[11] = {false};
 	Datum		row;
@@ -39,6 +41,7 @@ hl_train(PG_FUNCTION_ARGS)
 
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
+	changes_before(project, &changes);
 	train_read(training, project, true);
 	train_compute(training);
 	train_compare(training);
@@ -59,6 +62,7 @@ hl_train(PG_FUNCTION_ARGS)
 						   training->replaces),
 				 errhint("SELECT hl_deploy('%s', %d) deploys it all the same.", project->name,
 						 training->number)));
+	changes_settle(&changes, training->deploy);
 	(void) triggers_sync(project, false);
 	values[0] = Int32GetDatum(training->number);
 	values[1] = BoolGetDatum(training->deploy);

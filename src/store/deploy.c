@@ -49,7 +49,7 @@ void
 deploy_again(const Project *project, int32 model, const char *who)
 {
 	static Statement find = {
-		"SELECT m.stored, m.encoder_id FROM @hl_model m JOIN @hl_encoder e ON e.id = m.encoder_id "
+		"SELECT m.stored AND e.id IS NOT NULL, m.encoder_id FROM @hl_model m LEFT JOIN @hl_encoder e ON e.id = m.encoder_id "
 		"WHERE m.project_id = $1 AND m.model = $2", 2, {INT4OID, INT4OID}, NULL, 0
 	};
 	static Statement encoder = {

@@ -255,7 +255,7 @@ features_sweep(const Project *project)
 	static Statement encoders = {
 		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id IS DISTINCT FROM "
 		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id) "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id AND m.stored) "
 		"RETURNING e.id) "
 		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
 		1, {INT4OID}, NULL, 0
@@ -277,7 +277,7 @@ features_unswept(int *n)
 		"JOIN @hl_serving v USING (project_id) WHERE v.encoder_id IS DISTINCT FROM e.id "
 		"AND (EXISTS (SELECT 1 FROM @hl_feature_block b WHERE b.project_id = e.project_id "
 		"AND b.encoder_id = e.id) OR NOT EXISTS (SELECT 1 FROM @hl_model m "
-		"WHERE m.project_id = e.project_id AND m.encoder_id = e.id))",
+		"WHERE m.project_id = e.project_id AND m.encoder_id = e.id AND m.stored))",
 		0, {0}, NULL, 0
 	};
 	int32	   *projects;

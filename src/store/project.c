@@ -242,11 +242,12 @@ static void
 resolve_relation(Project *project)
 {
 	char	   *name = OidIsValid(project->source) ? get_rel_name(project->source) : NULL;
+	char	   *schema = name == NULL ? NULL :
+		get_namespace_name(get_rel_namespace(project->source));
 
-	if (name != NULL)
+	/* the schema may just have been dropped with all that is in it */
+	if (schema != NULL)
 	{
-		char	   *schema = get_namespace_name(get_rel_namespace(project->source));
-
 		if (strcmp(name, project->source_name) != 0 ||
 			strcmp(schema, project->source_schema) != 0)
 		{
@@ -342,7 +343,7 @@ resolve_owner(Project *project)
 		project->queue_view = view;
 	}
 	project->owner = owner;
-	if (OidIsValid(view))
+	if (OidIsValid(view) && get_namespace_name(get_rel_namespace(view)) != NULL)
 	{
 		char	   *schema = get_namespace_name(get_rel_namespace(view));
 
@@ -552,6 +553,15 @@ extension_try_lock(void)
 	return OidIsValid(extension) &&
 		try_object_lock(ExtensionRelationId, extension, AccessShareLock) &&
 		get_extension_oid("humanloop", true) == extension;
+}
+
+void
+extension_keep(void)
+{
+	if (!extension_try_lock())
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("extension \"humanloop\" is being altered or dropped")));
 }
 
 bool

@@ -141,6 +141,9 @@ extern bool project_try_keep(int32 project_id);
 /* Keeps the extension from being dropped, likewise; false also without it. */
 extern bool extension_try_lock(void);
 
+/* The same; an error (lock not available) where that cannot be had. */
+extern void extension_keep(void);
+
 /* The same without waiting; false: somebody else has it. */
 extern bool project_lock_conditional(const Project *project);
 

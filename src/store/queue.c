@@ -3,7 +3,7 @@
  * queue.c
  *	  The queue as it is stored: ranking and leases.
  *
- * The ranking is one row a project, replaced as a whole; an item that has been
+ * The ranking is a few rows a project, each replaced as a whole; an item that has been
  * labelled since is left out by whoever reads it.  A lease is a row of its own
  * that exists for every item of the ranking before anybody asks for it, so
  * that taking one is an UPDATE under FOR UPDATE SKIP LOCKED and never waits.
@@ -137,11 +137,16 @@ compare_leases(const Project *project, RankedItem *ranked, int n)
 										   TYPALIGN_SHORT));
 }
 
+/*
+ * Lease rows for items that have none.  Those that there are must not be run
+ * into: an annotator may hold one locked, and ON CONFLICT waits.
+ */
 static void
 leases_add(const Project *project, char **items, int n)
 {
 	static Statement add = {
 		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM unnest($2) i "
+		"WHERE NOT EXISTS (SELECT 1 FROM @hl_lease l WHERE l.project_id = $1 AND l.item = i OFFSET 0) "
 		"ON CONFLICT DO NOTHING",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};

@@ -423,7 +423,7 @@ drop_unused(const Project *project, int64 encoder_id)
 	};
 	static Statement encoders = {
 		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id <> $2 "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id) "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id AND m.stored) "
 		"RETURNING e.id) "
 		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
 		2, {INT4OID, INT8OID}, NULL, 0

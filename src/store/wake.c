@@ -112,10 +112,22 @@ find_bell(void)
 	{
 		MemoryContextSwitchTo(before);
 		FlushErrorState();
+		/* the error has forgotten that the lock holds interrupts off */
+		HOLD_INTERRUPTS();
 		bell_missing = true;
 	}
 	PG_END_TRY();
 	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Its worker has been on its way for too long: it has found nothing to do. */
+static bool
+is_abandoned(const Slot *slot)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return slot->latch == NULL && slot->started != 0 &&
+		now - slot->started > STARTING_MS * INT64CONST(1000);
 }
 
 /*
@@ -133,7 +145,7 @@ find_slot(void)
 
 		if (slot->database == MyDatabaseId)
 			return slot;
-		if (free_slot == NULL && slot->database == InvalidOid)
+		if (free_slot == NULL && (slot->database == InvalidOid || is_abandoned(slot)))
 			free_slot = slot;
 	}
 	if (free_slot != NULL)
@@ -316,7 +328,7 @@ wake_if_due(void)
 		"SELECT 1 FROM @hl_project p LEFT JOIN @hl_work w ON w.project_id = p.id "
 		"WHERE NOT p.paused AND (w.retry_at IS NULL OR w.retry_at <= pg_catalog.clock_timestamp() "
 		"OR p.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume')) "
-		"AND (w.train_at <= pg_catalog.clock_timestamp() "
+		"AND (w.project_id IS NULL OR w.train_at <= pg_catalog.clock_timestamp() "
 		"OR p.id IN (SELECT c.project_id FROM @hl_change c)) LIMIT 1",
 		0, {0}, NULL, 0
 	};
@@ -409,13 +421,26 @@ wake_worker_leaves(void)
 	return !wanted;
 }
 
+/* Without a bell: once a second. */
+static bool
+look_again(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (last <= now && now - last < LOOK_MS * INT64CONST(1000))
+		return false;
+	last = now;
+	return true;
+}
+
 bool
 wake_worker_wanted(void)
 {
 	bool		wanted = false;
 
 	if (bell == NULL)
-		return true;
+		return look_again();
 	SpinLockAcquire(&bell->mutex);
 	for (int i = 0; i < SLOTS; i++)
 	{

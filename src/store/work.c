@@ -27,11 +27,13 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "humanloop.h"
 #include "store/session.h"
 #include "store/work.h"
 
 #define RETRY_FIRST 5.0			/* seconds after the first failure */
 #define RETRY_MOST 3600.0
+#define BUSY_SECONDS 2.0
 #define RUNS_KEPT 100			/* a project */
 
 /* ---------------------------------------------------------------------- */
@@ -245,6 +247,26 @@ changes_done(const Changes *changes, Datum places)
 }
 
 void
+changes_before(const Project *project, Changes *changes)
+{
+	memset(changes, 0, sizeof(*changes));
+	if (setting_enabled && !project->paused)
+		return;
+	changes_read(project->id, changes);
+	changes->by_hand = true;
+}
+
+void
+changes_settle(const Changes *changes, bool labels)
+{
+	if (!changes->by_hand)
+		return;
+	changes_done(changes, changes->rows_places);
+	if (labels)
+		changes_done(changes, changes->label_places);
+}
+
+void
 changes_sweep(void)
 {
 	static Statement delete = {
@@ -322,8 +344,8 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 	static Statement close_run = {
 		"UPDATE @hl_run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), "
 		"error = $2, sqlstate = $3 WHERE project_id = $1 AND state = 'running' AND pid = $4 "
-		"RETURNING id",
-		4, {INT4OID, TEXTOID, TEXTOID, INT4OID}, NULL, 0
+		"AND kind = $5 RETURNING id",
+		5, {INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID}, NULL, 0
 	};
 	static Statement resumed = {
 		"DELETE FROM @hl_change WHERE project_id = $1 AND kind = 'resume'", 1, {INT4OID}, NULL, 0
@@ -362,6 +384,18 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 	values[3] = CStringGetTextDatum(kind);
 	statement_run_as_extension(&record, values, NULL, false);
 	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));
+}
+
+void
+work_busy(int32 project_id)
+{
+	static Statement update = {
+		"UPDATE @hl_work SET retry_at = pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2) "
+		"WHERE project_id = $1", 2, {INT4OID, FLOAT8OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project_id), Float8GetDatum(BUSY_SECONDS)};
+
+	statement_run_as_extension(&update, values, NULL, false);
 }
 
 void

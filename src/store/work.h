@@ -53,12 +53,21 @@ typedef struct Changes
 	Datum		rows_places;	/* tid[]: what changes_done deletes; */
 	Datum		label_places;	/* model changes are with the labels */
 	Oid			file;			/* of the table: there the places hold */
+	bool		by_hand;		/* the worker does not come */
 } Changes;
 
 extern void changes_read(int32 project_id, Changes *changes);
 
 /* Forgets what has been learned, in the transaction that stores it. */
 extern void changes_done(const Changes *changes, Datum places);
+
+/*
+ * For whoever does the worker's work by hand where the worker does not come
+ * (paused, switched off): what there was before he began, and has dealt with.
+ * changes_settle does nothing where the worker does come.
+ */
+extern void changes_before(const Project *project, Changes *changes);
+extern void changes_settle(const Changes *changes, bool labels);
 
 /* Changes of projects that are gone. */
 extern void changes_sweep(void);
@@ -76,6 +85,9 @@ extern void run_end(int64 run, const char *state, int32 model);
  * True where it is another error than the last one, or the first.
  */
 extern bool work_failed(int32 project_id, const char *kind, const ErrorData *error);
+
+/* No failure: somebody has locked its source.  Puts it off for a moment. */
+extern void work_busy(int32 project_id);
 
 /*
  * The project works (again).  Learning labels does not make up for a training

@@ -114,6 +114,7 @@ void
 hl_launcher_main(Datum argument pg_attribute_unused())
 {
 	MemoryContext context;
+	bool		resumed = false;
 	ListCell   *cell;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -125,17 +126,20 @@ hl_launcher_main(Datum argument pg_attribute_unused())
 	MemoryContextSwitchTo(context);
 	wake_launcher_begin();
 	pgstat_report_appname(LAUNCHER_TYPE);
-	if (setting_enabled)
-	{
-		foreach(cell, list_databases())
-			start_worker(lfirst_oid(cell));
-	}
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (;;)
 	{
-		Oid			database = wake_unserved_database();
+		Oid			database;
 
 		MemoryContextReset(context);
+		/* at the start, or when it is switched on */
+		if (setting_enabled && !resumed)
+		{
+			foreach(cell, list_databases())
+				start_worker(lfirst_oid(cell));
+		}
+		resumed = setting_enabled;
+		database = wake_unserved_database();
 		if (setting_enabled && OidIsValid(database))
 		{
 			start_worker(database);

@@ -86,6 +86,7 @@ sweep(Preparing *state)
 static bool
 step_locked(Preparing *state, Step step, bool must_hold)
 {
+	TimestampTz started = GetCurrentTimestamp();
 	Got			got;
 
 	do
@@ -108,7 +109,8 @@ step_locked(Preparing *state, Step step, bool must_hold)
 			worker_nap(LOCK_NAP_MS);
 		worker_heartbeat();
 		turn_take_quickly();
-	} while (got == GOT_BUSY);
+	} while (got == GOT_BUSY &&
+			 !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), PATIENCE_MS));
 	return got == GOT_LOCK;
 }
 

@@ -46,6 +46,19 @@ try_lock(const Turn *turn, bool *gone)
 	return false;
 }
 
+/* What quick turns have planned meanwhile stays planned. */
+static void
+replan(Turn *turn, const Training *training)
+{
+	Work		work;
+
+	work_read(turn->project_id, &work);
+	work.tried_labels = training->consensus.n;
+	if (work.train_at <= GetCurrentTimestamp())
+		work.train_at = DT_NOEND;
+	work_write(turn->project_id, &work);
+}
+
 /*
  * Stores what was trained, in one short transaction, when nobody is at the
  * project.  Superseded: somebody has trained or fitted features meanwhile,
@@ -54,6 +67,7 @@ try_lock(const Turn *turn, bool *gone)
 static const char *
 write_training(Turn *turn, Training *training, int64 run)
 {
+	TimestampTz started = GetCurrentTimestamp();
 	const char *outcome = NULL;
 
 	while (outcome == NULL)
@@ -75,16 +89,19 @@ write_training(Turn *turn, Training *training, int64 run)
 					learner_offer_pool(turn->project, training->number, training->pool_features);
 				outcome = training->deploy ? "done" : "rejected";
 			}
-			turn->work.tried_labels = training->consensus.n;
-			turn->work.train_at = DT_NOEND;
-			work_write(turn->project_id, &turn->work);
+			replan(turn, training);
 			work_succeeded(turn->project_id, true);
 			run_end(run, outcome, training->number);
-			if (training->deploy && training->number > 0)
-				notify(turn->project, "deployed", training->number, 0);
 		}
 		else if (gone)
 			outcome = "dropped";
+		else if (TimestampDifferenceExceeds(started, GetCurrentTimestamp(), PATIENCE_MS) &&
+				 project_try_keep(turn->project_id))
+		{
+			/* whoever has the lock trains; others have waited long enough */
+			outcome = "superseded";
+			run_end(run, outcome, 0);
+		}
 		transaction_commit();
 		if (outcome == NULL)
 		{
@@ -165,6 +182,7 @@ train(Turn *turn)
 	start_step(turn, run, "fitting");
 	train_compute(training);
 	transaction_begin();
+	extension_keep();
 	train_compare(training);
 	transaction_commit();
 	if (training->deploy)

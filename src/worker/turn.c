@@ -192,6 +192,16 @@ features_known(int32 project_id)
 	return find_known(project_id)->features;
 }
 
+void
+turns_reset(void)
+{
+	computing = 0;
+	preparing = 0;
+	if (known_features != NULL)
+		hash_destroy(known_features);
+	known_features = NULL;
+}
+
 static void
 features_remember(int32 project_id, int64 features)
 {
@@ -377,7 +387,8 @@ plan_training(Turn *turn)
 		turn->reason = reason_to_train(turn);
 		/* each answer puts the training after a quiet time off */
 		if (turn->reason == NULL && turn->state.model != 0 && turn->counts.behind > 0 &&
-			(changes->model || changes->all_labels || changes->nlabelled > 0))
+			(changes->all_labels || changes->nlabelled > 0 ||
+			 (changes->model && turn->counts.labelled > work->tried_labels)))
 			work->train_at = GetCurrentTimestamp() +
 				(int64) (Max(turn->project->options.train_quiet, QUIET_SHARE * seconds) * 1e6);
 	}
@@ -425,7 +436,7 @@ learn_labels(Turn *turn)
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
 		changes_done(&turn->changes, turn->changes.label_places);
-		if (learner_stored(learner))
+		if (turn->changes.model || learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
 		work_succeeded(turn->project_id, turn->changes.model);
@@ -447,6 +458,7 @@ scan_pool(PoolScan *scan)
 	while (more)
 	{
 		transaction_begin();
+		extension_keep();
 		more = pool_scan_some(scan, RANK_BLOCKS);
 		transaction_commit();
 		worker_heartbeat();
@@ -489,6 +501,7 @@ rescore(Turn *turn)
 	turn->doing = "score";
 	report(turn, "scoring the pool");
 	transaction_begin();
+	extension_keep();
 	if (features_current(project, false, &features) &&
 		serving_open(project, false, turn->context, &serving) &&
 		serving.encoder_id == features.encoder_id)
@@ -557,7 +570,9 @@ record_failure(Turn *turn, const ErrorData *error)
 	learner_forget(turn->project_id);
 	transaction_begin();
 	recorded = project_try_keep(turn->project_id);
-	if (recorded)
+	if (recorded && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		work_busy(turn->project_id);
+	else if (recorded)
 		first = work_failed(turn->project_id, turn->doing, error);
 	transaction_commit();
 	/* somebody drops the project; without a record it would fail again at once */
@@ -570,6 +585,26 @@ record_failure(Turn *turn, const ErrorData *error)
 						turn->project == NULL ? "?" : turn->project->name, error->message),
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 errhint("The view hl_projects says when it is tried again; hl_resume() does so at once.")));
+}
+
+/* The disk may be full, or the extension gone meanwhile. */
+static void
+record_safely(Turn *turn, const ErrorData *error)
+{
+	PG_TRY();
+	{
+		record_failure(turn, error);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(turn->context);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(turn->context);
+		worker_nap(LOCK_NAP_MS);
+	}
+	PG_END_TRY();
 }
 
 static bool
@@ -602,7 +637,7 @@ take(int32 project_id, bool quick)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(context);
-		record_failure(turn, error);
+		record_safely(turn, error);
 		turn->done_something = true;
 	}
 	PG_END_TRY();

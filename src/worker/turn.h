@@ -31,4 +31,7 @@ extern void turn_take_quickly(void);
  */
 extern void preparations_clear(void);
 
+/* After an error that no turn has dealt with, and for another extension. */
+extern void turns_reset(void);
+
 #endif							/* HUMANLOOP_TURN_H */

@@ -14,6 +14,7 @@
 #include "store/work.h"
 
 #define LOCK_NAP_MS 100			/* until what was locked is tried again */
+#define PATIENCE_MS 10000		/* for how long */
 
 typedef struct Turn
 {

@@ -11,7 +11,8 @@
  * It must never be in the way.  It holds no transaction while it waits or
  * computes.  Once a second it looks whether somebody wants to drop the
  * database or to copy it, who would give up after five seconds, and leaves.
- * It waits for no lock.
+ * It takes its own locks without waiting, and waits half a second at most for
+ * those that the reading of a source needs.
  *
  *-------------------------------------------------------------------------
  */
@@ -188,6 +189,7 @@ find_extension_and_lock(void)
 	if (OidIsValid(extension))
 	{
 		learners_forget();
+		turns_reset();
 		singleton_unlock();
 	}
 	if (!OidIsValid(now) || !singleton_lock(now))
@@ -287,6 +289,7 @@ take_turns_safely(TimestampTz *next, int *taken)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(TopMemoryContext);
+		turns_reset();
 		*taken = 0;
 		*next = DT_NOEND;
 	}
@@ -307,7 +310,13 @@ hl_worker_main(Datum argument)
 	/* what is lost with an unflushed commit is done again: see change.c */
 	SetConfigOption("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("statement_timeout", "0", PGC_USERSET, PGC_S_SESSION);
-	SetConfigOption("lock_timeout", "0", PGC_USERSET, PGC_S_SESSION);
+	/*
+	 * Whoever holds a lock on a source must not hold up the other projects:
+	 * then this one is put off for a moment.
+	 */
+	SetConfigOption("lock_timeout", "500ms", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_SESSION);
 	interrupts_hook = while_computing;
 	for (;;)
