@@ -55,8 +55,8 @@ at_once('and of the copy', 'DROP DATABASE copy');
 
 # Busy with a long computation
 database('busy');
-fill_many($node, 15000, 'busy');
-eventually($node, $fitting, 'a worker in the middle of a training', 60, 'busy');
+fill_many($node, 40000, 'busy');
+eventually($node, $fitting, 'a worker in the middle of a training', 120, 'busy');
 $node->safe_psql('postgres', 'CREATE DATABASE innocent');
 my $pid = worker($node, 'busy');
 at_once('DROP DATABASE of another database', 'DROP DATABASE innocent');
@@ -65,13 +65,13 @@ eventually($node, $fitting, 'still in the middle of a training', 1, 'busy');
 at_once('CREATE DATABASE ... TEMPLATE beside a busy worker', 'CREATE DATABASE copy TEMPLATE busy');
 is($node->safe_psql('copy', q{SELECT count(*) FROM hl_run WHERE state = 'running'}), '1', 'the copy was made in the middle of it');
 $node->safe_psql('copy', q{SELECT count(*) FROM hl_models('many')});
-eventually($node, q{SELECT string_agg(state, ' ' ORDER BY id) = 'crashed running' FROM hl_run}, 'and begins anew', 20, 'copy');
+eventually($node, q{SELECT string_agg(state, ' ' ORDER BY id) = 'crashed running' FROM hl_run}, 'and begins anew', 60, 'copy');
 at_once('DROP DATABASE beside a busy worker', 'DROP DATABASE copy');
 $node->safe_psql('busy', q{SELECT count(*) FROM hl_models('many')});
-eventually($node, $fitting, 'the original begins anew, too', 20, 'busy');
+eventually($node, $fitting, 'the original begins anew, too', 60, 'busy');
 at_once('ALTER DATABASE ... RENAME beside a busy worker', 'ALTER DATABASE busy RENAME TO renamed');
 $node->safe_psql('renamed', q{SELECT count(*) FROM hl_models('many')});
-eventually($node, $fitting, 'and again', 30, 'renamed');
+eventually($node, $fitting, 'and again', 60, 'renamed');
 at_once('DROP DATABASE ... WITH (FORCE) beside a busy worker', 'DROP DATABASE renamed WITH (FORCE)');
 
 # Busy with a source that is slow to read
