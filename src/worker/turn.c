@@ -484,6 +484,37 @@ choose_seeds(Turn *turn)
 	transaction_commit();
 }
 
+/* As soon as nobody has the project's lock, unless that takes too long. */
+static void
+write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *targets,
+			  PoolFeatures *pool)
+{
+	const Project *project = turn->project;
+	TimestampTz started = GetCurrentTimestamp();
+	bool		done = false;
+
+	while (!done && !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), PATIENCE_MS))
+	{
+		ProjectState state;
+
+		transaction_begin();
+		done = project_try_lock(project);
+		if (done)
+		{
+			state_read(project, &state);
+			if (state.model == model)
+			{
+				ranking_write(project, ranking, targets);
+				learner_offer_pool(project, model, pool);
+				notify(project, "queue", state.model, state.revision);
+			}
+		}
+		transaction_commit();
+		if (!done)
+			worker_nap(LOCK_NAP_MS);
+	}
+}
+
 /* Ranks the pool anew with the model that serves. */
 static void
 rescore(Turn *turn)
@@ -495,7 +526,6 @@ rescore(Turn *turn)
 	PoolScan   *scan = NULL;
 	Ranking		ranking;
 	Ranking		targets;
-	ProjectState state;
 	PoolFeatures *pool;
 
 	turn->doing = "score";
@@ -519,18 +549,7 @@ rescore(Turn *turn)
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
-	transaction_begin();
-	if (project_try_lock(project))
-	{
-		state_read(project, &state);
-		if (state.model == serving.model)
-		{
-			ranking_write(project, &ranking, &targets);
-			learner_offer_pool(project, serving.model, pool);
-			notify(project, "queue", state.model, state.revision);
-		}
-	}
-	transaction_commit();
+	write_ranking(turn, serving.model, &ranking, &targets, pool);
 	turn->done_something = true;
 }
 
