@@ -298,7 +298,8 @@ bool
 ranking_is_of(const Project *project, int32 model)
 {
 	static Statement select = {
-		"SELECT 1 FROM @hl_ranking WHERE project_id = $1 AND part = 'rest' AND model = $2",
+		"SELECT 1 FROM @hl_ranking WHERE project_id = $1 AND part <> 'targets' "
+		"HAVING pg_catalog.bool_and(model IS NOT DISTINCT FROM $2)",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(model)};
