@@ -63,7 +63,8 @@ typedef struct TallyState
 static inline size_t
 first_slot(const Encoder *encoder, uint64_t hash)
 {
-	return (size_t) (hash >> (64 - encoder->slot_bits));
+	/* not the hash itself: of equally rare n-grams those with small ones are kept */
+	return (size_t) (hash * UINT64_C(0x9E3779B97F4A7C15) >> (64 - encoder->slot_bits));
 }
 
 Status

@@ -30,7 +30,8 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 		"CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, "
 		"r.confidence, r.reasons) "
 		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
-		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')) "
+		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')), "
+		"head AS MATERIALIZED (SELECT item FROM listed WHERE part = 'head') "
 		"SELECT (pg_catalog.row_number() OVER (ORDER BY e.part, e.n))::int4, e.item, e.score::float8, "
 		"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, "
 		"CASE WHEN l.held THEN l.annotator END, CASE WHEN l.held THEN l.lease_until END, "
@@ -41,8 +42,7 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 		"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item OFFSET 0) l ON true "
 		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
 		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) "
-		"AND NOT EXISTS (SELECT 1 FROM listed h WHERE h.part = 'head' AND e.part <> 'head' "
-		"AND h.item = e.item) "
+		"AND (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM head h)) "
 		"ORDER BY e.part, e.n LIMIT $2",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};

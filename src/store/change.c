@@ -27,7 +27,7 @@
 #include "store/session.h"
 #include "store/wake.h"
 
-static const char *const kind_names[] = {"labels", "inserted", "rows", "model", "resume"};
+static const char *const kind_names[] = {"labels", "inserted", "rows", "model", "resume", "pool"};
 
 enum
 {

@@ -14,7 +14,8 @@ typedef enum ChangeKind
 	CHANGE_INSERTED,			/* new rows of the source, with new keys */
 	CHANGE_ROWS,				/* rows of the source changed or are gone */
 	CHANGE_MODEL,				/* another model serves */
-	CHANGE_RESUME				/* what has failed shall be tried again */
+	CHANGE_RESUME,				/* what has failed shall be tried again */
+	CHANGE_POOL					/* rows are encoded and not yet ranked */
 } ChangeKind;
 
 /* More items than this are not listed one by one. */

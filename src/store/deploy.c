@@ -46,15 +46,26 @@ deploy_model(int32 project_id, int32 model, int32 revision, const char *who, con
 }
 
 void
+deploy_keep_encoder(const Project *project, int64 encoder_id)
+{
+	static Statement keep = {
+		"WITH serve AS (UPDATE @hl_serving SET encoder_id = $2, features = features + 1 "
+		"WHERE project_id = $1 RETURNING items) "
+		"UPDATE @hl_encoder e SET source_rows = greatest(e.source_rows, s.items) "
+		"FROM serve s WHERE e.id = $2", 2, {INT4OID, INT8OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(encoder_id)};
+
+	statement_run_as_extension(&keep, values, NULL, false);
+	change_note(project->id, CHANGE_ROWS, NULL, 0);
+}
+
+void
 deploy_again(const Project *project, int32 model, const char *who)
 {
 	static Statement find = {
 		"SELECT m.stored AND e.id IS NOT NULL, m.encoder_id FROM @hl_model m LEFT JOIN @hl_encoder e ON e.id = m.encoder_id "
 		"WHERE m.project_id = $1 AND m.model = $2", 2, {INT4OID, INT4OID}, NULL, 0
-	};
-	static Statement encoder = {
-		"UPDATE @hl_serving SET encoder_id = $2, features = features + 1 WHERE project_id = $1",
-		2, {INT4OID, INT8OID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(model)};
 	ProjectState state;
@@ -77,11 +88,7 @@ deploy_again(const Project *project, int32 model, const char *who)
 	encoder_id = result_bigint(0, 2);
 	deploy_model(project->id, model, 0, who, "hl_deploy");
 	if (encoder_id != state.encoder_id)
-	{
-		values[1] = Int64GetDatum(encoder_id);
-		statement_run_as_extension(&encoder, values, NULL, false);
-		change_note(project->id, CHANGE_ROWS, NULL, 0);
-	}
+		deploy_keep_encoder(project, encoder_id);
 	change_note(project->id, CHANGE_MODEL, NULL, 0);
 }
 

@@ -25,6 +25,13 @@ extern void deploy_model(int32 project_id, int32 model, int32 revision, const ch
 extern void deploy_again(const Project *project, int32 model, const char *who);
 
 /*
+ * The features go on to be those of a model's encoder, where another was fitted
+ * since: the source is encoded again, and the encoder counts as one for as many
+ * rows as there are.  The project's lock is held.
+ */
+extern void deploy_keep_encoder(const Project *project, int64 encoder_id);
+
+/*
  * Beyond the project's option keep_models, the oldest lose their bytes and
  * keep their figures; never the one that serves.
  */

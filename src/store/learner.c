@@ -56,6 +56,23 @@ find_learner(int32 project_id)
 	return NULL;
 }
 
+/* The last pool that was scored, until its learner takes it. */
+static struct
+{
+	int32		project_id;
+	int32		model;
+	int64		generation;
+	PoolFeatures *pool;			/* NULL: none */
+}			offered;
+
+static void
+forget_offered(void)
+{
+	if (offered.pool != NULL)
+		MemoryContextDelete(offered.pool->context);
+	offered.pool = NULL;
+}
+
 static void
 forget(Learner *learner)
 {
@@ -70,11 +87,14 @@ learner_forget(int32 project_id)
 
 	if (learner != NULL)
 		forget(learner);
+	if (offered.project_id == project_id)
+		forget_offered();
 }
 
 void
 learners_forget(void)
 {
+	forget_offered();
 	while (learners != NIL)
 		forget(linitial(learners));
 }
@@ -505,23 +525,6 @@ read_pool(Learner *learner, const Project *project)
 	features = read_features(learner, project, items, &n);
 	add_candidates(learner, items, features, n);
 	learner->late_stored = learner->ncandidates - learner->first_late;
-}
-
-/* The last pool that was scored, until its learner takes it. */
-static struct
-{
-	int32		project_id;
-	int32		model;
-	int64		generation;
-	PoolFeatures *pool;			/* NULL: none */
-}			offered;
-
-static void
-forget_offered(void)
-{
-	if (offered.pool != NULL)
-		MemoryContextDelete(offered.pool->context);
-	offered.pool = NULL;
 }
 
 /* False: it is not of this model and ranking. */

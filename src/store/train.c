@@ -415,6 +415,26 @@ next_number(const Project *project)
 	return result_int(0, 1);
 }
 
+/*
+ * A rejected model may have come with an encoder of its own; the one that
+ * serves needs features of its own encoder.
+ */
+static void
+keep_encoder(const Training *training)
+{
+	static Statement select = {
+		"SELECT encoder_id FROM @hl_model WHERE project_id = $1 AND model = $2",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {
+		Int32GetDatum(training->project->id), Int32GetDatum(training->replaces)
+	};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	if (SPI_processed > 0 && result_bigint(0, 1) != training->features.encoder_id)
+		deploy_keep_encoder(training->project, result_bigint(0, 1));
+}
+
 void
 train_write(Training *training, const char *who, const char *reason)
 {
@@ -436,7 +456,10 @@ train_write(Training *training, const char *who, const char *reason)
 	act_as_before(&acting);
 	models_prune(training->project);
 	if (!training->deploy)
+	{
+		keep_encoder(training);
 		return;
+	}
 	deploy_model(training->project->id, training->number, 0, who, reason);
 	training->ranking.model = training->number;
 	ranking_write(training->project, &training->ranking, &training->targets);

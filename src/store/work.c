@@ -187,8 +187,10 @@ changes_read(int32 project_id, Changes *changes)
 	ItemList	changed = {0};
 	Datum	   *rows;
 	Datum	   *labels;
+	Datum	   *pool;
 	int			nrows = 0;
 	int			nlabels = 0;
+	int			npool = 0;
 
 	memset(changes, 0, sizeof(*changes));
 	LockRelationOid(extension_table("hl_change"), AccessShareLock);
@@ -197,6 +199,7 @@ changes_read(int32 project_id, Changes *changes)
 	changes->any = SPI_processed > 0;
 	rows = palloc_array_checked(Datum, SPI_processed);
 	labels = palloc_array_checked(Datum, SPI_processed);
+	pool = palloc_array_checked(Datum, SPI_processed);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;
@@ -205,6 +208,12 @@ changes_read(int32 project_id, Changes *changes)
 		Datum		items = result_datum(i, 3, &isnull);
 		bool		of_rows = strcmp(kind, "inserted") == 0 || strcmp(kind, "rows") == 0;
 
+		if (strcmp(kind, "pool") == 0)
+		{
+			changes->pool = true;
+			pool[npool++] = place;
+			continue;
+		}
 		if (of_rows)
 			rows[nrows++] = place;
 		else
@@ -222,6 +231,7 @@ changes_read(int32 project_id, Changes *changes)
 	}
 	changes->rows_places = places_array(rows, nrows);
 	changes->label_places = places_array(labels, nlabels);
+	changes->pool_places = places_array(pool, npool);
 	changes->labelled = labelled.items;
 	changes->nlabelled = labelled.n;
 	changes->inserted = inserted.items;
@@ -262,6 +272,7 @@ changes_settle(const Changes *changes, bool labels)
 	if (!changes->by_hand)
 		return;
 	changes_done(changes, changes->rows_places);
+	changes_done(changes, changes->pool_places);
 	if (labels)
 		changes_done(changes, changes->label_places);
 }
@@ -387,15 +398,24 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 }
 
 void
-work_busy(int32 project_id)
+work_busy(int32 project_id, const char *kind)
 {
+	static Statement close_run = {
+		"UPDATE @hl_run SET state = 'superseded', step = NULL, "
+		"finished_at = pg_catalog.clock_timestamp() "
+		"WHERE project_id = $1 AND state = 'running' AND pid = $2 AND kind = $3",
+		3, {INT4OID, INT4OID, TEXTOID}, NULL, 0
+	};
 	static Statement update = {
 		"UPDATE @hl_work SET retry_at = pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2) "
 		"WHERE project_id = $1", 2, {INT4OID, FLOAT8OID}, NULL, 0
 	};
-	Datum		values[2] = {Int32GetDatum(project_id), Float8GetDatum(BUSY_SECONDS)};
+	Datum		values[3] = {Int32GetDatum(project_id), Float8GetDatum(BUSY_SECONDS)};
 
 	statement_run_as_extension(&update, values, NULL, false);
+	values[1] = Int32GetDatum(MyProcPid);
+	values[2] = CStringGetTextDatum(kind);
+	statement_run_as_extension(&close_run, values, NULL, false);
 }
 
 void

@@ -42,6 +42,7 @@ typedef struct Changes
 	bool		any;
 	bool		model;			/* another model serves */
 	bool		resume;			/* somebody wants what has failed tried again */
+	bool		pool;			/* rows are encoded and not yet ranked */
 	bool		all_labels;		/* more items than are listed */
 	bool		all_rows;
 	char	  **labelled;		/* items, maybe repeated */
@@ -52,6 +53,7 @@ typedef struct Changes
 	int			nchanged;
 	Datum		rows_places;	/* tid[]: what changes_done deletes; */
 	Datum		label_places;	/* model changes are with the labels */
+	Datum		pool_places;
 	Oid			file;			/* of the table: there the places hold */
 	bool		by_hand;		/* the worker does not come */
 } Changes;
@@ -86,8 +88,11 @@ extern void run_end(int64 run, const char *state, int32 model);
  */
 extern bool work_failed(int32 project_id, const char *kind, const ErrorData *error);
 
-/* No failure: somebody has locked its source.  Puts it off for a moment. */
-extern void work_busy(int32 project_id);
+/*
+ * No failure: somebody has locked its source.  Puts it off for a moment; ends
+ * the run of that kind, if one is open.
+ */
+extern void work_busy(int32 project_id, const char *kind);
 
 /*
  * The project works (again).  Learning labels does not make up for a training

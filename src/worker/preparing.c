@@ -69,7 +69,10 @@ finish(Preparing *state)
 {
 	preparation_finish(state->preparation);
 	if (state->places != (Datum) 0)
+	{
 		changes_done(&state->turn->changes, state->places);
+		change_note(state->turn->project_id, CHANGE_POOL, NULL, 0);
+	}
 }
 
 static void

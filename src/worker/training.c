@@ -89,6 +89,9 @@ write_training(Turn *turn, Training *training, int64 run)
 					learner_offer_pool(turn->project, training->number, training->pool_features);
 				outcome = training->deploy ? "done" : "rejected";
 			}
+			turn->deployed = training->number > 0 && training->deploy;
+			if (turn->deployed)
+				changes_done(&turn->changes, turn->changes.pool_places);
 			replan(turn, training);
 			work_succeeded(turn->project_id, true);
 			run_end(run, outcome, training->number);

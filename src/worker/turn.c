@@ -146,6 +146,7 @@ read_turn(Turn *turn)
 			changes_read(turn->project_id, &turn->changes);
 		}
 		state_read(turn->project, &turn->state);
+		turn->rescore = turn->changes.pool && turn->state.model != 0;
 		project_follow(turn->project);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
 	}
@@ -256,7 +257,7 @@ take_listed_rows(Turn *turn)
 			break;
 		case TAKEN:
 			turn->added_encoder = refreshed.encoder_id;
-			turn->rescore = turn->state.model == 0;
+			turn->rescore = turn->rescore || turn->state.model == 0;
 			break;
 	}
 	return true;
@@ -308,6 +309,8 @@ take_rows(Turn *turn)
 	if (taken)
 	{
 		changes_done(&turn->changes, turn->changes.rows_places);
+		if (turn->state.model != 0)
+			change_note(turn->project_id, CHANGE_POOL, NULL, 0);
 		/* the label column may have said something new */
 		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
@@ -422,7 +425,8 @@ learn_labels(Turn *turn)
 	turn->doing = "update";
 	report(turn, "learning labels");
 	transaction_begin();
-	learner = extension_try_lock() ? learner_read(turn->project, &turn->changes) : NULL;
+	/* whoever has the lock would have us compute in vain */
+	learner = project_try_lock(turn->project) ? learner_read(turn->project, &turn->changes) : NULL;
 	transaction_commit();
 	if (learner == NULL)
 		return;
@@ -439,6 +443,8 @@ learn_labels(Turn *turn)
 		if (turn->changes.model || learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
+		if (!turn->rescore)
+			changes_done(&turn->changes, turn->changes.pool_places);
 		work_succeeded(turn->project_id, turn->changes.model);
 		turn->rescore = turn->rescore || learner_wants_pool(learner) ||
 			(turn->changes.model && !ranking_is_of(turn->project, learner_model(learner)));
@@ -505,6 +511,7 @@ write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *ta
 			if (state.model == model)
 			{
 				ranking_write(project, ranking, targets);
+				changes_done(&turn->changes, turn->changes.pool_places);
 				learner_offer_pool(project, model, pool);
 				notify(project, "queue", state.model, state.revision);
 			}
@@ -540,6 +547,9 @@ rescore(Turn *turn)
 		scan = pool_scan_begin(project, &features, serving.classifier,
 							   labelled_items(&consensus, turn->context));
 	}
+	else if (project_try_keep(turn->project_id))
+		/* features of another encoder are on their way, with a ranking */
+		changes_done(&turn->changes, turn->changes.pool_places);
 	transaction_commit();
 	if (scan == NULL)
 		return;
@@ -567,13 +577,13 @@ take_steps(Turn *turn)
 		count_labels(turn);
 	else
 		learn_labels(turn);
-	/* also while somebody trains: the queue must not run dry */
 	if (turn->rescore && turn->state.model == 0)
 		choose_seeds(turn);
-	if (turn->rescore && turn->state.model != 0 && (turn->reason == NULL || turn->quick))
-		rescore(turn);
-	else if (turn->reason != NULL && !turn->quick)
+	if (turn->reason != NULL && !turn->quick)
 		train(turn);
+	/* also while somebody trains: the queue must not run dry */
+	if (turn->rescore && turn->state.model != 0 && !turn->deployed)
+		rescore(turn);
 }
 
 /*
@@ -590,7 +600,7 @@ record_failure(Turn *turn, const ErrorData *error)
 	transaction_begin();
 	recorded = project_try_keep(turn->project_id);
 	if (recorded && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-		work_busy(turn->project_id);
+		work_busy(turn->project_id, turn->doing);
 	else if (recorded)
 		first = work_failed(turn->project_id, turn->doing, error);
 	transaction_commit();

@@ -30,6 +30,7 @@ typedef struct Turn
 	NewRows		added;			/* encoded in this turn, by */
 	int64		added_encoder;
 	bool		rescore;		/* the pool has changed by more than that */
+	bool		deployed;		/* a model, with a ranking of its own */
 	LabelCounts counts;
 	const char *reason;			/* to train; NULL: no training is due */
 	const char *doing;			/* kind of run, for errors */

@@ -48,6 +48,7 @@
 #include "worker/worker.h"
 
 #define HEARTBEAT_MS 1000
+#define LEAVING_NAPS 5
 #define BUSY_MS 100				/* until what was locked is tried again */
 
 extern PGDLLEXPORT void hl_worker_main(Datum argument);
@@ -192,8 +193,15 @@ find_extension_and_lock(void)
 		turns_reset();
 		singleton_unlock();
 	}
-	if (!OidIsValid(now) || !singleton_lock(now))
+	if (!OidIsValid(now))
 		return false;
+	/* another that is just leaving takes a moment to let it go */
+	for (int tries = 0; !singleton_lock(now); tries++)
+	{
+		if (tries == LEAVING_NAPS)
+			return false;
+		worker_nap(BUSY_MS);
+	}
 	wake_worker_begin();
 	transaction_begin();
 	if (extension_try_lock())
