@@ -71,7 +71,8 @@ finish(Preparing *state)
 	if (state->places != (Datum) 0)
 	{
 		changes_done(&state->turn->changes, state->places);
-		change_note(state->turn->project_id, CHANGE_POOL, NULL, 0);
+		if (state->turn->state.model != 0)
+			change_note(state->turn->project_id, CHANGE_POOL, NULL, 0);
 	}
 }
 

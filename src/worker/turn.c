@@ -411,6 +411,8 @@ count_labels(Turn *turn)
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
 		changes_done(&turn->changes, turn->changes.label_places);
+		if (turn->state.model == 0)
+			changes_done(&turn->changes, turn->changes.pool_places);
 		work_succeeded(turn->project_id, false);
 		turn->done_something = turn->done_something || turn->changes.any;
 	}

@@ -87,5 +87,14 @@ query(q{INSERT INTO grown VALUES (3001, 'the last of them all', 'other')});
 eventually($node, q{SELECT count(*) > 0 FROM hl_ranking r JOIN hl_project p ON p.id = r.project_id, unnest(r.items) i WHERE p.name = 'grown' AND part <> 'targets' AND i = '3001'}, 'and a new row is asked', 20);
 is(query(q{SELECT count(*) FROM hl_models('grown')}), '2', 'nobody tries again and again');
 
+# ----------------------------------------------------------------------
+# Texts of which most pieces are equally rare
+# ----------------------------------------------------------------------
+
+query(q{CREATE TABLE rare AS SELECT i AS id, 'parcel late courier ' || md5((i / 5)::text) AS body FROM generate_series(1, 20000) i;
+	ALTER TABLE rare ADD PRIMARY KEY (id);
+	SELECT hl_create_project('rare', 'rare', 'body')});
+is(query(q{SELECT hl_refresh('rare')}), '20000', 'can be encoded');
+
 $node->stop;
 done_testing();
