@@ -395,7 +395,7 @@ plan_training(Turn *turn)
 			work->train_at = GetCurrentTimestamp() +
 				(int64) (Max(turn->project->options.train_quiet, QUIET_SHARE * seconds) * 1e6);
 	}
-	/* if it is not for now: see turn_take_quickly */
+	/* a quick turn does not train: the next whole one does */
 	if (turn->reason != NULL)
 		work->train_at = GetCurrentTimestamp();
 }
