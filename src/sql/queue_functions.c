@@ -43,6 +43,7 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
 		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) "
 		"AND (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM head h)) "
+		"AND (e.part <> 'tail' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'rest')) "
 		"ORDER BY e.part, e.n LIMIT $2",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};

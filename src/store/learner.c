@@ -505,6 +505,22 @@ pool_is_read(Learner *learner)
 	learner->late_stored = 0;
 }
 
+/* What has come since, and is stored as the tail. */
+static void
+read_tail(Learner *learner, const Project *project)
+{
+	int			n;
+	char	  **items = ranked_items(learner, "tail", &n);
+
+	if (n > 0)
+	{
+		float	   *features = read_features(learner, project, items, &n);
+
+		add_candidates(learner, items, features, n);
+	}
+	learner->late_stored = learner->ncandidates - learner->first_late;
+}
+
 /* From the stored ranking, with features made anew. */
 static void
 read_pool(Learner *learner, const Project *project)
@@ -521,15 +537,12 @@ read_pool(Learner *learner, const Project *project)
 	items = ranked_items(learner, "targets", &n);
 	features = read_features(learner, project, items, &n);
 	set_targets(learner, features, n);
-	items = ranked_items(learner, "tail", &n);
-	features = read_features(learner, project, items, &n);
-	add_candidates(learner, items, features, n);
-	learner->late_stored = learner->ncandidates - learner->first_late;
+	read_tail(learner, project);
 }
 
 /* False: it is not of this model and ranking. */
 static bool
-take_offered(Learner *learner)
+take_offered(Learner *learner, const Project *project)
 {
 	PoolFeatures *pool = offered.pool;
 
@@ -542,6 +555,7 @@ take_offered(Learner *learner)
 	pool_is_read(learner);
 	set_targets(learner, pool->targets, pool->ntargets);
 	forget_offered();
+	read_tail(learner, project);
 	return true;
 }
 
@@ -559,7 +573,7 @@ learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool)
 	if (learner != NULL && learner->serving.model == model)
 	{
 		learner->generation = offered.generation;
-		(void) take_offered(learner);
+		(void) take_offered(learner, project);
 	}
 }
 
@@ -641,7 +655,7 @@ make_learner(const Project *project)
 	learner->places = candidate_create(context, 16, NULL);
 	read_all_labels(learner, project);
 	learner->generation = ranking_generation(project);
-	if (!take_offered(learner))
+	if (!take_offered(learner, project))
 		read_pool(learner, project);
 	learner->fresh = learner->behind > 0 || learner->revision > 0;
 	learner->dirty = learner->fresh;

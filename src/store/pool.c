@@ -334,6 +334,7 @@ struct PoolScan
 	const Model *model;
 	const LabelledItems *labelled;
 	int64		next_block;
+	int64		tail;			/* of the ranking, when the scan began */
 	RowsBuilder builder;
 	int			which[BLOCK_ROWS];	/* row of the block, for each row scored */
 	Score		scores[BLOCK_ROWS];
@@ -408,6 +409,7 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 	scan->encoder_id = features->encoder_id;
 	scan->model = model;
 	scan->labelled = labelled;
+	scan->tail = tail_generation(project);
 	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
 	random_seed(&scan->random, (uint64) project->options.random_seed);
 	kept_init(&scan->candidates,
@@ -501,6 +503,7 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	for (int i = 0; i < n; i++)
 		ranking_add_scored(ranking, pool->items[chosen[i]], value[i], &scores[i],
 						   classes[scores[i].label], scored_reason(scan->project->acquisition));
+	ranking->tail = scan->tail;
 	spare_trim(&scan->spare);
 	ranking->nspare = scan->spare.n;
 	ranking->spare = palloc_array_checked(char *, scan->spare.n);

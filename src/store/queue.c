@@ -235,16 +235,51 @@ write_part(const Project *project, RankingPart part, const Ranking *ranking)
 	statement_run(&write, values, nulls, false);
 }
 
-/* What has come since is in the ranking now. */
-static void
-drop_tail(const Project *project)
+int64
+tail_generation(const Project *project)
 {
-	static Statement delete = {
-		"DELETE FROM @hl_ranking WHERE project_id = $1 AND part = 'tail'", 1, {INT4OID}, NULL, 0
+	static Statement select = {
+		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = 'tail'",
+		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 
-	statement_run(&delete, values, NULL, false);
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed == 0 ? 0 : result_bigint(0, 1);
+}
+
+/*
+ * What had come before the pool was read is in the ranking now; what has come
+ * since may not be.  An empty tail keeps its generation, so that none comes
+ * twice.
+ */
+static void
+empty_tail(const Project *project, int64 generation)
+{
+	static Statement empty = {
+		"UPDATE @hl_ranking SET generation = generation + 1, items = '{}', scores = '{}', "
+		"epistemic = '{}', aleatoric = '{}', labels = '{}', confidence = '{}', reasons = '{}' "
+		"WHERE project_id = $1 AND part = 'tail' AND generation = $2 AND items <> '{}'",
+		2, {INT4OID, INT8OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(generation)};
+
+	statement_run(&empty, values, NULL, false);
+}
+
+/* Lease rows for a tail that stays. */
+static void
+leases_of_tail(const Project *project)
+{
+	static Statement add = {
+		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM @hl_ranking r "
+		"CROSS JOIN LATERAL unnest(r.items) i WHERE r.project_id = $1 AND r.part = 'tail' "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_lease l WHERE l.project_id = $1 AND l.item = i OFFSET 0) "
+		"ON CONFLICT DO NOTHING", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run(&add, values, NULL, false);
 }
 
 /* The first so many entries, which the fast update makes anew. */
@@ -287,10 +322,11 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	write_part(project, RANKING_HEAD_PART, &head);
 	write_part(project, RANKING_REST_PART, ranking);
 	write_spare(project, ranking);
-	drop_tail(project);
+	empty_tail(project, ranking->tail);
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
 	leases_follow(project, ranking);
+	leases_of_tail(project);
 	act_as_before(&acting);
 }
 
@@ -298,7 +334,7 @@ bool
 ranking_is_of(const Project *project, int32 model)
 {
 	static Statement select = {
-		"SELECT 1 FROM @hl_ranking WHERE project_id = $1 AND part <> 'targets' "
+		"SELECT 1 FROM @hl_ranking WHERE project_id = $1 AND part IN ('head', 'rest') "
 		"HAVING pg_catalog.bool_and(model IS NOT DISTINCT FROM $2)",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};

@@ -15,6 +15,7 @@
 /* What the model thinks is worth asking, best first; parallel arrays. */
 typedef struct Ranking
 {
+	int64		tail;			/* tail_generation() before the pool was read */
 	int32		model;			/* 0: none, a seed batch */
 	int32		revision;
 	int			n;
@@ -57,7 +58,7 @@ typedef enum RankingPart
 
 /*
  * Replaces the project's ranking and makes its items leasable.  targets may
- * be NULL.
+ * be NULL.  A tail that was written since ranking->tail stays.
  */
 extern void ranking_write(const Project *project, const Ranking *ranking,
 						  const Ranking *targets);
@@ -67,6 +68,9 @@ extern bool ranking_is_of(const Project *project, int32 model);
 
 /* Replaces its head only; every item has been in the ranking before. */
 extern void ranking_write_head(const Project *project, const Ranking *head);
+
+/* Which tail is stored; 0: none. */
+extern int64 tail_generation(const Project *project);
 
 /* Replaces the tail, and makes its items leasable. */
 extern void ranking_write_tail(const Project *project, const Ranking *tail);
