@@ -409,7 +409,7 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 	scan->encoder_id = features->encoder_id;
 	scan->model = model;
 	scan->labelled = labelled;
-	scan->tail = tail_generation(project);
+	scan->tail = -1;
 	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
 	random_seed(&scan->random, (uint64) project->options.random_seed);
 	kept_init(&scan->candidates,
@@ -428,6 +428,9 @@ pool_scan_some(PoolScan *scan, int count)
 	FeatureBlock block;
 	bool		more = false;
 
+	/* now, as there was no transaction before */
+	if (scan->tail < 0)
+		scan->tail = tail_generation(scan->project);
 	while (count > 0 && (more = block_scan_next(blocks, &block)))
 	{
 		score_block(scan, &block);
