@@ -271,7 +271,7 @@ CREATE TABLE hl_serving
 	last_model    integer NOT NULL DEFAULT 0, -- highest number given out
 	features      bigint NOT NULL DEFAULT 0,  -- counts changes of the feature blocks
 	encoder_id    bigint,                     -- of the feature blocks
-	items         bigint                      -- rows of the source when last read
+	items         bigint                      -- rows of the source with an input
 );
 
 CREATE TABLE hl_deployment
@@ -596,6 +596,12 @@ LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 1000
 AS 'MODULE_PATHNAME', 'hl_queue_entries';
 COMMENT ON FUNCTION hl_queue_entries(text) IS 'the queue of one project, for views';
 
+-- How many entries that is, without making them; for hl_projects.
+CREATE FUNCTION hl_queue_length(project_id integer)
+RETURNS bigint
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000
+AS 'MODULE_PATHNAME', 'hl_queue_length';
+
 CREATE VIEW hl_queue WITH (security_barrier = true) AS
 	SELECT p.name AS project, q.rank, q.item, q.score, q.epistemic, q.aleatoric,
 		   q.label, q.confidence, q.reason, q.leased_by, q.lease_until, q.model, q.revision
@@ -653,7 +659,7 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN s.problem IS NOT NULL THEN s.problem
 			   WHEN q.queued OPERATOR(pg_catalog.>) 0 THEN NULL
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
-			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows'
+			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows with an input'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
 			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
 			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
@@ -679,8 +685,7 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 		FROM @extschema@.hl_current_answer c
 		WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.label IS NOT NULL) a
 	CROSS JOIN LATERAL (
-		SELECT pg_catalog.count(*) AS queued
-		FROM @extschema@.hl_queue_entries(p.name)) q
+		SELECT @extschema@.hl_queue_length(p.id) AS queued OFFSET 0) q
 	WHERE @extschema@.hl_visible(p.id);
 COMMENT ON VIEW hl_projects IS 'projects and how they stand';
 

@@ -78,3 +78,11 @@ set_add(ReturnSetInfo *set, Datum *values, bool *nulls)
 {
 	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
 }
+
+void
+set_add_result(ReturnSetInfo *set)
+{
+	Assert(SPI_tuptable->tupdesc->natts == set->setDesc->natts);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(set->setResult, SPI_tuptable->vals[i]);
+}

@@ -33,4 +33,7 @@ extern Datum call_row(Call *call, FunctionCallInfo fcinfo, Datum *values, bool *
 extern ReturnSetInfo *set_begin(FunctionCallInfo fcinfo);
 extern void set_add(ReturnSetInfo *set, Datum *values, bool *nulls);
 
+/* All rows of the last SPI result, which has the columns of the set. */
+extern void set_add_result(ReturnSetInfo *set);
+
 #endif							/* HUMANLOOP_API_H */

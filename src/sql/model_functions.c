@@ -22,7 +22,6 @@ PG_FUNCTION_INFO_V1(hl_deploy);
 PG_FUNCTION_INFO_V1(hl_pause);
 PG_FUNCTION_INFO_V1(hl_resume);
 
-#define MODEL_COLUMNS 18
 
 Datum
 hl_models(PG_FUNCTION_ARGS)
@@ -37,20 +36,14 @@ hl_models(PG_FUNCTION_ARGS)
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
-	Datum		values[MODEL_COLUMNS];
-	bool		nulls[MODEL_COLUMNS];
+	Datum		values[1];
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	statement_run_as_extension(&select, values, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		for (int column = 0; column < MODEL_COLUMNS; column++)
-			values[column] = result_datum(i, column + 1, &nulls[column]);
-		set_add(set, values, nulls);
-	}
+	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
 }

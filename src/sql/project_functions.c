@@ -274,7 +274,7 @@ project_check_encoder(const Project *project)
 				 errhint("For this column use \"auto\" or \"%s\".", own)));
 }
 
-/* items: rows of the source, or -1 where it was not read to its end */
+/* items: rows of the source with an input, or -1 where it was not read to its end */
 static int32
 insert_project(const Project *project, Jsonb *options, int64 items)
 {
@@ -338,16 +338,23 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 }
 
 static char *
-creation_hint(const Project *project, const Ranking *ranking, int64 seen)
+creation_hint(const Project *project, const Ranking *ranking, int64 items)
 {
+	bool		noticed = setting_enabled && triggers_possible(project);
+
 	if (project->label_column != NULL)
-		return psprintf("SELECT * FROM hl_train('%s') learns from column \"%s\".",
-						project->name, project->label_column);
-	if (seen == 0)
-		return psprintf("The source is empty: add rows, then SELECT hl_refresh('%s').",
-						project->name);
-	return psprintf("Label %d items of SELECT * FROM hl_next('%s', 20), at least two classes, then SELECT * FROM hl_train('%s').",
-					Min(20, ranking->n), project->name, project->name);
+		return setting_enabled ?
+			psprintf("The background worker learns from column \"%s\".", project->label_column) :
+			psprintf("SELECT * FROM hl_train('%s') learns from column \"%s\".",
+					 project->name, project->label_column);
+	if (items == 0)
+		return noticed ? pstrdup("The source has no rows with an input: add some.") :
+			psprintf("The source has no rows with an input: add some, then SELECT hl_refresh('%s').",
+					 project->name);
+	return psprintf("Label %d items of SELECT * FROM hl_next('%s', 20), at least two classes, then %s.",
+					Min(20, ranking->n), project->name,
+					setting_enabled ? "the background worker trains" :
+					psprintf("SELECT * FROM hl_train('%s')", project->name));
 }
 
 /* PUBLIC may create in our schema: objects of others could stand beside ours. */
@@ -370,7 +377,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 	Relation	relation;
 	Jsonb	   *options;
 	Ranking		ranking;
-	int64		seen;
+	int64		items;
 	bool		complete;
 	Datum		values[6];
 	bool		nulls[6] = {false};
@@ -413,20 +420,20 @@ hl_create_project(PG_FUNCTION_ARGS)
 	relation_close(relation, NoLock);
 
 	project->queue_view = project_create_view(project);
-	sample_seed(project, &ranking, &seen, &complete);
-	project->id = insert_project(project, options, complete ? seen : -1);
+	sample_seed(project, &ranking, &items, &complete);
+	project->id = insert_project(project, options, complete ? items : -1);
 	ranking_write(project, &ranking, NULL);
 	if (project->label_attnum != 0)
 		change_note(project->id, CHANGE_ROWS, NULL, 0);
 	(void) triggers_sync(project, true);
 
 	values[0] = CStringGetTextDatum(project->name);
-	values[1] = Int64GetDatum(seen);
+	values[1] = Int64GetDatum(items);
 	nulls[1] = !complete;
 	values[2] = Int64GetDatum(0);
 	values[3] = Int32GetDatum(project->nclasses);
 	values[4] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
-	values[5] = CStringGetTextDatum(creation_hint(project, &ranking, seen));
+	values[5] = CStringGetTextDatum(creation_hint(project, &ranking, items));
 	row = call_row(&call, fcinfo, values, nulls);
 	call_end(&call);
 	PG_RETURN_DATUM(row);
@@ -699,20 +706,14 @@ hl_privileges(PG_FUNCTION_ARGS)
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
-	Datum		values[2];
-	bool		nulls[2] = {false};
+	Datum		values[1];
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	statement_run_as_extension(&select, values, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		values[0] = result_datum(i, 1, &nulls[0]);
-		values[1] = result_datum(i, 2, &nulls[1]);
-		set_add(set, values, nulls);
-	}
+	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
 }

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -20,6 +21,7 @@
 #define NEXT_MAX 10000
 
 PG_FUNCTION_INFO_V1(hl_queue_entries);
+PG_FUNCTION_INFO_V1(hl_queue_length);
 PG_FUNCTION_INFO_V1(hl_next);
 
 Datum
@@ -49,8 +51,7 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
-	Datum		values[12];
-	bool		nulls[12];
+	Datum		values[2];
 	Call		call;
 
 	call_begin(&call);
@@ -58,14 +59,38 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(project->options.queue_size);
 	statement_run_as_extension(&select, values, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		for (int column = 0; column < 12; column++)
-			values[column] = result_datum(i, column + 1, &nulls[column]);
-		set_add(set, values, nulls);
-	}
+	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
+}
+
+Datum
+hl_queue_length(PG_FUNCTION_ARGS)
+{
+	static Statement count = {
+		"SELECT pg_catalog.count(*) FROM (SELECT FROM "
+		"(SELECT DISTINCT e.item FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) e(item) "
+		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')) e "
+		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
+		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) LIMIT $2) o",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Project    *project;
+	Datum		values[2];
+	int64		length = 0;
+	Call		call;
+
+	call_begin(&call);
+	project = project_read(PG_GETARG_INT32(0), true);
+	if (project != NULL && project_privilege(project, GetUserId(), PRIVILEGE_ANY, true))
+	{
+		values[0] = Int32GetDatum(project->id);
+		values[1] = Int32GetDatum(project->options.queue_size);
+		statement_run_as_extension(&count, values, NULL, true);
+		length = result_bigint(0, 1);
+	}
+	call_end(&call);
+	PG_RETURN_INT64(length);
 }
 
 /*

@@ -243,20 +243,14 @@ hl_learning_curve(PG_FUNCTION_ARGS)
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
-	Datum		values[6];
-	bool		nulls[6];
+	Datum		values[1];
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	statement_run_as_extension(&select, values, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		for (int column = 0; column < 6; column++)
-			values[column] = result_datum(i, column + 1, &nulls[column]);
-		set_add(set, values, nulls);
-	}
+	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
 }

@@ -30,9 +30,9 @@ fit_row(const SourceRow *row, void *argument)
 {
 	FitState   *state = argument;
 
-	state->rows++;
 	if (row->input.missing)
 		return;
+	state->rows++;
 	if (state->fit != NULL)
 		status_check(text_fit_add(state->fit, row->input.text, row->input.length),
 					 "fit the text encoder");

@@ -57,9 +57,11 @@ extern PoolFeatures *pool_scan_end(PoolScan *scan, char **classes, Ranking *rank
 extern void pool_seed(const Project *project, const Refreshed *features,
 					  const LabelledItems *labelled, Ranking *ranking);
 
-/* At creation: a diverse batch of a bounded sample, encoded for this only. */
-extern void sample_seed(const Project *project, Ranking *ranking, int64 *items_seen,
-						bool *complete);
+/*
+ * At creation: a diverse batch of a bounded sample, encoded for this only.
+ * items: rows met that have an input; complete: there are no others.
+ */
+extern void sample_seed(const Project *project, Ranking *ranking, int64 *items, bool *complete);
 
 /* Is there a whole seed batch, answered or not? */
 extern bool seed_complete(const Project *project);

@@ -55,8 +55,7 @@ read_row(const SourceRow *row, void *argument)
 {
 	Preparation *preparation = argument;
 
-	/* an encoder is fitted on all rows, and what has no input counts */
-	if (refresh_meet(&preparation->state, row) || preparation->fits)
+	if (refresh_meet(&preparation->state, row))
 		source_copy_add(preparation->copy, row);
 }
 
@@ -142,9 +141,7 @@ preparation_encode(Preparation *preparation)
 
 	while (!block_is_full(&state->writer) && source_copy_next(preparation->copy, &row))
 	{
-		/* rows without an input were counted when they were read */
-		if (!(preparation->fits && row.input.missing))
-			refresh_encode(state, &row);
+		refresh_encode(state, &row);
 		preparation->done++;
 	}
 	MemoryContextSwitchTo(before);

@@ -252,13 +252,11 @@ refresh_meet(RefreshState *state, const SourceRow *row)
 						state->project->key_column, state->project->name),
 				 errdetail("Item \"%s\" is there twice.", row->item)));
 	entry->seen = true;
-	state->result->items++;
 	if (row->label != NULL && !label_is_blank(row->label))
 		source_labels_add(&state->labels, row->item, row->label);
 	if (entry->hash != hash)
 		return true;
-	if (hash == 0)
-		state->result->not_encoded++;
+	state->result->items += hash != 0 ? 1 : 0;
 	return false;
 }
 
@@ -276,11 +274,7 @@ refresh_encode(RefreshState *state, const SourceRow *row)
 		entry->hash = 0;
 	if (entry->hash != 0 || was_encoded)
 		state->result->changed++;
-	if (entry->hash == 0)
-	{
-		state->result->not_encoded++;
-		state->emptied += was_encoded ? 1 : 0;
-	}
+	state->result->items += entry->hash != 0 ? 1 : 0;
 }
 
 static void
@@ -467,7 +461,7 @@ refresh_init(RefreshState *state, const Project *project, Refreshed *refreshed)
 	state->packed = MemoryContextAlloc(state->context, state->packed_size);
 	state->items = items_create(state->context, 1024, NULL);
 	source_labels_init(&state->labels, state->context);
-	refreshed->items = refreshed->changed = refreshed->not_encoded = 0;
+	refreshed->items = refreshed->changed = 0;
 }
 
 void
@@ -692,7 +686,7 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 {
 	RefreshState state;
 	char	  **distinct = palloc_array_checked(char *, n);
-	int			gone = 0;
+	int			known = 0;
 
 	memset(refreshed, 0, sizeof(*refreshed));
 	memset(added, 0, sizeof(*added));
@@ -720,14 +714,11 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	if (!fresh)
 	{
 		refresh_read_blocks(&state);
-		gone = count_known(&state);
+		known = count_known(&state);
 	}
 	source_rows(project, distinct, n, refresh_row, &state);
 	refresh_forget_unseen(&state);
-	/* a row that had no input before may have been there, or not */
-	if (!fresh)
-		gone += (int) refreshed->not_encoded - state.emptied;
-	refreshed->items = Max(refreshed->state.items + refreshed->items - gone, 0);
+	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)
 		source_labels_write(project, &state.labels, distinct, n);

@@ -30,9 +30,8 @@ typedef struct Refreshed
 {
 	int64		encoder_id;
 	const Encoder *encoder;		/* pinned by the current memory context */
-	int64		items;			/* rows of the source with a key */
+	int64		items;			/* rows of the source that have an input */
 	int64		changed;		/* added, changed or gone since the last time */
-	int64		not_encoded;	/* inputs that are NULL or no good vector */
 	ProjectState state;
 } Refreshed;
 

@@ -33,8 +33,6 @@ typedef struct RefreshState
 	BlockHead  *blocks;
 	int			nblocks;
 	int			merged;			/* of them, by refresh_merge */
-	int			emptied;		/* rows that had an input the last time, and have
-								 * none now */
 	bool		locked;
 	bool		raced;			/* somebody has written since we read */
 	bool		writing;

@@ -46,6 +46,7 @@ typedef struct Sample
 	int			n;
 	uint64		askable;
 	int64		seen;
+	int64		items;			/* of them with an input */
 	SampledRow	rows[SAMPLE_ROWS];
 } Sample;
 
@@ -89,7 +90,10 @@ sample_row(const SourceRow *row, void *argument)
 	uint64		place;
 
 	sample->seen++;
-	if (row->input.missing || row->label != NULL ||
+	if (row->input.missing)
+		return;
+	sample->items++;
+	if (row->label != NULL ||
 		(row->input.vector != NULL && row->input.n == 0))
 		return;
 	sample->askable++;
@@ -183,7 +187,7 @@ encode_sample(const Sample *sample, const Encoder *encoder, const Caller *caller
 }
 
 void
-sample_seed(const Project *project, Ranking *ranking, int64 *items_seen, bool *complete)
+sample_seed(const Project *project, Ranking *ranking, int64 *items, bool *complete)
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
 	Caller		caller = caller_in(CurrentMemoryContext);
@@ -198,7 +202,7 @@ sample_seed(const Project *project, Ranking *ranking, int64 *items_seen, bool *c
 	sample->context = CurrentMemoryContext;
 	random_seed(&sample->random, (uint64) project->options.random_seed);
 	source_scan(project, READ_AS_OWNER, clause, false, sample_row, sample);
-	*items_seen = sample->seen;
+	*items = sample->items;
 	*complete = *complete && sample->seen < SCAN_ROWS;
 	ranking_init(ranking, project->options.seed_batch);
 	if (sample->n == 0)

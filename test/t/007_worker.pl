@@ -26,6 +26,11 @@ is($node->safe_psql('postgres', $workers), '0', 'no worker without work');
 # ----------------------------------------------------------------------
 
 fill($node, 600);
+$node->safe_psql('postgres', q{CREATE TABLE nothing (id int PRIMARY KEY, body text, topic text)});
+my $hint = q{SELECT hint FROM hl_create_project('hinted', '%s', 'body'%s)};
+is($node->safe_psql('postgres', 'BEGIN; ' . sprintf($hint, 'ticket', '')) =~ s/^BEGIN\n//r, q{Label 20 items of SELECT * FROM hl_next('hinted', 20), at least two classes, then the background worker trains.}, 'the hint of a new project');
+is($node->safe_psql('postgres', 'BEGIN; ' . sprintf($hint, 'ticket', q{, label => 'topic'})) =~ s/^BEGIN\n//r, q{The background worker learns from column "topic".}, 'and of one with labels');
+is($node->safe_psql('postgres', 'BEGIN; ' . sprintf($hint, 'nothing', '')) =~ s/^BEGIN\n//r, q{The source has no rows with an input: add some.}, 'and of an empty one');
 eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change) AND (SELECT count(*) = 1 FROM hl_work)}, 'a new project is looked at');
 $node->safe_psql('postgres', q{SELECT hl_label_many('tickets', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 9});
 eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'nine labels are counted');
