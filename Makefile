@@ -77,6 +77,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/parts.c \
 	src/store/pool.c \
 	src/store/prepare.c \
+	src/store/privilege.c \
 	src/store/project.c \
 	src/store/queue.c \
 	src/store/refresh.c \

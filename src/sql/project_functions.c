@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(hl_create_project);
 PG_FUNCTION_INFO_V1(hl_drop_project);
 PG_FUNCTION_INFO_V1(hl_refresh);
 PG_FUNCTION_INFO_V1(hl_visible);
+PG_FUNCTION_INFO_V1(hl_may);
 PG_FUNCTION_INFO_V1(hl_project_source);
 PG_FUNCTION_INFO_V1(hl_grant);
 PG_FUNCTION_INFO_V1(hl_revoke);
@@ -505,22 +506,25 @@ hl_drop_project(PG_FUNCTION_ARGS)
 
 /* Has the role a privilege left that lets it see the queue view? */
 static bool
-sees_queue(const Project *project, const char *role)
+sees_queue(const Project *project, Oid role)
 {
-	static Statement select = {
-		"SELECT 1 FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege <> 'predict'",
-		2, {INT4OID, TEXTOID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(role)};
+	ListCell   *cell;
 
-	statement_run_as_extension(&select, values, NULL, false);
-	return SPI_processed > 0;
+	foreach(cell, grants_read(project->id, false))
+	{
+		const Grant *grant = lfirst(cell);
+
+		if (grant->role == role && grant->privilege != PRIVILEGE_PREDICT)
+			return true;
+	}
+	return false;
 }
 
 /* SELECT on the view goes with the privileges, as the project's owner. */
 static void
-adjust_view(const Project *project, const char *role)
+adjust_view(const Project *project, Oid role)
 {
+	const char *name = quote_identifier(GetUserNameFromId(role, false));
 	char	   *view;
 	Acting		acting;
 
@@ -529,9 +533,9 @@ adjust_view(const Project *project, const char *role)
 	view = quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
 									  get_rel_name(project->queue_view));
 	if (sees_queue(project, role))
-		view = psprintf("GRANT SELECT ON %s TO %s", view, quote_identifier(role));
+		view = psprintf("GRANT SELECT ON %s TO %s", view, name);
 	else
-		view = psprintf("REVOKE SELECT ON %s FROM %s", view, quote_identifier(role));
+		view = psprintf("REVOKE SELECT ON %s FROM %s", view, name);
 	act_as_restricted(&acting, project->owner);
 	SPI_execute(view, false, 0);
 	act_as_before(&acting);
@@ -544,12 +548,7 @@ adjust_view(const Project *project, const char *role)
 static void
 restore_view(Project *project)
 {
-	static Statement select = {
-		"SELECT DISTINCT role FROM @hl_privilege WHERE project_id = $1", 1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-	char	  **roles;
-	int			n;
+	ListCell   *cell;
 	Acting		acting;
 
 	if (OidIsValid(project->queue_view))
@@ -563,16 +562,8 @@ restore_view(Project *project)
 	act_as_restricted(&acting, project->owner);
 	project->queue_view = project_create_view(project);
 	act_as_before(&acting);
-	statement_run_as_extension(&select, values, NULL, false);
-	n = (int) SPI_processed;
-	roles = palloc_array_checked(char *, n);
-	for (int i = 0; i < n; i++)
-		roles[i] = result_string(i, 1);
-	for (int i = 0; i < n; i++)
-	{
-		if (OidIsValid(get_role_oid(roles[i], true)))
-			adjust_view(project, roles[i]);
-	}
+	foreach(cell, grants_read(project->id, false))
+		adjust_view(project, ((const Grant *) lfirst(cell))->role);
 	project_sync(project);
 }
 
@@ -588,6 +579,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	project_need_source(project);
 	restore_view(project);
+	privileges_follow(project->id);
 	changes_before(project, &changes);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
@@ -614,6 +606,21 @@ hl_visible(PG_FUNCTION_ARGS)
 		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
 	call_end(&call);
 	PG_RETURN_BOOL(visible);
+}
+
+Datum
+hl_may(PG_FUNCTION_ARGS)
+{
+	Privilege	privilege = privilege_from_name(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	Project    *project;
+	bool		may;
+	Call		call;
+
+	call_begin(&call);
+	project = project_read(PG_GETARG_INT32(0), true);
+	may = project != NULL && project_privilege(project, GetUserId(), privilege, true);
+	call_end(&call);
+	PG_RETURN_BOOL(may);
 }
 
 Datum
@@ -648,12 +655,10 @@ hl_project_source(PG_FUNCTION_ARGS)
 }
 
 static void
-change_privilege(FunctionCallInfo fcinfo, Statement *statement)
+change_privilege(FunctionCallInfo fcinfo, bool grant)
 {
 	Project    *project;
-	char	   *privilege;
-	char	   *role;
-	Datum		values[3];
+	Oid			role;
 	Call		call;
 
 	call_begin(&call);
@@ -662,13 +667,9 @@ change_privilege(FunctionCallInfo fcinfo, Statement *statement)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"role\" must not be NULL")));
-	role = GetUserNameFromId(PG_GETARG_OID(1), false);
-	privilege = required_text(fcinfo, 2, "privilege");
-	(void) privilege_from_name(privilege);
-	values[0] = Int32GetDatum(project->id);
-	values[1] = CStringGetTextDatum(role);
-	values[2] = CStringGetTextDatum(privilege);
-	statement_run_as_extension(statement, values, NULL, false);
+	role = PG_GETARG_OID(1);
+	privilege_change(project->id, role,
+					 privilege_from_name(required_text(fcinfo, 2, "privilege")), grant);
 	adjust_view(project, role);
 	call_end(&call);
 }
@@ -676,44 +677,39 @@ change_privilege(FunctionCallInfo fcinfo, Statement *statement)
 Datum
 hl_grant(PG_FUNCTION_ARGS)
 {
-	static Statement insert = {
-		"INSERT INTO @hl_privilege VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
-	};
-
-	change_privilege(fcinfo, &insert);
+	change_privilege(fcinfo, true);
 	PG_RETURN_VOID();
 }
 
 Datum
 hl_revoke(PG_FUNCTION_ARGS)
 {
-	static Statement delete = {
-		"DELETE FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege = $3",
-		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
-	};
-
-	change_privilege(fcinfo, &delete);
+	change_privilege(fcinfo, false);
 	PG_RETURN_VOID();
 }
 
 Datum
 hl_privileges(PG_FUNCTION_ARGS)
 {
-	static Statement select = {
-		"SELECT role::name, privilege FROM @hl_privilege WHERE project_id = $1 ORDER BY 1, 2",
-		1, {INT4OID}, NULL, 0
-	};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
-	Datum		values[1];
+	ListCell   *cell;
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
-	values[0] = Int32GetDatum(project->id);
-	statement_run_as_extension(&select, values, NULL, true);
-	set_add_result(set);
+	foreach(cell, grants_read(project->id, true))
+	{
+		const Grant *grant = lfirst(cell);
+		NameData	name;
+		Datum		values[2];
+		bool		nulls[2] = {false};
+
+		namestrcpy(&name, grant->role_name);
+		values[0] = NameGetDatum(&name);
+		values[1] = CStringGetTextDatum(privilege_name(grant->privilege));
+		set_add(set, values, nulls);
+	}
 	call_end(&call);
 	return (Datum) 0;
 }

@@ -55,7 +55,6 @@ enum
 };
 
 static const char *const acquisition_names[] = {"epig", "bald", "margin", "entropy", "random"};
-static const char *const privilege_names[] = {"", "predict", "annotate", "review", "manage"};
 
 Acquisition
 acquisition_from_name(const char *name)
@@ -75,20 +74,6 @@ const char *
 acquisition_name(Acquisition acquisition)
 {
 	return acquisition_names[acquisition];
-}
-
-Privilege
-privilege_from_name(const char *name)
-{
-	for (int i = PRIVILEGE_PREDICT; i <= PRIVILEGE_MANAGE; i++)
-	{
-		if (strcmp(privilege_names[i], name) == 0)
-			return (Privilege) i;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized privilege \"%s\"", name),
-			 errhint("Privileges are \"predict\", \"annotate\", \"review\" and \"manage\".")));
 }
 
 /* Is there an explicit conversion to real[]? */
@@ -375,30 +360,6 @@ project_read(int32 id, bool read_only)
 	return SPI_processed == 0 ? NULL : project_resolve();
 }
 
-/* Does a grant say so?  Grants name roles; a role that is gone grants nothing. */
-static bool
-privilege_granted(const Project *project, Oid role, Privilege privilege, bool read_only)
-{
-	static Statement grants = {
-		"SELECT role, privilege FROM @hl_privilege WHERE project_id = $1", 1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-
-	statement_run_as_extension(&grants, values, NULL, read_only);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		Oid			grantee = get_role_oid(result_string(i, 1), true);
-		Privilege	granted = privilege_from_name(result_string(i, 2));
-
-		if (!OidIsValid(grantee) || !has_privs_of_role(role, grantee))
-			continue;
-		if (granted == privilege || granted == PRIVILEGE_MANAGE || privilege == PRIVILEGE_ANY ||
-			(granted == PRIVILEGE_REVIEW && privilege == PRIVILEGE_ANNOTATE))
-			return true;
-	}
-	return false;
-}
-
 bool
 project_privilege(const Project *project, Oid role, Privilege privilege, bool read_only)
 {
@@ -406,7 +367,7 @@ project_privilege(const Project *project, Oid role, Privilege privilege, bool re
 		return true;
 	if (OidIsValid(project->owner) && has_privs_of_role(role, project->owner))
 		return true;
-	return privilege_granted(project, role, privilege, read_only);
+	return privilege_granted(project->id, role, privilege, read_only);
 }
 
 Project *
@@ -428,7 +389,7 @@ project_open(const char *name, Privilege privilege, bool read_only)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for project \"%s\"", name),
 				 privilege == PRIVILEGE_ANY ? 0 :
-				 errdetail("You need the privilege \"%s\" on it.", privilege_names[privilege])));
+				 errdetail("You need the privilege \"%s\" on it.", privilege_name(privilege))));
 	wake_if_due();
 	return project;
 }
@@ -486,7 +447,7 @@ project_pause(const Project *project, bool pause)
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), BoolGetDatum(pause)};
 
-	LockDatabaseObject(extension_table("hl_project_local"), project->id, 0, ExclusiveLock);
+	project_lock_names(project->id);
 	statement_run_as_extension(&update, values, NULL, false);
 }
 
@@ -583,20 +544,26 @@ project_try_lock(const Project *project)
 	return project_try_keep(project->id) && project_lock_conditional(project);
 }
 
+void
+project_lock_names(int32 project_id)
+{
+	LockDatabaseObject(extension_table("hl_project_local"), project_id, 0, ExclusiveLock);
+}
+
 /*
  * One session at a time records new names, and nobody waits for it: the
  * others go on with what they have found.
  */
-static bool
-may_sync(const Project *project)
+bool
+project_try_names(int32 project_id)
 {
-	return try_object_lock(extension_table("hl_project_local"), project->id, ExclusiveLock);
+	return try_object_lock(extension_table("hl_project_local"), project_id, ExclusiveLock);
 }
 
 void
 project_follow(const Project *project)
 {
-	if (project->stale && OidIsValid(project->source) && may_sync(project))
+	if (project->stale && OidIsValid(project->source) && project_try_names(project->id))
 		project_sync(project);
 }
 

@@ -12,6 +12,7 @@
 #include "utils/jsonb.h"
 
 #include "learn/acquisition.h"
+#include "store/privilege.h"
 
 /* What the input column holds. */
 typedef enum InputKind
@@ -19,16 +20,6 @@ typedef enum InputKind
 	INPUT_TEXT,
 	INPUT_VECTOR
 } InputKind;
-
-/* What somebody may want to do with a project; in SQL by name. */
-typedef enum Privilege
-{
-	PRIVILEGE_ANY,				/* see that it exists */
-	PRIVILEGE_PREDICT,
-	PRIVILEGE_ANNOTATE,
-	PRIVILEGE_REVIEW,
-	PRIVILEGE_MANAGE
-} Privilege;
 
 /* Options of a project, with their defaults filled in; see options.c */
 typedef struct ProjectOptions
@@ -124,6 +115,10 @@ extern char *project_input_expression(const Project *project);
 /* Type name to cast an item to, as the key's */
 extern const char *project_key_type_name(const Project *project);
 
+/* Takes the lock under which names and OIDs are recorded; try: without waiting. */
+extern void project_lock_names(int32 project_id);
+extern bool project_try_names(int32 project_id);
+
 /* Takes the lock under which the project's model state is written. */
 extern void project_lock(const Project *project);
 
@@ -158,8 +153,6 @@ extern const char *acquisition_name(Acquisition acquisition);
 
 /* options.c: an error names the offending option. */
 extern void project_options_parse(Jsonb *json, ProjectOptions *options);
-
-extern Privilege privilege_from_name(const char *name);
 
 /* What columns of a type can be used for; false: not for that. */
 extern bool input_kind_of(Oid type, InputKind *kind);
