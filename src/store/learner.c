@@ -177,15 +177,22 @@ learned_item(Learner *learner, const char *item)
 }
 
 static void
+set_excluded(Learner *learner, int place, bool excluded)
+{
+	if (learner->excluded[place] == excluded)
+		return;
+	learner->excluded[place] = excluded;
+	learner->nfree += excluded ? -1 : 1;
+	learner->dirty = true;
+}
+
+static void
 exclude(Learner *learner, const LearnedItem *learned)
 {
 	CandidateEntry *entry = candidate_lookup(learner->places, learned->key);
-	bool		excluded = learned->now != NO_LABEL;
 
-	if (entry == NULL || learner->excluded[entry->place] == excluded)
-		return;
-	learner->excluded[entry->place] = excluded;
-	learner->nfree += excluded ? -1 : 1;
+	if (entry != NULL)
+		set_excluded(learner, entry->place, learned->now != NO_LABEL);
 }
 
 /* What the item's answers add up to now: a class, or NO_LABEL. */
@@ -424,7 +431,8 @@ make_places(Learner *learner, int n)
 	MemoryContextSwitchTo(before);
 }
 
-static void
+/* False: there is no place left. */
+static bool
 add_candidate(Learner *learner, const char *item, const float *features)
 {
 	ItemKey		key = item_key(item);
@@ -438,16 +446,17 @@ add_candidate(Learner *learner, const char *item, const float *features)
 		if (learner->ncandidates == learner->capacity)
 		{
 			candidate_delete(learner->places, key);
-			return;
+			return false;
 		}
 		entry->place = learner->ncandidates++;
 		learner->candidate[entry->place] = MemoryContextStrdup(learner->pool_context, item);
-		learner->excluded[entry->place] = learned != NULL && learned->now != NO_LABEL;
-		learner->nfree += learner->excluded[entry->place] ? 0 : 1;
+		learner->excluded[entry->place] = true;
 	}
+	set_excluded(learner, entry->place, learned != NULL && learned->now != NO_LABEL);
 	memcpy(learner->candidate_features + (size_t) entry->place * learner->D, features,
 		   sizeof(float) * learner->D);
 	learner->dirty = true;
+	return true;
 }
 
 /* Items of a part of the stored ranking. */
@@ -466,20 +475,6 @@ ranked_items(const Learner *learner, const char *part, int *n)
 	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
 }
 
-/* Which ranking the candidates are from; 0: there is none. */
-static int64
-ranking_generation(const Project *project)
-{
-	static Statement select = {
-		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = 'rest'",
-		1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-
-	statement_run_as_extension(&select, values, NULL, false);
-	return SPI_processed == 0 ? 0 : result_bigint(0, 1);
-}
-
 static void
 set_targets(Learner *learner, const float *features, int n)
 {
@@ -493,14 +488,14 @@ static void
 add_candidates(Learner *learner, char **items, const float *features, int n)
 {
 	for (int i = 0; i < n; i++)
-		add_candidate(learner, items[i], features + (size_t) i * learner->D);
+		(void) add_candidate(learner, items[i], features + (size_t) i * learner->D);
 }
 
 /* Nothing has come since. */
 static void
 pool_is_read(Learner *learner)
 {
-	learner->nfull = learner->nfree;
+	learner->nfull = learner->ncandidates;
 	learner->first_late = learner->ncandidates;
 	learner->late_stored = 0;
 }
@@ -560,14 +555,14 @@ take_offered(Learner *learner, const Project *project)
 }
 
 void
-learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool)
+learner_offer_pool(const Project *project, int32 model, int64 generation, PoolFeatures *pool)
 {
 	Learner    *learner = find_learner(project->id);
 
 	forget_offered();
 	offered.project_id = project->id;
 	offered.model = model;
-	offered.generation = ranking_generation(project);
+	offered.generation = generation;
 	offered.pool = pool;
 	MemoryContextSetParent(pool->context, TopMemoryContext);
 	if (learner != NULL && learner->serving.model == model)
@@ -578,27 +573,65 @@ learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool)
 }
 
 void
+learner_rows_changed(int32 project_id, const NewRows *added)
+{
+	Learner    *learner = find_learner(project_id);
+
+	if (learner == NULL)
+		return;
+	for (int i = 0; i < added->n + added->ngone; i++)
+	{
+		char	   *item = i < added->n ? added->items[i] : added->gone[i - added->n];
+		LearnedItem *learned = learned_lookup(learner->items, item_key(item));
+
+		if (learned == NULL || learned->before == learned->now)
+			continue;
+		if (learned->dense != NULL)
+		{
+			pfree(learned->dense);
+			pfree(learned->terms);
+			learned->dense = NULL;
+		}
+		learned->gone = false;
+		learner->news++;
+		learner->dirty = true;
+	}
+}
+
+bool
 learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
 {
 	Caller		caller = caller_in(CurrentMemoryContext);
 	float	   *features;
+	bool		all = true;
 
+	for (int i = 0; i < added->ngone; i++)
+	{
+		CandidateEntry *entry = candidate_lookup(learner->places, item_key(added->gone[i]));
+
+		if (entry != NULL)
+			set_excluded(learner, entry->place, true);
+	}
+	if (added->n == 0)
+		return true;
 	if (encoder_id != learner->serving.encoder_id)
-		return;
-	features = palloc_array_checked(float, (Size) Max(added->n, 1) * learner->D);
+		return false;
+	features = palloc_array_checked(float, (Size) added->n * learner->D);
 	status_check(model_row_features(&caller, learner->serving.base, rows_finish(&added->rows),
 									features), "compute features");
 	for (int i = 0; i < added->n; i++)
 	{
 		if (!rows_blank(&added->rows, i))
-			add_candidate(learner, added->items[i], features + (size_t) i * learner->D);
+			all = add_candidate(learner, added->items[i], features + (size_t) i * learner->D) && all;
 	}
+	return all;
 }
 
 bool
 learner_wants_pool(const Learner *learner)
 {
-	return learner->ncandidates == learner->capacity || learner->nfree < learner->nfull / 4 * 3;
+	return learner->ncandidates == learner->capacity ||
+		4.0 * learner->nfree < 3.0 * learner->nfull;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -654,7 +687,7 @@ make_learner(const Project *project)
 	/* where labels go to be excluded; the pool comes when it is known which */
 	learner->places = candidate_create(context, 16, NULL);
 	read_all_labels(learner, project);
-	learner->generation = ranking_generation(project);
+	learner->generation = ranking_generation(project, RANKING_REST_PART);
 	if (!take_offered(learner, project))
 		read_pool(learner, project);
 	learner->fresh = learner->behind > 0 || learner->revision > 0;
@@ -670,7 +703,7 @@ learner_is_stale(const Learner *learner, const Project *project)
 
 	state_read(project, &state);
 	return state.model != learner->serving.model || state.revision != learner->revision ||
-		ranking_generation(project) != learner->generation;
+		ranking_generation(project, RANKING_REST_PART) != learner->generation;
 }
 
 Learner *

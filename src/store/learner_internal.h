@@ -93,10 +93,10 @@ struct Learner
 	int			capacity;
 	char	  **candidate;
 	float	   *candidate_features; /* capacity x D */
-	bool	   *excluded;		/* labelled or gone */
+	bool	   *excluded;		/* labelled, or their rows are gone */
 	candidate_hash *places;
 	int			nfree;			/* not excluded */
-	int			nfull;			/* free ones when the pool was scored */
+	int			nfull;			/* candidates when the pool was scored */
 	int			ntargets;
 	float	   *target_features;
 	bool		dirty;			/* labels, candidates have changed */

@@ -29,6 +29,7 @@ void
 ranking_init(Ranking *ranking, int capacity)
 {
 	memset(ranking, 0, sizeof(*ranking));
+	ranking->rest = -1;
 	ranking->items = palloc_array_checked(char *, capacity);
 	ranking->score = palloc_array_checked(float, capacity);
 	ranking->epistemic = palloc_array_checked(float, capacity);
@@ -155,50 +156,6 @@ leases_add(const Project *project, char **items, int n)
 	statement_run(&add, values, NULL, false);
 }
 
-/*
- * A lease row for every ranked item, and none for what has left the ranking.
- * Rows that are there are not touched, so nobody is waited for.
- */
-static void
-leases_follow(const Project *project, const Ranking *ranking)
-{
-	static Statement forget = {
-		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
-		"WHERE f.ctid = ANY ($1) AND f.project_id = $2 "
-		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
-		"FOR UPDATE SKIP LOCKED))",
-		2, {TIDARRAYOID, INT4OID}, NULL, 0
-	};
-	int			n = ranking->n + ranking->nspare;
-	RankedItem *ranked = palloc_array_checked(RankedItem, n);
-	char	  **missing = palloc_array_checked(char *, n);
-	Datum		values[2];
-	int			nmissing = 0;
-	int			unique = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		ranked[i].item = i < ranking->n ? ranking->items[i] : ranking->spare[i - ranking->n];
-		ranked[i].key = item_key(ranked[i].item);
-		ranked[i].leasable = false;
-	}
-	qsort(ranked, n, sizeof(RankedItem), compare_keys);
-	for (int i = 0; i < n; i++)
-	{
-		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
-			ranked[unique++] = ranked[i];
-	}
-	values[0] = compare_leases(project, ranked, unique);
-	values[1] = Int32GetDatum(project->id);
-	statement_run(&forget, values, NULL, false);
-	for (int i = 0; i < unique; i++)
-	{
-		if (!ranked[i].leasable)
-			missing[nmissing++] = ranked[i].item;
-	}
-	leases_add(project, missing, nmissing);
-}
-
 static const char *const part_names[] = {"head", "rest", "tail", "spare", "targets"};
 
 /* As the extension. */
@@ -236,16 +193,23 @@ write_part(const Project *project, RankingPart part, const Ranking *ranking)
 }
 
 int64
-tail_generation(const Project *project)
+ranking_generation(const Project *project, RankingPart part)
 {
 	static Statement select = {
-		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = 'tail'",
-		1, {INT4OID}, NULL, 0
+		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = $2",
+		2, {INT4OID, TEXTOID}, NULL, 0
 	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
+	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(part_names[part])};
 
 	statement_run_as_extension(&select, values, NULL, false);
 	return SPI_processed == 0 ? 0 : result_bigint(0, 1);
+}
+
+bool
+ranking_outdated(const Project *project, const Ranking *ranking)
+{
+	return ranking->rest >= 0 &&
+		ranking->rest != ranking_generation(project, RANKING_REST_PART);
 }
 
 /*
@@ -267,19 +231,77 @@ empty_tail(const Project *project, int64 generation)
 	statement_run(&empty, values, NULL, false);
 }
 
-/* Lease rows for a tail that stays. */
-static void
-leases_of_tail(const Project *project)
+/* Items of a tail that stays. */
+static char **
+read_tail(const Project *project, int *n)
 {
-	static Statement add = {
-		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM @hl_ranking r "
-		"CROSS JOIN LATERAL unnest(r.items) i WHERE r.project_id = $1 AND r.part = 'tail' "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_lease l WHERE l.project_id = $1 AND l.item = i OFFSET 0) "
-		"ON CONFLICT DO NOTHING", 1, {INT4OID}, NULL, 0
+	static Statement select = {
+		"SELECT items FROM @hl_ranking WHERE project_id = $1 AND part = 'tail'",
+		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
+	bool		isnull;
 
-	statement_run(&add, values, NULL, false);
+	*n = 0;
+	statement_run(&select, values, NULL, false);
+	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
+}
+
+static void
+add_ranked(RankedItem *ranked, int *n, char **items, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		RankedItem *item = &ranked[(*n)++];
+
+		item->item = items[i];
+		item->key = item_key(items[i]);
+		item->leasable = false;
+	}
+}
+
+/*
+ * A lease row for every ranked item, and none for what has left the ranking.
+ * Rows that are there are not touched, so nobody is waited for.
+ */
+static void
+leases_follow(const Project *project, const Ranking *ranking)
+{
+	static Statement forget = {
+		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
+		"WHERE f.ctid = ANY ($1) AND f.project_id = $2 "
+		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
+		"FOR UPDATE SKIP LOCKED))",
+		2, {TIDARRAYOID, INT4OID}, NULL, 0
+	};
+	int			ntail;
+	char	  **tail = read_tail(project, &ntail);
+	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n + ranking->nspare + ntail);
+	char	  **missing;
+	Datum		values[2];
+	int			n = 0;
+	int			nmissing = 0;
+	int			unique = 0;
+
+	add_ranked(ranked, &n, ranking->items, ranking->n);
+	add_ranked(ranked, &n, ranking->spare, ranking->nspare);
+	add_ranked(ranked, &n, tail, ntail);
+	missing = palloc_array_checked(char *, n);
+	qsort(ranked, n, sizeof(RankedItem), compare_keys);
+	for (int i = 0; i < n; i++)
+	{
+		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
+			ranked[unique++] = ranked[i];
+	}
+	values[0] = compare_leases(project, ranked, unique);
+	values[1] = Int32GetDatum(project->id);
+	statement_run(&forget, values, NULL, false);
+	for (int i = 0; i < unique; i++)
+	{
+		if (!ranked[i].leasable)
+			missing[nmissing++] = ranked[i].item;
+	}
+	leases_add(project, missing, nmissing);
 }
 
 /* The first so many entries, which the fast update makes anew. */
@@ -326,8 +348,41 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
 	leases_follow(project, ranking);
-	leases_of_tail(project);
 	act_as_before(&acting);
+}
+
+/*
+ * The generations stay: what is left is in the order it was in, so that nobody
+ * who knows it has to read it again.
+ */
+void
+ranking_forget(const Project *project, char **items, int n)
+{
+	static Statement forget = {
+		"UPDATE @hl_ranking r SET (items, scores, epistemic, aleatoric, labels, confidence, reasons) = "
+		"(SELECT coalesce(pg_catalog.array_agg(e.item ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.score ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.epistemic ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.aleatoric ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.label ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.confidence ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.reason ORDER BY e.n), '{}') "
+		"FROM unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, r.confidence, r.reasons) "
+		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
+		"WHERE e.item NOT IN (SELECT g FROM unnest($2) g)) "
+		"WHERE r.project_id = $1 AND EXISTS (SELECT 1 FROM unnest(r.items) i "
+		"WHERE i IN (SELECT g FROM unnest($2) g))",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	static Statement leases = {
+		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM @hl_lease l "
+		"WHERE l.project_id = $1 AND l.item = ANY ($2) FOR UPDATE SKIP LOCKED))",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
+
+	statement_run_as_extension(&forget, values, NULL, false);
+	statement_run_as_extension(&leases, values, NULL, false);
 }
 
 bool

@@ -662,6 +662,21 @@ merge_tail(RefreshState *state)
 }
 
 static void
+note_gone(RefreshState *state, char **items, int n)
+{
+	NewRows    *added = state->added;
+
+	added->gone = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+	{
+		const ItemEntry *entry = items_lookup(state->items, item_key(items[i]));
+
+		if (!entry->seen || entry->hash == 0)
+			added->gone[added->ngone++] = items[i];
+	}
+}
+
+static void
 write_taken(RefreshState *state)
 {
 	ProjectState *now = &state->result->state;
@@ -718,6 +733,7 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	}
 	source_rows(project, distinct, n, refresh_row, &state);
 	refresh_forget_unseen(&state);
+	note_gone(&state, distinct, n);
 	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)

@@ -66,6 +66,8 @@ typedef struct NewRows
 	int			capacity;
 	char	  **items;
 	RowsBuilder rows;			/* as read from the blocks */
+	char	  **gone;			/* items that have no row now, or no input */
+	int			ngone;
 } NewRows;
 
 /*

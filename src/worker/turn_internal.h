@@ -57,6 +57,12 @@ extern void scan_pool(PoolScan *scan);
 /* The blocks may hold what is still listed as inserted. */
 extern void features_forget(int32 project_id);
 
+/* Very many changes that are dealt with are forgotten in several transactions. */
+extern void forget_rest(const Turn *turn, ChangePlaces *places);
+
+/* The project that is being trained; 0: none. */
+extern int32 training_project;
+
 /* False also where there is none to wait for: then gone is set. */
 extern bool try_lock(const Turn *turn, bool *gone);
 
@@ -73,7 +79,7 @@ extern void train(Turn *turn);
  * then.  False: it was in vain, somebody has been at the same, or the project is
  * gone.
  */
-extern bool prepare(Turn *turn, int64 run, bool may_refit, Datum places);
+extern bool prepare(Turn *turn, int64 run, bool may_refit, ChangePlaces *places);
 
 /* The project whose rows are being prepared: others leave them alone; 0: none. */
 extern int32 preparing;
