@@ -10,14 +10,6 @@ use Time::HiRes qw(time);
 my $node = new_node('main', conf => "humanloop.worker_idle_timeout = '2s'\nlog_min_messages = debug1\n");
 my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'humanloop worker'};
 
-# How many workers the server has started so far.
-sub started
-{
-	my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile);
-	my @starts = $log =~ /starting background worker process "humanloop worker"/g;
-	return scalar @starts;
-}
-
 is($node->safe_psql('postgres', 'SHOW shared_preload_libraries'), '', 'nothing is preloaded');
 is($node->safe_psql('postgres', $workers), '0', 'no worker without work');
 
@@ -66,15 +58,15 @@ like(worker($node), qr/^\d+$/, 'the worker is in pg_stat_activity, once');
 is($node->safe_psql('postgres', q{SELECT application_name, datname, state FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}), 'humanloop worker|postgres|idle', 'by its name');
 never($node, q{SELECT coalesce(bool_or(xact_start IS NOT NULL AND now() - xact_start > '0.5 s'), false) FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}, 'it keeps no transaction open while idle', 1);
 my $left = eventually($node, "SELECT ($workers) = 0", 'after humanloop.worker_idle_timeout it goes', 15);
-my $before = started();
+my $before = workers_started($node);
 $node->safe_psql('postgres', q{SELECT 1 FROM hl_queue LIMIT 1; SELECT 1 FROM hl_projects; SELECT 1 FROM hl_predict('tickets', 'x')});
-is(started(), $before, 'and nobody who only reads brings it back');
+is(workers_started($node), $before, 'and nobody who only reads brings it back');
 
 # One worker for many sessions that label at the same time.
 my $dir = PostgreSQL::Test::Utils::tempdir();
 PostgreSQL::Test::Utils::append_to_file("$dir/label", "\\set i random(100, 600)\nSELECT hl_label('tickets', :i, 'billing', 'c' || :client_id);\n");
 $node->command_ok([ 'pgbench', '-n', '-c', '20', '-j', '2', '-t', '10', '-f', "$dir/label", '-d', $node->connstr('postgres') ], 'twenty sessions label at the same moment');
-is(started(), $before + 1, 'one worker was started');
+is(workers_started($node), $before + 1, 'one worker was started');
 eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'which learns it all', 30);
 
 # ----------------------------------------------------------------------

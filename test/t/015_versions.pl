@@ -8,8 +8,6 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $node = new_node('main');
-my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
-my $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
 
 fill($node, 600, 'postgres', '{"train_growth": 100, "train_quiet": 86400, "keep_models": 3}');
 model_by_itself($node, 60);
