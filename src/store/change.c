@@ -35,7 +35,8 @@
 #include "store/session.h"
 #include "store/wake.h"
 
-static const char *const kind_names[] = {"labels", "inserted", "rows", "model", "resume", "pool"};
+static const char *const kind_names[] = {"labels", "inserted", "rows", "model", "resume", "pool",
+"encoder"};
 
 enum
 {

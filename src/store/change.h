@@ -18,7 +18,8 @@ typedef enum ChangeKind
 	CHANGE_ROWS,				/* rows of the source changed or are gone */
 	CHANGE_MODEL,				/* another model serves */
 	CHANGE_RESUME,				/* what has failed shall be tried again */
-	CHANGE_POOL					/* rows are encoded and not yet ranked */
+	CHANGE_POOL,				/* rows are encoded and not yet ranked */
+	CHANGE_ENCODER				/* rows have no features of the encoder that serves */
 } ChangeKind;
 
 /* More items than this are not listed one by one. */

@@ -70,7 +70,7 @@ deploy_keep_encoder(const Project *project, int64 encoder_id)
 	statement_run(&forget, values, NULL, false);
 	statement_run(&keep, values, NULL, false);
 	act_as_before(&acting);
-	change_note(project->id, CHANGE_ROWS, NULL, 0);
+	change_note(project->id, CHANGE_ENCODER, NULL, 0);
 }
 
 void

@@ -550,6 +550,20 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 	}
 }
 
+/* Another encoder has come to serve, and the source is not encoded with it yet. */
+static bool
+features_missing(const Project *project)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_change WHERE project_id = $1 AND kind = 'encoder' LIMIT 1",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0;
+}
+
 bool
 features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 {
@@ -557,7 +571,7 @@ features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 	state_read(project, &refreshed->state);
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->items = refreshed->state.items;
-	if (refreshed->encoder_id == 0 ||
+	if (refreshed->encoder_id == 0 || features_missing(project) ||
 		(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)))
 		return false;
 	blas_load();

@@ -188,6 +188,9 @@ read_change(ChangeKind kind, ArrayType *items, const ChangePlace *place, void *s
 				add_items(kind == CHANGE_INSERTED ? &reader->inserted : &reader->changed, items,
 						  ROWS_LISTED, &changes->all_rows);
 			break;
+		case CHANGE_ENCODER:
+			changes->all_rows = true;
+			break;
 		case CHANGE_MODEL:
 			changes->model = true;
 			break;
@@ -199,8 +202,8 @@ read_change(ChangeKind kind, ArrayType *items, const ChangePlace *place, void *s
 			break;
 	}
 	change_places_add(kind == CHANGE_POOL ? &changes->pool_places :
-					  kind == CHANGE_INSERTED || kind == CHANGE_ROWS ? &changes->rows_places :
-					  &changes->label_places, place);
+					  kind == CHANGE_INSERTED || kind == CHANGE_ROWS || kind == CHANGE_ENCODER ?
+					  &changes->rows_places : &changes->label_places, place);
 	MemoryContextSwitchTo(before);
 }
 
@@ -224,6 +227,17 @@ changes_done(const Changes *changes, ChangePlaces *places)
 {
 	changes_delete(places, changes->file, DONE_AT_ONCE);
 	return places->n == 0;
+}
+
+void
+changes_encoded(int32 project_id)
+{
+	static Statement delete = {
+		"DELETE FROM @hl_change WHERE project_id = $1 AND kind = 'encoder'", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project_id)};
+
+	statement_run_as_extension(&delete, values, NULL, false);
 }
 
 void

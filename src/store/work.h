@@ -67,6 +67,9 @@ extern void changes_read(int32 project_id, Changes *changes);
  */
 extern bool changes_done(const Changes *changes, ChangePlaces *places);
 
+/* Under the project's lock: all rows have features of the encoder that serves. */
+extern void changes_encoded(int32 project_id);
+
 /*
  * For whoever does the worker's work by hand where the worker does not come
  * (paused, switched off): what there was before he began, and has dealt with.

@@ -68,6 +68,7 @@ static void
 finish(Preparing *state)
 {
 	preparation_finish(state->preparation);
+	changes_encoded(state->turn->project_id);
 	if (state->places != NULL)
 	{
 		(void) changes_done(&state->turn->changes, state->places);

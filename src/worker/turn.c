@@ -145,7 +145,7 @@ read_turn(Turn *turn)
 		if (!turn->work.known)
 		{
 			work_write(turn->project_id, &turn->work);
-			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+			change_note(turn->project_id, CHANGE_ENCODER, NULL, 0);
 			changes_read(turn->project_id, &turn->changes);
 		}
 		state_read(turn->project, &turn->state);
