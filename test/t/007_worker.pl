@@ -70,6 +70,60 @@ is(workers_started($node), $before + 1, 'one worker was started');
 eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'which learns it all', 30);
 
 # ----------------------------------------------------------------------
+# Whoever listens is not told each single label
+# ----------------------------------------------------------------------
+
+# What is told of project "heard", until that is how it stands.  It may come
+# a moment after the commit that it tells of.
+sub told
+{
+	my ($what) = @_;
+	my $until = time + 30;
+	my @told;
+	my $state;
+
+	do
+	{
+		$state = $node->safe_psql('postgres', q{SELECT '"model": ' || model || ', "revision": ' || revision FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'heard'});
+		push @told, ask($listener, 'SELECT 1') =~ /"humanloop" with payload "(\{"event": "\w+", "project": "heard", [^}]*\})"/g;
+	} until ((@told && $told[-1] =~ /\Q$state\E\}$/) || time > $until);
+	like($told[-1] // '', qr/\Q$state\E\}$/, "$what: the last that is told is how it stands");
+	note "$what: $_" for @told;
+	return @told;
+}
+
+# Nothing but labels changes it.
+$node->safe_psql('postgres', q{SELECT hl_create_project('heard', 'ticket', 'body', options => '{"train_growth": 100, "train_quiet": 86400}');
+	SELECT hl_label_many('heard', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 60;
+	CREATE SEQUENCE item START 101;});
+eventually($node, q{SELECT model = 1 FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'heard'}, 'another project', 30);
+eventually($node, $learned, 'at rest', 30);
+told('its first model');
+PostgreSQL::Test::Utils::append_to_file("$dir/listened", "SELECT hl_label('heard', id, topic) FROM nextval('item') i JOIN ticket ON id = i;\n");
+$node->command_ok([ 'pgbench', '-n', '-c', '20', '-j', '2', '-t', '10', '-f', "$dir/listened", '-d', $node->connstr('postgres') ], 'twenty sessions label');
+eventually($node, $learned, 'which is learned', 30);
+is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_labels WHERE project = 'heard'}), '260', 'two hundred labels');
+my @burst = told('burst');
+cmp_ok(scalar @burst, '<', 200, 'are told in ' . @burst . ' notifications');
+is(scalar(grep { !/"event": "queue", .* "model": 1,/ } @burst), 0, 'all of the queue, as no other model was deployed');
+
+# one transaction is one revision, and at most the pool is scored anew beside it
+my $revision = $node->safe_psql('postgres', q{SELECT revision + 1 FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'heard'});
+eventually($node, q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND state <> 'idle')}, 'no worker is at it', 30);
+ask($listener, 'SELECT 1');
+$node->safe_psql('postgres', q{SELECT hl_label_many('heard', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id BETWEEN 301 AND 350});
+eventually($node, $learned, 'fifty at once are learned', 30);
+my @batch = told('batch');
+cmp_ok(scalar @batch, '<=', 3, 'and told in ' . @batch . ' notifications');
+like($batch[-1] // '', qr/"revision": $revision\}/, 'of one revision');
+
+# who trains himself is announced by the worker
+$node->safe_psql('postgres', q{SELECT hl_train('heard')});
+eventually($node, $learned, 'hl_train is taken up', 30);
+is(scalar(grep { /"event": "deployed", .* "model": 2, "revision": 0\}/ } told('hl_train')), 1, 'and told, too');
+$node->safe_psql('postgres', q{SELECT hl_drop_project('heard')});
+
+# ----------------------------------------------------------------------
 # While it computes
 # ----------------------------------------------------------------------
 
