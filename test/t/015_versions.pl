@@ -254,8 +254,9 @@ for my $database ('postgres', 'byhand')
 # it learns labels, and cannot encode.
 $node->safe_psql('postgres', q{UPDATE hl_work SET train_at = now() WHERE project_id = (SELECT id FROM hl_project WHERE name = 'many'); SELECT hl_resume('many')});
 eventually($node, $fitting, 'the worker trains', 60);
-ask($one, 'BEGIN');
-ask($one, q{SELECT hl_deploy('many', 1)});
+my $holder = session($node);
+ask($holder, 'BEGIN');
+ask($holder, q{SELECT hl_deploy('many', 1)});
 my $heard = "SELECT NOT EXISTS (SELECT FROM hl_change WHERE project_id = $tickets AND kind IN ('model', 'labels'))";
 $node->safe_psql('postgres', q{SELECT hl_deploy('tickets', 1)});
 eventually($node, $heard, 'a model with another encoder is deployed meanwhile', 10);
@@ -263,7 +264,7 @@ $node->safe_psql('postgres', q{SELECT hl_label('tickets', item, 'billing') FROM 
 eventually($node, $heard, 'which learns', 10);
 is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running'}), 't', 'the worker still trains');
 like($node->safe_psql('postgres', $queue), qr/^t\|/, 'the queue is as long as before');
-ask($one, 'ROLLBACK');
+ask($holder, 'ROLLBACK');
 eventually($node, $learned, 'all is done', 60);
 is($node->safe_psql('postgres', $features), 't|t|0', 'features are those of the encoder that serves');
 like($node->safe_psql('postgres', $queue), qr/^t\|1\|/, 'the queue is its model\'s');
