@@ -57,6 +57,9 @@ typedef enum RankingPart
 	RANKING_PARTS
 } RankingPart;
 
+/* As in hl_ranking.part. */
+extern const char *ranking_part_name(RankingPart part);
+
 /* Counts how often a part was written; 0: it is not there. */
 extern int64 ranking_generation(const Project *project, RankingPart part);
 
@@ -82,7 +85,7 @@ extern void ranking_write_head(const Project *project, const Ranking *head);
 /* Replaces the tail, and makes its items leasable. */
 extern void ranking_write_tail(const Project *project, const Ranking *tail);
 
-/* An item handed to somebody. */
+/* lease.c: an item handed to somebody. */
 typedef struct Lease
 {
 	char	   *item;

@@ -22,10 +22,8 @@
 #include <math.h>
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -34,14 +32,12 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "store/cache.h"
 #include "store/deploy.h"
 #include "store/fit.h"
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/queue.h"
 #include "store/session.h"
-#include "store/train.h"
 #include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
@@ -51,14 +47,12 @@
 
 #define FIRST_LABELS 10			/* before the first training */
 #define FIRST_PER_CLASS 2
-#define RANK_BLOCKS 8			/* of the pool, in one transaction */
 #define QUIET_SHARE 10			/* the worker trains at most that part of the
 								 * time, when it need not */
 
 int			computing = 0;
 
-static bool taking_quickly = false;
-static bool scoring = false;	/* a pool, and not in a training */
+bool		taking_quickly = false;
 
 /* ---------------------------------------------------------------------- */
 /* Transactions */
@@ -202,6 +196,7 @@ turns_reset(void)
 	computing = 0;
 	preparing = 0;
 	training_project = 0;
+	scoring = taking_quickly = false;
 	if (known_features != NULL)
 		hash_destroy(known_features);
 	known_features = NULL;
@@ -506,151 +501,6 @@ learn_labels(Turn *turn)
 	transaction_commit();
 	if (stored)
 		forget_rest(turn, &turn->changes.label_places);
-}
-
-/* ---------------------------------------------------------------------- */
-/* The pool */
-
-void
-scan_pool(PoolScan *scan)
-{
-	bool		more = true;
-
-	while (more)
-	{
-		transaction_begin();
-		extension_keep();
-		more = pool_scan_some(scan, RANK_BLOCKS);
-		transaction_commit();
-		worker_heartbeat();
-		turn_take_quickly();
-	}
-}
-
-/* Without a model: a seed batch, where there is none or not a whole one. */
-static void
-choose_seeds(Turn *turn)
-{
-	const Project *project = turn->project;
-	Refreshed	features;
-
-	transaction_begin();
-	if (project_try_lock(project) && !seed_complete(project))
-	{
-		if (features_current(project, false, &features))
-			queue_rebuild(project, &features);
-		else
-			seed_refill(project);
-	}
-	transaction_commit();
-}
-
-/*
- * As soon as nobody has the project's lock, unless that takes too long.
- * Whoever has ranked the pool meanwhile may have seen rows that we have not:
- * then the marks stay, and it is scored once more.
- */
-static void
-write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *targets,
-			  PoolFeatures *pool)
-{
-	const Project *project = turn->project;
-	TimestampTz started = GetCurrentTimestamp();
-	int64		generation = 0;
-	bool		done = false;
-
-	while (!done && !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), PATIENCE_MS))
-	{
-		ProjectState state;
-
-		transaction_begin();
-		done = project_try_lock(project);
-		if (done)
-		{
-			state_read(project, &state);
-			if (state.model == model && !ranking_outdated(project, ranking))
-			{
-				char	   *nothing = NULL;
-
-				ranking_write(project, ranking, targets);
-				(void) changes_done(&turn->changes, &turn->changes.pool_places);
-				generation = ranking_generation(project, RANKING_REST_PART);
-				/* a later revision would order the head otherwise */
-				if (state.revision != ranking->revision)
-					change_note(project->id, CHANGE_LABELS, &nothing, 0);
-				notify(project, "queue", state.model, ranking->revision);
-			}
-		}
-		transaction_commit();
-		if (!done)
-			worker_nap(LOCK_NAP_MS);
-	}
-	if (generation == 0)
-		return;
-	transaction_begin();
-	if (project_try_keep(turn->project_id))
-		learner_offer_pool(project, model, generation, pool);
-	transaction_commit();
-}
-
-/* Ranks the pool anew with the model that serves. */
-static void
-rescore(Turn *turn)
-{
-	const Project *project = turn->project;
-	Refreshed	features;
-	Consensus	consensus;
-	Serving		serving;
-	PoolScan   *scan = NULL;
-	Ranking		ranking;
-	Ranking		targets;
-	PoolFeatures *pool;
-
-	turn->doing = "score";
-	report(turn, "scoring the pool");
-	transaction_begin();
-	extension_keep();
-	if (features_current(project, false, &features) &&
-		serving_open(project, false, turn->context, &serving) &&
-		serving.encoder_id == features.encoder_id)
-	{
-		consensus_read(project, &consensus);
-		scan = pool_scan_begin(project, &features, serving.classifier,
-							   labelled_items(&consensus, turn->context));
-		/* what is marked by now is scored now */
-		changes_read(turn->project_id, &turn->changes);
-	}
-	else if (training_project != turn->project_id && project_try_keep(turn->project_id))
-		/* features of another encoder: the next training ranks them */
-		(void) changes_done(&turn->changes, &turn->changes.pool_places);
-	transaction_commit();
-	if (scan == NULL)
-		return;
-	computing++;
-	scoring = true;
-	/* of a quick turn, too: others go on to learn */
-	taking_quickly = false;
-	scan_pool(scan);
-	pool = pool_scan_end(scan, serving.classes, &ranking, &targets);
-	taking_quickly = turn->quick;
-	scoring = false;
-	computing--;
-	ranking.model = serving.model;
-	ranking.revision = serving.revision;
-	write_ranking(turn, serving.model, &ranking, &targets, pool);
-	turn->done_something = true;
-}
-
-/*
- * Not while a pool is scored further up: it may be the same, and whoever is
- * scored in the middle of that keeps all others waiting.  Nor while the rows
- * are being prepared: that is followed by it.
- */
-static bool
-may_rescore(const Turn *turn)
-{
-	return turn->rescore && turn->state.model != 0 && !turn->deployed && !scoring &&
-		preparing != turn->project_id;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -48,11 +48,24 @@ extern void report(const Turn *turn, const char *what);
 /* Tells who listens.  Names and numbers only: anybody may listen. */
 extern void notify(const Project *project, const char *event, int32 model, int32 revision);
 
+/* We are within a quick turn: no other begins. */
+extern bool taking_quickly;
+
+/* scoring.c: a pool is being scored, and not in a training. */
+extern bool scoring;
+
 /*
  * Scores the pool block by block, some in a transaction; between two of them
  * labels are learned.
  */
 extern void scan_pool(PoolScan *scan);
+
+/* Ranks the pool with the model that serves; whether it is to be done and may. */
+extern void rescore(Turn *turn);
+extern bool may_rescore(const Turn *turn);
+
+/* Without a model: a seed batch, where there is none or not a whole one. */
+extern void choose_seeds(Turn *turn);
 
 /* The blocks may hold what is still listed as inserted. */
 extern void features_forget(int32 project_id);
