@@ -136,7 +136,10 @@ change_places_add(ChangePlaces *places, const ChangePlace *place)
 	places->places[places->n++] = *place;
 }
 
-/* Still the row that was noted, and nobody is about to delete it? */
+/*
+ * If it is still the row that was noted, as it is now: who calls may just have
+ * deleted it himself.  False also where somebody else is about to.
+ */
 static bool
 delete_change(Relation relation, const ChangePlace *noted, TupleTableSlot *slot)
 {
@@ -144,7 +147,7 @@ delete_change(Relation relation, const ChangePlace *noted, TupleTableSlot *slot)
 	TM_FailureData failure;
 	bool		isnull;
 
-	return table_tuple_fetch_row_version(relation, &place, GetActiveSnapshot(), slot) &&
+	return table_tuple_fetch_row_version(relation, &place, SnapshotSelf, slot) &&
 		noted->inserted == DatumGetTransactionId(slot_getsysattr(slot,
 																 MinTransactionIdAttributeNumber,
 																 &isnull)) &&
