@@ -66,6 +66,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/train_functions.c \
 	src/store/cache.c \
 	src/store/caller.c \
+	src/store/candidates.c \
 	src/store/change.c \
 	src/store/copy.c \
 	src/store/deploy.c \
@@ -73,6 +74,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/fit.c \
 	src/store/label.c \
 	src/store/learner.c \
+	src/store/lease.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
@@ -91,6 +93,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/work.c \
 	src/worker/launcher.c \
 	src/worker/preparing.c \
+	src/worker/scoring.c \
 	src/worker/training.c \
 	src/worker/turn.c \
 	src/worker/worker.c
