@@ -335,6 +335,7 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	nulls[1] = items < 0;
 	statement_run(&serving, values, nulls, false);
 	act_as_before(&acting);
+	owner_record(id, GetUserNameFromId(GetUserId(), false), GetUserId());
 	return id;
 }
 
@@ -579,7 +580,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	project_need_source(project);
 	restore_view(project);
-	privileges_follow(project->id);
+	privileges_follow(project);
 	changes_before(project, &changes);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
@@ -668,7 +669,7 @@ change_privilege(FunctionCallInfo fcinfo, bool grant)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"role\" must not be NULL")));
 	role = PG_GETARG_OID(1);
-	privilege_change(project->id, role,
+	privilege_change(project, role,
 					 privilege_from_name(required_text(fcinfo, 2, "privilege")), grant);
 	adjust_view(project, role);
 	call_end(&call);
