@@ -18,6 +18,7 @@ extern int	setting_worker_idle_timeout;	/* ms */
 /* Limits */
 #define MAX_PROJECT_NAME	50	/* bytes */
 #define MAX_CLASSES			10000
+#define MAX_ANNOTATOR_NAME	1000	/* bytes: it is in indexes */
 #define RESERVED_ANNOTATOR	"source"
 
 #endif							/* HUMANLOOP_H */

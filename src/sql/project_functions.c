@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
@@ -96,6 +97,13 @@ check_source(Relation relation)
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
 	}
+	if (IsCatalogNamespace(RelationGetNamespace(relation)) ||
+		getExtensionOfObject(RelationRelationId, RelationGetRelid(relation)) == extension_oid())
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" belongs to %s", RelationGetRelationName(relation),
+						IsCatalogNamespace(RelationGetNamespace(relation)) ? "the system catalogs" : "humanloop itself"),
+				 errhint("Copy what is to be learned into a table of its own.")));
 	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -410,7 +418,11 @@ hl_create_project(PG_FUNCTION_ARGS)
 
 	check_new(project);
 
-	relation = relation_open(project->source, AccessShareLock);
+	relation = try_relation_open(project->source, AccessShareLock);
+	if (relation == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", project->source)));
 	check_source(relation);
 	project->source_schema = get_namespace_name(RelationGetNamespace(relation));
 	project->source_name = pstrdup(RelationGetRelationName(relation));
