@@ -14,6 +14,7 @@ extern int	setting_cache_size;
 extern char *setting_annotator;
 extern bool setting_enabled;
 extern int	setting_worker_idle_timeout;	/* ms */
+extern int	setting_worker_source_timeout;	/* ms; 0: none */
 
 /* Limits */
 #define MAX_PROJECT_NAME	50	/* bytes */

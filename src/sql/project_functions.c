@@ -188,17 +188,20 @@ promised_unique(Relation relation, AttrNumber attnum)
 }
 
 static void
+run_query(void *argument)
+{
+	SPI_execute(argument, true, 1);
+}
+
+static void
 check_unique(const Project *project)
 {
 	char	   *key = psprintf("s.%s", quote_identifier(project->key_column));
 	char	   *query = psprintf("SELECT %s::pg_catalog.text FROM %s s GROUP BY %s "
 								 "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 OR %s IS NULL LIMIT 1",
 								 key, project_source_quoted(project), key, key);
-	Acting		acting;
 
-	act_as_restricted(&acting, project_source_owner(project));
-	SPI_execute(query, true, 1);
-	act_as_before(&acting);
+	reading_step(project, READ_AS_OWNER, run_query, query, NULL);
 	if (SPI_processed == 0)
 		return;
 	if (result_is_null(0, 1))
@@ -503,6 +506,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of project \"%s\"", name)));
+	project_need_idle(project);
 	project_lock_to_drop(project);
 	project_lock(project);
 	project = project_open(name, PRIVILEGE_ANY, false);

@@ -36,6 +36,7 @@
 
 #include "compat.h"
 #include "store/project.h"
+#include "store/reading.h"
 #include "store/session.h"
 #include "store/wake.h"
 
@@ -575,6 +576,18 @@ project_follow(const Project *project)
 		project_sync(project);
 }
 
+/* As ALTER TABLE: not while a statement further up is at it. */
+void
+project_need_idle(const Project *project)
+{
+	if (reading_now(project->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("project \"%s\" cannot be changed while its source is being read in this session",
+						project->name),
+				 errhint("A function in the source must not change the project over it.")));
+}
+
 Project *
 project_open_for_write(const char *name, Privilege privilege)
 {
@@ -583,6 +596,7 @@ project_open_for_write(const char *name, Privilege privilege)
 	PreventCommandIfReadOnly("writing to a humanloop project");
 	PreventCommandDuringRecovery("writing to a humanloop project");
 	project = project_open(name, privilege, false);
+	project_need_idle(project);
 	project_lock_shared(project);
 	project_follow(project);
 	return project;
@@ -669,7 +683,7 @@ project_create_view(const Project *project)
 					 "SELECT s.%s AS %s, s.%s AS %s, q.rank, q.score, q.epistemic, "
 					 "q.aleatoric, q.label AS suggestion, q.confidence, q.reason, "
 					 "q.leased_by, q.lease_until "
-					 "FROM %s.hl_queue_entries(%s) q "
+					 "FROM %s.hl_queue_entries(%s::pg_catalog.text) q "
 					 "JOIN %s s ON s.%s OPERATOR(pg_catalog.=) q.item::%s",
 					 view, key, quote_identifier(key_name),
 					 quote_identifier(project->input_column), quote_identifier(input_name),

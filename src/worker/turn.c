@@ -615,6 +615,7 @@ record_failure(Turn *turn, const ErrorData *error)
 				(errcode(error->sqlerrcode),
 				 errmsg("humanloop worker: project \"%s\": %s",
 						turn->project == NULL ? "?" : turn->project->name, error->message),
+				 error->detail_log ? errdetail_internal("%s", error->detail_log) :
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 errhint("The view hl_projects says when it is tried again; hl_resume() does so at once.")));
 }
