@@ -37,7 +37,7 @@ BEGIN
 			'CREATE TEMP TABLE t (id int)', 'CREATE TEMP VIEW t AS SELECT 1', 'CREATE TYPE pg_temp.t AS (id int)', 'INSERT INTO alice.late VALUES (1)', 'LISTEN humanloop', 'PREPARE p AS SELECT 1', 'DECLARE c CURSOR WITH HOLD FOR SELECT 1',
 			'COPY (SELECT 1) TO PROGRAM ''true''', 'COMMIT', 'SELECT rolname FROM pg_authid', 'UPDATE public.hl_privilege SET role = ''regress_hl_alice''', 'INSERT INTO public.hl_labels (project, item, label) VALUES (''hers'', ''1'', ''x'')',
 			'SELECT public.hl_drop_project(''hers'')', 'SELECT public.hl_train(''hers'')', 'SELECT public.hl_label(''hers'', 1, ''x'')', 'SELECT * FROM public.hl_next(''hers'')', 'SELECT public.hl_refresh(''hers'')', 'SELECT public.hl_grant(''hers'', ''regress_hl_alice'', ''manage'')', 'SELECT public.hl_pause(''hers'')',
-			'DROP TABLE alice.raw CASCADE', 'DROP SCHEMA alice CASCADE', 'ALTER TABLE alice.raw RENAME TO other', 'DROP EXTENSION humanloop CASCADE', 'SET search_path = alice', 'SET client_min_messages = error', 'SET humanloop.annotator = ''mallory''', 'SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE']) what;
+			'DROP TABLE alice.raw CASCADE', 'DROP SCHEMA alice CASCADE', 'ALTER TABLE alice.raw RENAME TO other', 'DROP EXTENSION humanloop CASCADE', 'SET search_path = alice', 'SET client_min_messages = error', 'SET humanloop.annotator = ''mallory''', 'SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE', 'DEALLOCATE ALL', 'CLOSE ALL', 'UNLISTEN *', 'DISCARD TEMP', 'DISCARD ALL', 'RESET ALL', 'SAVEPOINT s', 'LOCK TABLE public.hl_labels', 'SET LOCAL statement_timeout = 1', 'SET LOCAL humanloop.work_mem = ''1MB''', 'SET TRANSACTION READ ONLY']) what;
 	END IF;
 END $$;
 -- says that it is immutable, so that everything takes it
@@ -125,11 +125,17 @@ SELECT DISTINCT who, path FROM alice.seen;
 UPDATE alice.mode SET mode = 'attack';
 BEGIN;
 CREATE FUNCTION pg_temp.session() RETURNS text LANGUAGE sql AS $$SELECT concat_ws(' ', current_user = session_user, current_setting('role'), current_setting('search_path'), current_setting('client_min_messages'), current_setting('humanloop.annotator'), current_setting('default_transaction_isolation'),
-	(SELECT count(*) FROM pg_prepared_statements WHERE name = 'p'), (SELECT count(*) FROM pg_cursors), (SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()))$$;
+	(SELECT string_agg(name, ',') FROM pg_prepared_statements WHERE name <> 's'), (SELECT string_agg(name, ',') FROM pg_cursors WHERE name !~ '<'), current_setting('transaction_read_only'), current_setting('statement_timeout'), current_setting('humanloop.work_mem'), (SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()))$$;
 SELECT pg_temp.session();
+PREPARE mine AS SELECT 1;
+DECLARE mine CURSOR FOR SELECT 1;
+LISTEN mine;
 SELECT model FROM hl_train('hers');
 SELECT pg_temp.session();
 COMMIT;
+SELECT pg_listening_channels();
+UNLISTEN mine;
+DEALLOCATE mine;
 SELECT what, sqlstate FROM alice.result ORDER BY n;
 SELECT who, place FROM alice.seen WHERE place = 'commit';
 SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_hl_alice';

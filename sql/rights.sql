@@ -266,6 +266,7 @@ SET ROLE regress_hl_owner;
 SELECT error_of($$SELECT hl_grant('tickets', 'regress_hl_predict', 'everything')$$);
 SELECT error_of($$SELECT hl_grant('tickets', 'regress_hl_nobody', 'predict')$$);
 SELECT error_of($$SELECT hl_grant('tickets', NULL, 'predict')$$);
+SELECT error_of($$SELECT hl_grant('tickets', 'public', 'predict')$$), error_of($$SELECT hl_grant('tickets', '-', 'predict')$$), error_of($$SELECT hl_grant('tickets', 4294967295::regrole, 'predict')$$);
 SELECT error_of($$SELECT hl_grant('tickets', 'regress_hl_predict', NULL)$$);
 -- granted twice is granted once; what is taken away is gone at once
 SELECT hl_grant('tickets', 'regress_hl_predict', 'predict'), hl_revoke('tickets', 'regress_hl_predict', 'predict');
