@@ -82,6 +82,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/privilege.c \
 	src/store/project.c \
 	src/store/queue.c \
+	src/store/reading.c \
 	src/store/refresh.c \
 	src/store/revise.c \
 	src/store/seed.c \
@@ -101,7 +102,8 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh ddl ddl_broken triggers metrics rights worker hostile
+	vectors unicode queue refresh ddl ddl_broken triggers metrics rights visibility worker hostile \
+	hostile_source names planted
 ISOLATION = next next_repeatable label train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl

@@ -29,6 +29,7 @@
 #define RETRY_FIRST 5.0			/* seconds after the first failure */
 #define RETRY_MOST 3600.0
 #define BUSY_SECONDS 2.0
+#define SLOW_SHARE 10			/* a source that takes too long gets that part of the time */
 #define RUNS_KEPT 100			/* a project */
 
 /* ---------------------------------------------------------------------- */
@@ -89,14 +90,19 @@ work_write(int32 project_id, const Work *work)
 int32 *
 work_due(int *n, TimestampTz *next)
 {
-	/* a project that is missing in hl_work has never been looked at */
+	/*
+	 * A project that is missing in hl_work has never been looked at.  Those
+	 * that have failed come last: one that takes long to fail again, or ends
+	 * this process, keeps nobody waiting.
+	 */
 	static Statement select = {
 		"SELECT d.id, CASE WHEN d.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume') "
-		"THEN d.todo ELSE greatest(d.todo, d.retry_at) END FROM (SELECT p.id, w.retry_at, least(w.train_at, "
+		"THEN d.todo ELSE greatest(d.todo, d.retry_at) END FROM (SELECT p.id, w.retry_at, "
+		"coalesce(w.failures, 0) > 0 AS failing, least(w.train_at, "
 		"CASE WHEN w.project_id IS NULL OR p.id IN (SELECT c.project_id FROM @hl_change c) "
 		"THEN '-infinity'::timestamptz END) AS todo "
 		"FROM @hl_project p LEFT JOIN @hl_work w ON w.project_id = p.id WHERE NOT p.paused) d "
-		"WHERE d.todo IS NOT NULL ORDER BY 2, 1",
+		"WHERE d.todo IS NOT NULL ORDER BY d.failing, 2, 1",
 		0, {0}, NULL, 0
 	};
 	TimestampTz now = GetCurrentTimestamp();
@@ -112,7 +118,7 @@ work_due(int *n, TimestampTz *next)
 
 		if (at <= now)
 			due[(*n)++] = result_int(i, 1);
-		else if (*next == DT_NOEND)
+		else if (*next == DT_NOEND || at < *next)
 			*next = at;
 	}
 	return due;
@@ -326,11 +332,15 @@ run_end(int64 run, const char *state, int32 model)
 	statement_run_as_extension(&update, values, nulls, false);
 }
 
-/* Seconds to wait after so many failures. */
+/* Seconds to wait after so many failures, the last of which was this one. */
 static double
-retry_after(int failures)
+retry_after(int failures, int sqlerrcode)
 {
-	return Min(RETRY_FIRST * pow(2.0, Min(failures, 20) - 1), RETRY_MOST);
+	double		least = 0;
+
+	if (sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
+		least = SLOW_SHARE * setting_worker_source_timeout / 1000.0;
+	return Min(Max(RETRY_FIRST * pow(2.0, Min(failures, 20) - 1), least), RETRY_MOST);
 }
 
 bool
@@ -375,7 +385,7 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 	statement_run_as_extension(&close_run, values, NULL, false);
 	if (SPI_processed == 0)
 		statement_run_as_extension(&new_run, values, NULL, false);
-	values[2] = Float8GetDatum(retry_after(work.failures + 1));
+	values[2] = Float8GetDatum(retry_after(work.failures + 1, error->sqlerrcode));
 	values[3] = CStringGetTextDatum(kind);
 	statement_run_as_extension(&record, values, NULL, false);
 	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));

@@ -30,8 +30,8 @@ extern void work_read(int32 project_id, Work *work);
 extern void work_write(int32 project_id, const Work *work);
 
 /*
- * Projects that have something to do now, whoever has waited longest first,
- * palloc'd in the current context; *next is when the next one has, DT_NOEND
+ * Projects that have something to do now, whoever has waited longest first but
+ * for those that have failed, palloc'd in the current context; *next is when the next one has, DT_NOEND
  * for never.
  */
 extern int32 *work_due(int *n, TimestampTz *next);

@@ -145,7 +145,7 @@ read_turn(Turn *turn)
 		state_read(turn->project, &turn->state);
 		turn->rescore = turn->changes.pool && turn->state.model != 0;
 		project_follow(turn->project);
-		privileges_follow(turn->project_id);
+		privileges_follow(turn->project);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
 	}
 	transaction_commit();
@@ -554,6 +554,7 @@ record_failure(Turn *turn, const ErrorData *error)
 				(errcode(error->sqlerrcode),
 				 errmsg("humanloop worker: project \"%s\": %s",
 						turn->project == NULL ? "?" : turn->project->name, error->message),
+				 error->detail_log ? errdetail_internal("%s", error->detail_log) :
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 errhint("The view hl_projects says when it is tried again; hl_resume() does so at once.")));
 }
