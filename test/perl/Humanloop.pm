@@ -93,9 +93,9 @@ sub session
 {
 	my ($node, $database) = @_;
 	my ($in, $out, $err) = ('', '', '');
-	my $psql = { in => \$in, out => \$out, err => \$err };
+	my $psql = { in => \$in, out => \$out, err => \$err, timeout => IPC::Run::timeout(180) };
 
-	$psql->{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($database // 'postgres') ], '<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(180));
+	$psql->{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($database // 'postgres') ], '<', \$in, '>', \$out, '2>', \$err, $psql->{timeout});
 	return $psql;
 }
 
@@ -105,6 +105,8 @@ sub ask
 	my ($psql, $query, $later) = @_;
 	my $mark = $later ? '' : "\\echo =-=\n";
 
+	# for each answer, not for all of them
+	$psql->{timeout}->start;
 	${ $psql->{out} } = '';
 	${ $psql->{in} } .= "$query;\n$mark";
 	if ($later)
