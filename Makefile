@@ -103,8 +103,8 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics rights visibility worker hostile \
-	hostile_source names planted
-ISOLATION = next next_repeatable label train_train train_others drop renamed source_triggers deploy
+	hostile_source names planted clients
+ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 #include "humanloop.h"
@@ -30,6 +31,7 @@
 #define RETRY_MOST 3600.0
 #define BUSY_SECONDS 2.0
 #define SLOW_SHARE 10			/* a source that takes too long gets that part of the time */
+#define HOLD_MOST 60.0			/* where nobody can see the next try */
 #define RUNS_KEPT 100			/* a project */
 
 /* ---------------------------------------------------------------------- */
@@ -87,6 +89,79 @@ work_write(int32 project_id, const Work *work)
 	statement_run_as_extension(&upsert, values, nulls, false);
 }
 
+/* Seconds to wait after so many failures, the last of which was this one. */
+static double
+retry_after(int failures, int sqlerrcode)
+{
+	double		least = 0;
+
+	if (sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
+		least = SLOW_SHARE * setting_worker_source_timeout / 1000.0;
+	return Min(Max(RETRY_FIRST * pow(2.0, Min(failures, 20) - 1), least), RETRY_MOST);
+}
+
+/*
+ * A project whose failure could not be recorded, as when the disk is full: it
+ * waits as the others do, but what it waits for is in memory.
+ */
+typedef struct Hold
+{
+	int32		project_id;
+	int			failures;
+	bool		resumed;		/* somebody has called hl_resume() meanwhile */
+	TimestampTz until;
+} Hold;
+
+static HTAB *holds = NULL;
+
+void
+work_hold(int32 project_id)
+{
+	Hold	   *hold;
+	bool		found;
+
+	if (holds == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(int32), .entrysize = sizeof(Hold)};
+
+		holds = hash_create("humanloop held projects", 16, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	hold = hash_search(holds, &project_id, HASH_ENTER, &found);
+	if (!found)
+	{
+		hold->failures = 0;
+		hold->resumed = false;
+	}
+	hold->failures++;
+	hold->until = GetCurrentTimestamp() +
+		(int64) (Min(retry_after(hold->failures, 0), HOLD_MOST) * 1e6);
+}
+
+void
+work_release(int32 project_id)
+{
+	if (holds != NULL)
+		(void) hash_search(holds, &project_id, HASH_REMOVE, NULL);
+}
+
+/*
+ * Whoever calls hl_resume() is heard once: his note stays until something can
+ * be written.
+ */
+static TimestampTz
+held_until(int32 project_id, bool resumed)
+{
+	Hold	   *hold = holds == NULL ? NULL : hash_search(holds, &project_id, HASH_FIND, NULL);
+
+	if (hold == NULL || (resumed && !hold->resumed))
+	{
+		if (hold != NULL)
+			hold->resumed = true;
+		return DT_NOBEGIN;
+	}
+	return hold->until;
+}
+
 int32 *
 work_due(int *n, TimestampTz *next)
 {
@@ -96,9 +171,9 @@ work_due(int *n, TimestampTz *next)
 	 * this process, keeps nobody waiting.
 	 */
 	static Statement select = {
-		"SELECT d.id, CASE WHEN d.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume') "
-		"THEN d.todo ELSE greatest(d.todo, d.retry_at) END FROM (SELECT p.id, w.retry_at, "
-		"coalesce(w.failures, 0) > 0 AS failing, least(w.train_at, "
+		"SELECT d.id, CASE WHEN d.resumed THEN d.todo ELSE greatest(d.todo, d.retry_at) END, d.resumed "
+		"FROM (SELECT p.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume') AS resumed, "
+		"p.id, w.retry_at, coalesce(w.failures, 0) > 0 AS failing, least(w.train_at, "
 		"CASE WHEN w.project_id IS NULL OR p.id IN (SELECT c.project_id FROM @hl_change c) "
 		"THEN '-infinity'::timestamptz END) AS todo "
 		"FROM @hl_project p LEFT JOIN @hl_work w ON w.project_id = p.id WHERE NOT p.paused) d "
@@ -114,12 +189,15 @@ work_due(int *n, TimestampTz *next)
 	*next = DT_NOEND;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
+		int32		project_id = result_int(i, 1);
 		TimestampTz at = result_time(i, 2);
+		bool		isnull;
 
+		at = Max(at, held_until(project_id, DatumGetBool(result_datum(i, 3, &isnull))));
 		if (at <= now)
-			due[(*n)++] = result_int(i, 1);
-		else if (*next == DT_NOEND || at < *next)
-			*next = at;
+			due[(*n)++] = project_id;
+		else
+			*next = Min(*next, at);
 	}
 	return due;
 }
@@ -293,9 +371,16 @@ run_begin(int32 project_id, const char *kind, const char *step)
 		"WHERE project_id = $1 ORDER BY id DESC LIMIT $2))",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};
+	/* there is one worker, and it runs nothing else: that it has ended was not stored */
+	static Statement close = {
+		"UPDATE @hl_run SET state = 'failed', step = NULL, finished_at = pg_catalog.clock_timestamp(), "
+		"error = 'how it ended could not be recorded' WHERE project_id = $1 AND state = 'running'",
+		1, {INT4OID}, NULL, 0
+	};
 	Datum		values[4] = {Int32GetDatum(project_id), Int32GetDatum(RUNS_KEPT)};
 	int64		id;
 
+	statement_run_as_extension(&close, values, NULL, false);
 	statement_run_as_extension(&prune, values, NULL, false);
 	values[1] = CStringGetTextDatum(kind);
 	values[2] = Int32GetDatum(MyProcPid);
@@ -332,15 +417,12 @@ run_end(int64 run, const char *state, int32 model)
 	statement_run_as_extension(&update, values, nulls, false);
 }
 
-/* Seconds to wait after so many failures, the last of which was this one. */
-static double
-retry_after(int failures, int sqlerrcode)
+/* How much memory was wanted is in the detail. */
+static char *
+error_text(const ErrorData *error)
 {
-	double		least = 0;
-
-	if (sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
-		least = SLOW_SHARE * setting_worker_source_timeout / 1000.0;
-	return Min(Max(RETRY_FIRST * pow(2.0, Min(failures, 20) - 1), least), RETRY_MOST);
+	return error->sqlerrcode == ERRCODE_OUT_OF_MEMORY && error->detail != NULL ?
+		psprintf("%s: %s", error->message, error->detail) : error->message;
 }
 
 bool
@@ -372,7 +454,7 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 		4, {INT4OID, TEXTOID, FLOAT8OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[5] = {
-		Int32GetDatum(project_id), CStringGetTextDatum(error->message),
+		Int32GetDatum(project_id), CStringGetTextDatum(error_text(error)),
 		CStringGetTextDatum(unpack_sql_state(error->sqlerrcode)), Int32GetDatum(MyProcPid),
 		CStringGetTextDatum(kind)
 	};

@@ -36,6 +36,13 @@ extern void work_write(int32 project_id, const Work *work);
  */
 extern int32 *work_due(int *n, TimestampTz *next);
 
+/*
+ * Puts a project off without a record of it: after a failure that could not be
+ * recorded.  Ends with the next success or record.
+ */
+extern void work_hold(int32 project_id);
+extern void work_release(int32 project_id);
+
 /* Changes of one project that can be seen now. */
 typedef struct Changes
 {

@@ -528,6 +528,18 @@ take_steps(Turn *turn)
 		rescore(turn);
 }
 
+static void
+complain(const Turn *turn, const ErrorData *error, const char *hint)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("humanloop worker: project \"%s\": %s",
+					turn->project == NULL ? "?" : turn->project->name, error->message),
+			 error->detail_log ? errdetail_internal("%s", error->detail_log) :
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 errhint("%s", hint)));
+}
+
 /*
  * Records the error in a transaction of its own.  The log gets the first of a
  * kind; a project that fails for weeks must not fill it.
@@ -549,17 +561,16 @@ record_failure(Turn *turn, const ErrorData *error)
 	/* somebody drops the project; without a record it would fail again at once */
 	if (!recorded)
 		worker_nap(LOCK_NAP_MS);
+	else
+		work_release(turn->project_id);
 	if (first)
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("humanloop worker: project \"%s\": %s",
-						turn->project == NULL ? "?" : turn->project->name, error->message),
-				 error->detail_log ? errdetail_internal("%s", error->detail_log) :
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
-				 errhint("The view hl_projects says when it is tried again; hl_resume() does so at once.")));
+		complain(turn, error, "The view hl_projects says when it is tried again; hl_resume() does so at once.");
 }
 
-/* The disk may be full, or the extension gone meanwhile. */
+/*
+ * The disk may be full, or the extension gone meanwhile.  Without a record it
+ * would be tried again at once, and again.
+ */
 static void
 record_safely(Turn *turn, const ErrorData *error)
 {
@@ -574,7 +585,8 @@ record_safely(Turn *turn, const ErrorData *error)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(turn->context);
-		worker_nap(LOCK_NAP_MS);
+		complain(turn, error, "It is not recorded, and tried again in a while; hl_resume() does so at once.");
+		work_hold(turn->project_id);
 	}
 	PG_END_TRY();
 }
@@ -602,6 +614,7 @@ take(int32 project_id, bool quick)
 	PG_TRY();
 	{
 		take_steps(turn);
+		work_release(project_id);
 	}
 	PG_CATCH();
 	{
