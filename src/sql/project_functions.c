@@ -79,6 +79,19 @@ check_new(const Project *project)
 		project_exists(project);
 }
 
+/* Anybody can cast a number to regclass. */
+static Relation
+open_source(Oid source)
+{
+	Relation	relation = try_relation_open(source, AccessShareLock);
+
+	if (relation == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", source)));
+	return relation;
+}
+
 /* The kinds of relations that rows can be read from. */
 static void
 check_source(Relation relation)
@@ -409,7 +422,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 
 	check_new(project);
 
-	relation = relation_open(project->source, AccessShareLock);
+	relation = open_source(project->source);
 	check_source(relation);
 	project->source_schema = get_namespace_name(RelationGetNamespace(relation));
 	project->source_name = pstrdup(RelationGetRelationName(relation));

@@ -165,7 +165,8 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 		entry->classes = array_strings(classes, &entry->nclasses);
 		model_parts_read(project_id, model, read_only, &reader);
 		status_check(model_read(caller, &reader, &entry->model), "read the model");
-		if (model_classes(entry->model) != entry->nclasses)
+		if (model_classes(entry->model) != entry->nclasses ||
+			!strings_complete(entry->classes, entry->nclasses))
 			status_check(STATUS_CORRUPT, "read the model");
 		pfree((void *) reader.bytes);
 	}

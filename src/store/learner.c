@@ -268,6 +268,8 @@ read_base_labels(Learner *learner)
 	items = array_strings(result_datum(0, 1, &isnull), &n);
 	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 2, &isnull)), INT4OID, sizeof(int32),
 					  true, TYPALIGN_INT, &labels, NULL, &nlabels);
+	if (!strings_complete(items, n))
+		status_check(STATUS_CORRUPT, "read what the model was trained with");
 	for (int i = 0; i < Min(n, nlabels); i++)
 	{
 		int			label = DatumGetInt32(labels[i]);
@@ -459,11 +461,17 @@ ranked_items(const Learner *learner, const char *part, int *n)
 		2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(learner->project_id), CStringGetTextDatum(part)};
+	char	  **items;
 	bool		isnull;
 
 	statement_run_as_extension(&select, values, NULL, false);
 	*n = 0;
-	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
+	if (SPI_processed == 0)
+		return NULL;
+	items = array_strings(result_datum(0, 1, &isnull), n);
+	if (!strings_complete(items, *n))
+		status_check(STATUS_CORRUPT, "read the queue");
+	return items;
 }
 
 /* Which ranking the candidates are from; 0: there is none. */

@@ -149,8 +149,11 @@ add_items(ItemList *list, Datum array)
 			memcpy(larger, list->items, sizeof(char *) * list->n);
 		list->items = larger;
 	}
-	memcpy(list->items + list->n, items, sizeof(char *) * n);
-	list->n += n;
+	for (int i = 0; i < n; i++)
+	{
+		if (items[i] != NULL)
+			list->items[list->n++] = items[i];
+	}
 }
 
 static Datum

@@ -39,6 +39,7 @@ for my $table ('hl_model_part', 'hl_encoder_part')
 }
 damaged('a model of another project in its place', q{UPDATE hl_model SET classes = classes || ARRAY['another']});
 is(sqlstate($node, q{BEGIN; UPDATE hl_model SET confusion = '{1,2}'; SELECT hl_confusion('tickets')}), 'XX001', 'the confusion matrix');
+is(sqlstate($node, q{BEGIN; UPDATE hl_project_local SET label_attnum = 3; SELECT hl_refresh('tickets')}), '', 'the number of a label column where there is none');
 is($node->safe_psql('postgres', q{SELECT label, confidence FROM hl_predict('tickets', 'where is the parcel')}), $good, 'undamaged, it answers as before');
 
 # The way out that the error names.
