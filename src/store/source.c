@@ -17,9 +17,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -38,6 +40,45 @@
 #define FETCH_MAX 1000
 #define FETCH_MS 250			/* and no more than in about that time */
 
+#define PIECE_BYTES 8192		/* of UTF8 at a time */
+
+/*
+ * Some encodings take characters that Unicode has not, as 0x81 in WIN1252.
+ * They separate, like bytes that are no characters at all: one bad
+ * row must not end a scan.
+ */
+static void
+to_utf8(const char *text, int length, StringInfo utf8)
+{
+	int			encoding = GetDatabaseEncoding();
+	Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	unsigned char piece[PIECE_BYTES];
+
+	if (!OidIsValid(conversion))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("texts of encoding \"%s\" cannot be converted to UTF8",
+						pg_encoding_to_char(encoding))));
+	initStringInfo(utf8);
+	while (length > 0)
+	{
+		int			taken = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
+														  (unsigned char *) text, length,
+														  piece, sizeof(piece), true);
+
+		appendStringInfoString(utf8, (char *) piece);
+		/* it stops before such a character, and where the piece is full */
+		if (taken == 0)
+		{
+			appendStringInfoChar(utf8, ' ');
+			taken = Min(pg_mblen(text), length);
+		}
+		text += taken;
+		length -= taken;
+		interrupts_check();
+	}
+}
+
 Input
 input_from_text(Datum datum)
 {
@@ -49,11 +90,11 @@ input_from_text(Datum datum)
 	/* bytes of an SQL_ASCII database are taken as they are */
 	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
 	{
-		char	   *copy = pnstrdup(input.text, input.length);
-		char	   *utf8 = pg_server_to_any(copy, (int) input.length, PG_UTF8);
+		StringInfoData utf8;
 
-		input.text = utf8;
-		input.length = strlen(utf8);
+		to_utf8(input.text, (int) input.length, &utf8);
+		input.text = utf8.data;
+		input.length = utf8.len;
 	}
 	return input;
 }

@@ -115,6 +115,58 @@ do
 } while (time < $until);
 note "$steps random steps, seed $seed";
 
+# ----------------------------------------------------------------------
+# SQLsmith, where it is installed
+# ----------------------------------------------------------------------
+
+# It looks for functions in "pg_proc", and finds this one: ours, and some to put
+# into their arguments.  Where it is, SQLsmith does not read from it.  Sets are
+# in views; columns have values that work.
+restore_projects();
+$node->safe_psql('postgres', q{
+	CREATE SCHEMA smith;
+	GRANT USAGE ON SCHEMA smith TO PUBLIC;
+	CREATE VIEW information_schema.pg_proc AS SELECT * FROM pg_catalog.pg_proc WHERE proname ~ '^hl_' AND prorettype::regtype::text NOT LIKE '%trigger' OR proname IN ('lower', 'length', 'repeat', 'random', 'abs', 'array_append', 'to_jsonb', 'max', 'count', 'array_agg', 'string_agg', 'make_interval');
+	CREATE TABLE smith.argument (project text, item text, label text, annotator text, input text, vector real[], number int, id uuid, big bigint, items text[], labels text[], lease interval, options jsonb, source regclass, role regrole);
+	INSERT INTO smith.argument SELECT (ARRAY['tickets', 'vectors', 'words', 'viewed', 'parts'])[1 + i % 5], CASE i % 5 WHEN 1 THEN lpad(i::text, 32, '0')::uuid::text WHEN 2 THEN 'Wort ' || i || ' ö' ELSE i::text END, (ARRAY['returns', 'größer', NULL])[1 + i % 3], NULL,
+			'where is my parcel ' || i, '{1,2,3,4}', i % 7, lpad(i::text, 32, '0')::uuid, i, ARRAY[i::text], '{returns}', '1 minute', '{}', 'ticket', (ARRAY['fuzz_annotate', 'fuzz_predict'])[1 + i % 2]::regrole
+		FROM generate_series(1, 30) i;
+	CREATE VIEW smith.predicted AS SELECT * FROM hl_predict('tickets');
+	CREATE VIEW smith.next AS SELECT * FROM hl_next('tickets', 2);
+	CREATE VIEW smith.embedded AS SELECT a.*, hl_embed('tickets', a.input) FROM smith.argument a;
+	CREATE VIEW smith.metrics AS SELECT p.project, m.* FROM hl_projects p CROSS JOIN LATERAL hl_metrics(p.project) m;
+	CREATE VIEW smith.curve AS SELECT c.* FROM hl_projects p CROSS JOIN LATERAL hl_learning_curve(p.project) c;
+	CREATE VIEW smith.confusion AS SELECT c.* FROM hl_projects p CROSS JOIN LATERAL hl_confusion(p.project) c;
+	CREATE VIEW smith.models AS SELECT p.project, m.* FROM hl_projects p CROSS JOIN LATERAL hl_models(p.project) m;
+	CREATE VIEW smith.probabilities AS SELECT a.item, p.* FROM smith.argument a CROSS JOIN LATERAL hl_probabilities('tickets', a.input) p;
+	GRANT SELECT ON ALL TABLES IN SCHEMA smith TO PUBLIC;
+	GRANT SELECT ON information_schema.pg_proc TO PUBLIC;
+	ALTER DATABASE postgres SET search_path = information_schema, pg_catalog, public;
+	ALTER DATABASE postgres SET statement_timeout = '3s';});
+
+SKIP:
+{
+	skip 'SQLsmith is not installed', 1 if !grep { -x "$_/sqlsmith" } split /:/, $ENV{PATH};
+
+	my @queries = $ENV{FUZZ_SECONDS} ? () : ('--max-queries=400');
+	my @runs;
+	my $calls = q{SELECT sum(calls) FROM pg_stat_user_functions WHERE funcname LIKE 'hl\_%'};
+	my $before = $node->safe_psql('postgres', $calls);
+
+	for my $role ('postgres', 'fuzz_owner')
+	{
+		push @runs, IPC::Run::start([ 'sqlsmith', '--target=' . $node->connstr('postgres') . " user=$role", '--exclude-catalog', "--seed=$seed", @queries ], '>', '/dev/null', '2>', '/dev/null', IPC::Run::timeout($seconds + 300));
+	}
+	if (!@queries)
+	{
+		sleep $seconds;
+		$_->signal('TERM') for @runs;
+	}
+	IPC::Run::finish($_) for @runs;
+	cmp_ok($node->safe_psql('postgres', $calls), '>', $before, 'SQLsmith has called our functions');
+	note $node->safe_psql('postgres', $calls) - $before, ' calls by SQLsmith';
+}
+
 my $log = fuzz_log($node, qr/^\[\d+\] XX/);
 
 note join(', ', map { "$_: $log->{states}{$_}" } sort keys %{ $log->{states} });
