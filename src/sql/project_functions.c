@@ -165,15 +165,31 @@ primary_key_column(Relation relation)
 	return column;
 }
 
+/*
+ * Does a unique index compare as the column does?  One of another collation
+ * may tell values apart that are equal for the column.
+ */
+static bool
+compares_alike(HeapTuple index, Oid collation)
+{
+	bool		isnull;
+	Datum		collations = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indcollation,
+											 &isnull);
+
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation) ||
+		((oidvector *) DatumGetPointer(collations))->values[0] == collation;
+}
+
 /* Does a constraint or index promise that the column is unique and not NULL? */
 static bool
 promised_unique(Relation relation, AttrNumber attnum)
 {
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	List	   *indexes = relation->rd_rel->relhasindex ? RelationGetIndexList(relation) : NIL;
 	bool		unique = false;
 	ListCell   *cell;
 
-	if (!TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attnotnull)
+	if (!column->attnotnull)
 		return false;
 	foreach(cell, indexes)
 	{
@@ -185,7 +201,8 @@ promised_unique(Relation relation, AttrNumber attnum)
 		form = (Form_pg_index) GETSTRUCT(tuple);
 		if (form->indisunique && form->indimmediate && form->indisvalid &&
 			form->indnkeyatts == 1 && form->indkey.values[0] == attnum &&
-			heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			compares_alike(tuple, column->attcollation))
 			unique = true;
 		ReleaseSysCache(tuple);
 	}
