@@ -39,13 +39,15 @@ my %junk = (
 		q{'{1e300,1e-300,0,1}'::float8[]}, q{'{1,2,3,4}'::int8[]}, q{'{1,2,3,4}'::int2[]}, q{'{a,b}'::text[]}, q{ARRAY[NULL, now()]}, q{'{3e38,3e38,3e38,3e38}'::real[]}, q{'{0,0,0,0}'::real[]}, q{'{1e-45,0,0,0}'::real[]}, q{'{}'::hl_question[]},
 		q{ARRAY['1'::jsonb]}, q{'{1,1,1,1}'::oidvector::oid[]} ]);
 
-# Values that mostly work, by the name of the argument.
+# Values that mostly work, by the name of the argument, or of function and it.
 my %good = (
+	'hl_create_project.input' => [ q{'body'}, q{'body'}, q{'eingabe'} ],
+	'hl_create_project.label' => [ q{NULL}, q{NULL}, q{'topic'}, q{'stufe'} ],
+	'hl_create_project.key' => [ q{NULL}, q{'id'} ],
 	project => [ q{'tickets'}, q{'tickets'}, q{'vectors'}, q{'words'}, q{'viewed'}, q{'parts'} ],
 	name => [ q{'fresh'}, q{'tickets'}, q{'_'} ],
 	source => [ q{'ticket'}, q{'vector'}, q{'wort'}, q{'ticket_view'}, q{'part'}, q{'odd'} ],
-	input => [ q{'where is the parcel with the lamp'}, q{'please take back the shoes'}, q{'[1,0,0.5,2]'}, q{'body'}, q{'eingabe'}, q{'ÖLLAMPE zurück'} ],
-	key => [ q{'id'}, q{NULL}, q{'schlüssel'} ],
+	input => [ q{'where is the parcel with the lamp'}, q{'please take back the shoes'}, q{'[1,0,0.5,2]'}, q{'ÖLLAMPE zurück'} ],
 	label => [ q{'returns'}, q{'delivery'}, q{'billing'}, q{'größer'}, q{NULL} ],
 	classes => [ q{'{returns,delivery,billing}'}, q{NULL} ],
 	encoder => [ q{'auto'}, q{'text'}, q{'vector'} ],
@@ -98,8 +100,8 @@ sub fuzz_functions
 
 sub good_value
 {
-	my ($argument) = @_;
-	my $values = $good{ $argument->{name} };
+	my ($argument, $function) = @_;
+	my $values = $good{"$function->{name}.$argument->{name}"} // $good{ $argument->{name} };
 
 	$values = $values->{ $argument->{type} } if ref $values eq 'HASH';
 	return $argument->{type} eq 'anyarray' ? pick(q{'{1,0,0.5,2}'::real[]}, q{'{1,2,3,4}'::float8[]}) : pick(@{ $values // $junk{ $argument->{type} } });
@@ -126,7 +128,8 @@ sub call_of
 	return "$function->{name}(" . join(', ', @values) . ')';
 }
 
-# Every function with every junk value of every argument, the others good.
+# Every function with values that are good, and with every junk value of every
+# argument, the others good.
 sub fuzz_each
 {
 	my (@functions) = @_;
@@ -136,11 +139,12 @@ sub fuzz_each
 	{
 		my @arguments = @{ $function->{arguments} };
 
+		push @statements, 'SELECT * FROM ' . call_of($function, map { typed($_, good_value($_, $function)) } @arguments) for 1 .. 30;
 		for my $i (0 .. $#arguments)
 		{
 			for my $value (@{ $junk{ $arguments[$i]{type} } or die "no values for type $arguments[$i]{type}" })
 			{
-				push @statements, 'SELECT * FROM ' . call_of($function, map { typed($arguments[$_], $_ == $i ? $value : good_value($arguments[$_])) } 0 .. $#arguments);
+				push @statements, 'SELECT * FROM ' . call_of($function, map { typed($arguments[$_], $_ == $i ? $value : good_value($arguments[$_], $function)) } 0 .. $#arguments);
 			}
 		}
 	}
@@ -156,7 +160,7 @@ sub random_call
 	{
 		$function = pick(@functions);
 	} while (rand() >= ($rare{ $function->{name} } // 1));
-	return call_of($function, map { typed($_, rand() < 0.25 ? junk_value($_) : good_value($_)) } @{ $function->{arguments} });
+	return call_of($function, map { typed($_, rand() < 0.25 ? junk_value($_) : good_value($_, $function)) } @{ $function->{arguments} });
 }
 
 # A query of any kind.

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $seconds = $ENV{FUZZ_SECONDS} // 10;
+my $seconds = $ENV{FUZZ_SECONDS} // 8;
 my $seed = $ENV{FUZZ_SEED} // 1;
 my $node = new_node('main', conf => q{
 	log_line_prefix = '[%p] %e %u: '
@@ -192,7 +192,7 @@ while (time < $until)
 		$most = $kilobytes if $kilobytes > $most;
 	}
 }
-diag "$trials trials, seed $seed; the largest backend took $most kB";
+note "$trials trials, seed $seed; the largest backend took $most kB";
 
 # ----------------------------------------------------------------------
 # The worker: says what is wrong, and goes on with what is not
@@ -225,7 +225,7 @@ for my $i (0 .. $#lasting)
 }
 
 my $log = fuzz_log($node, qr/^\[\d+\] (XX00[02]|57014|53200)/);
-diag join(', ', map { "$_: $log->{states}{$_}" } sort keys %{ $log->{states} });
+note join(', ', map { "$_: $log->{states}{$_}" } sort keys %{ $log->{states} });
 is($log->{internal}, '', 'no internal error, nothing that takes too long, no memory that was not there');
 is($log->{deaths}, '', 'no process has died');
 cmp_ok($log->{states}{XX001} // 0, '>', $trials / 10, 'damage is said');
