@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "access/detoast.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -41,6 +42,10 @@
 #define FETCH_MS 250			/* and no more than in about that time */
 
 #define PIECE_BYTES 8192		/* of UTF8 at a time */
+
+/* Longer keys, which only a source without a B-tree on them has, do not fit
+ * into the indexes of our own tables: they are no items. */
+#define MAX_ITEM_BYTES 2600
 
 /*
  * Some encodings take characters that Unicode has not, as 0x81 in WIN1252.
@@ -203,6 +208,16 @@ fetch(Portal portal, long count, SourceReader reader, Oid owner)
 	MemoryContextSwitchTo(before);
 }
 
+/* Has the row a key that can be an item? */
+static bool
+has_item(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		key = SPI_getbinval(tuple, desc, 1, &isnull);
+
+	return !isnull && toast_raw_datum_size(key) - VARHDRSZ <= MAX_ITEM_BYTES;
+}
+
 /* Calls back for every row of a query and closes it. */
 static void
 read_portal(const Project *project, Portal portal, SourceReader reader, SourceCallback callback,
@@ -231,12 +246,10 @@ read_portal(const Project *project, Portal portal, SourceReader reader, SourceCa
 		for (uint64 i = 0; i < rows; i++)
 		{
 			MemoryContext before = MemoryContextSwitchTo(row_context);
-			bool		isnull;
 			SourceRow	row;
 
 			bytes += table->vals[i]->t_len;
-			(void) SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull);
-			if (!isnull)
+			if (has_item(table->vals[i], table->tupdesc))
 			{
 				read_row(project, table->vals[i], table->tupdesc, &row);
 				callback(&row, state);
@@ -402,6 +415,10 @@ can_be_item(const Project *project, const char *item)
 static void
 check_item(const Project *project, const char *item)
 {
+	if (strlen(item) > MAX_ITEM_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a key of more than %d bytes cannot be an item", MAX_ITEM_BYTES)));
 	if (item[0] == '\0' || !can_be_item(project, item))
 		unknown_item(project, item);
 }
