@@ -122,7 +122,10 @@ for my $encoding ('WIN1252', 'EUC_JP')
 
 # The one encoding that PostgreSQL does not convert to UTF8.
 $node->safe_psql('postgres', q{CREATE DATABASE mule ENCODING 'MULE_INTERNAL' TEMPLATE template0 LOCALE 'C'});
-is(sqlstate($node, q{SET client_encoding = 'MULE_INTERNAL'; CREATE EXTENSION humanloop; CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a text'); SELECT hl_create_project('notes', 'note', 'body')}, 'mule'), '42883', 'MULE_INTERNAL: says that it cannot be');
+{
+	local $ENV{PGCLIENTENCODING} = 'MULE_INTERNAL';
+	is(sqlstate($node, q{CREATE EXTENSION humanloop; CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a text'); SELECT hl_create_project('notes', 'note', 'body')}, 'mule'), '42883', 'MULE_INTERNAL: says that it cannot be');
+}
 
 # SQL_ASCII promises nothing about its bytes: they are taken as they come.
 $node->safe_psql('postgres', q{CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'});
