@@ -43,8 +43,10 @@
 
 #define PIECE_BYTES 8192		/* of UTF8 at a time */
 
-/* Longer keys, which only a source without a B-tree on them has, do not fit
- * into the indexes of our own tables: they are no items. */
+/*
+ * Longer keys, which only a source without a B-tree on them has, do not fit
+ * into the indexes of our own tables: they are no items.
+ */
 #define MAX_ITEM_BYTES 2600
 
 /*

@@ -75,7 +75,8 @@ sub run_scripts
 sub restore_projects
 {
 	$node->safe_psql('postgres', q{
-		RESET ROLE;
+		SET lock_timeout = 0;
+		SET statement_timeout = 0;
 		SET ROLE fuzz_owner;
 		DO $$
 		DECLARE
