@@ -335,6 +335,9 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	serving->classes = entry->classes;
 	serving->nclasses = entry->nclasses;
 	serving->encoder = encoder_open(serving->encoder_id, read_only, pin_context);
+	if (!model_suits(serving->base, encoder_dims(serving->encoder),
+					 encoder_sparse_dims(serving->encoder)))
+		status_check(STATUS_CORRUPT, "read the model");
 	return true;
 }
 
