@@ -224,7 +224,7 @@ for my $i (0 .. $#lasting)
 	is($node->safe_psql("damaged_$i", q{SELECT DISTINCT sqlstate FROM hl_run WHERE sqlstate IN ('XX000', 'XX002')}), '', 'clearly');
 }
 
-my $log = fuzz_log($node, qr/^\[\d+\] (XX00[02]|57014|53200)/);
+my $log = fuzz_log($node, qr/^\[\d+\] (?:XX00[02]|53200|57014 .*statement timeout)/);
 note join(', ', map { "$_: $log->{states}{$_}" } sort keys %{ $log->{states} });
 is($log->{internal}, '', 'no internal error, nothing that takes too long, no memory that was not there');
 is($log->{deaths}, '', 'no process has died');

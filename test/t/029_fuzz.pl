@@ -31,6 +31,7 @@ my @roles = qw(postgres fuzz_owner fuzz_manage fuzz_review fuzz_annotate fuzz_pr
 $node->safe_psql('postgres', q{
 	CREATE ROLE fuzz_owner LOGIN; CREATE ROLE fuzz_manage LOGIN; CREATE ROLE fuzz_review LOGIN; CREATE ROLE fuzz_annotate LOGIN; CREATE ROLE fuzz_predict LOGIN; CREATE ROLE fuzz_stranger LOGIN; CREATE ROLE "Fuzz ""1""; ö";
 	GRANT CREATE ON SCHEMA public TO fuzz_owner;
+	GRANT CREATE ON DATABASE postgres TO fuzz_owner;
 	SET ROLE fuzz_owner;
 	CREATE TABLE ticket (id int PRIMARY KEY, body text, topic text);
 	INSERT INTO ticket SELECT i, (ARRAY['please take back ', 'where is the parcel with ', 'I was charged twice for '])[1 + i % 3] || (ARRAY['the shoes', 'the jacket', 'the lamp', 'a phone', 'the table'])[1 + i / 3 % 5] || ' order ' || i,
@@ -44,6 +45,11 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (MINVALUE) TO (50);
 	CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM (50) TO (MAXVALUE);
 	INSERT INTO part SELECT id, body FROM ticket;
+	CREATE SCHEMA kept;
+	CREATE TABLE kept.ticket AS SELECT * FROM ticket;
+	CREATE TABLE kept.vector AS SELECT * FROM vector;
+	CREATE TABLE kept.wort AS SELECT * FROM wort;
+	CREATE TABLE kept.part AS SELECT * FROM part;
 	CREATE TABLE nothing ();
 	CREATE TABLE odd (id date, body int, x json, "id " text, PRIMARY KEY (id, body));
 	GRANT SELECT ON ticket, ticket_view, vector, wort, part TO fuzz_manage, fuzz_review, fuzz_annotate;
@@ -71,7 +77,7 @@ sub run_scripts
 }
 
 
-# What the projects are made of, again where it was dropped meanwhile.
+# The sources as they were, and the projects that were dropped meanwhile.
 sub restore_projects
 {
 	$node->safe_psql('postgres', q{
@@ -82,6 +88,14 @@ sub restore_projects
 		DECLARE
 			p record;
 		BEGIN
+			DELETE FROM ticket;
+			INSERT INTO ticket SELECT * FROM kept.ticket;
+			DELETE FROM vector;
+			INSERT INTO vector SELECT * FROM kept.vector;
+			DELETE FROM wort;
+			INSERT INTO wort SELECT * FROM kept.wort;
+			DELETE FROM part;
+			INSERT INTO part SELECT * FROM kept.part;
 			FOR p IN SELECT * FROM (VALUES ('tickets', 'ticket', 'body', NULL, NULL, NULL), ('vectors', 'vector', 'eingabe', NULL, NULL, NULL), ('words', 'wort', 'eingabe', 'stufe', '{größer,kleiner}', NULL), ('viewed', 'ticket_view', 'body', NULL, NULL, 'id'), ('parts', 'part', 'body', NULL, NULL, NULL))
 					AS v(name, source, input, label, classes, key) WHERE name NOT IN (SELECT project FROM hl_projects) LOOP
 				PERFORM hl_create_project(p.name, p.source::regclass, p.input, p.key, p.label, p.classes::text[], options => '{"dimensions": 16, "queue_size": 50}');
