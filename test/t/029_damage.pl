@@ -16,6 +16,8 @@ use Time::HiRes qw(time);
 
 my $seconds = $ENV{FUZZ_SECONDS} // 8;
 my $seed = $ENV{FUZZ_SEED} // 1;
+# what has been freed is not as it was
+$ENV{MALLOC_PERTURB_} = 165;
 my $node = new_node('main', conf => q{
 	log_line_prefix = '[%p] %e %u: '
 	log_statement = none

@@ -18,6 +18,8 @@ my $seconds = $ENV{FUZZ_SECONDS} // 6;
 my $seed = $ENV{FUZZ_SEED} // 1;
 
 $ENV{PGCLIENTENCODING} = 'UTF8';
+# what has been freed is not as it was
+$ENV{MALLOC_PERTURB_} = 165;
 my $node = new_node('main', conf => q{
 	log_line_prefix = '[%p] %e %u: '
 	log_statement = none
