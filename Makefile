@@ -61,6 +61,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/predict_functions.c \
 	src/sql/project_functions.c \
 	src/sql/queue_functions.c \
+	src/sql/role_type.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
 	src/sql/train_functions.c \
@@ -98,7 +99,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh ddl ddl_broken triggers metrics rights worker hostile
+	vectors unicode queue refresh ddl ddl_broken triggers metrics rights owners worker hostile
 ISOLATION = next next_repeatable label train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl

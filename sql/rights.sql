@@ -131,7 +131,7 @@ CREATE ROLE regress_hl_stranger;
 SELECT role, left(error_of(format('SET LOCAL ROLE %I; SELECT hl_predict(''tickets'', ''x'')', role)), 8) AS predicts FROM unnest('{regress_hl_renamed,regress_hl_stranger}'::name[]) role;
 SELECT * FROM hl_privileges('tickets') WHERE role ~ 'renamed|stranger';
 SELECT hl_refresh('tickets') IS NOT NULL AS recorded;
-SELECT role, privilege FROM hl_privilege WHERE role ~ 'renamed|stranger';
+SELECT role, privilege FROM hl_privilege WHERE role::text ~ 'renamed|stranger';
 -- two that exchange their names
 ALTER ROLE regress_hl_group RENAME TO regress_hl_other;
 ALTER ROLE regress_hl_renamed RENAME TO regress_hl_group;
@@ -139,7 +139,7 @@ ALTER ROLE regress_hl_other RENAME TO regress_hl_renamed;
 SELECT * FROM hl_privileges('tickets') WHERE role ~ 'renamed|group';
 SELECT hl_refresh('tickets') IS NOT NULL AS recorded;
 SELECT * FROM hl_privileges('tickets') WHERE role ~ 'renamed|group';
-SELECT p.role, p.privilege, role_oid::regrole FROM hl_privilege p JOIN hl_privilege_local USING (role) WHERE role ~ 'renamed|group' ORDER BY 1, 2;
+SELECT role, privilege FROM hl_privilege WHERE role::text ~ 'renamed|group' ORDER BY role::text, 2;
 -- one that is gone
 DROP OWNED BY regress_hl_group;
 DROP ROLE regress_hl_group;
@@ -147,12 +147,7 @@ CREATE ROLE regress_hl_group;
 SELECT count(*) FROM hl_privileges('tickets') WHERE role = 'regress_hl_group';
 SELECT left(error_of('SET LOCAL ROLE regress_hl_group; SELECT hl_predict(''tickets'', ''x'')'), 5) AS predicts;
 SELECT hl_refresh('tickets') IS NOT NULL AS recorded;
-SELECT count(*) FROM hl_privilege WHERE role = 'regress_hl_group';
--- one that a dump has brought is known by its name, then by what it was
-DELETE FROM hl_privilege_local;
-SELECT count(*) FROM hl_privileges('tickets') WHERE role = 'regress_hl_renamed';
-SELECT hl_refresh('tickets') IS NOT NULL AS recorded;
-SELECT count(*) FROM hl_privilege_local WHERE role_oid = 'regress_hl_renamed'::regrole;
+SELECT count(*) FROM hl_privilege WHERE role::text = 'regress_hl_group';
 -- texts of errors are for those who manage
 UPDATE hl_work SET failures = 1, last_error = 'cannot cast "secret"';
 INSERT INTO hl_run (project_id, kind, pid, state, error, sqlstate) SELECT id, 'train', 1, 'failed', 'cannot cast "secret"', '22P02' FROM hl_project;

@@ -45,9 +45,12 @@ extern bool privilege_granted(int32 project_id, Oid role, Privilege privilege, b
 extern void privilege_change(int32 project_id, Oid role, Privilege privilege, bool grant);
 
 /*
- * Records roles that were renamed and forgets those that were dropped, unless
- * somebody is just changing grants.
+ * Forgets grants to roles that were dropped, unless somebody is just changing
+ * grants.
  */
-extern void privileges_follow(int32 project_id);
+extern void privileges_sweep(int32 project_id);
+
+/* Forgets all that was granted to these roles, on any project. */
+extern void privileges_revoke_all(List *roles);
 
 #endif							/* HUMANLOOP_PRIVILEGE_H */

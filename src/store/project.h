@@ -52,7 +52,7 @@ typedef struct Project
 	char	  **classes;		/* closed list; NULL: open */
 	int			nclasses;
 	char	   *encoder;
-	char	   *owner_name;		/* as recorded */
+	char	   *owner_name;		/* as it is now, or was when he was last seen */
 	Acquisition acquisition;
 	ProjectOptions options;
 
@@ -67,6 +67,9 @@ typedef struct Project
 	InputKind	input_kind;
 	Oid			queue_view;		/* InvalidOid: dropped */
 	Oid			owner;			/* InvalidOid: nobody but superusers */
+	Oid			source_owner;	/* as recorded; InvalidOid: he is gone */
+	bool		source_owner_known; /* it is recorded: 0.1.0 did not */
+	bool		known_here;		/* OIDs were recorded, if dead ones */
 	bool		stale;			/* names or local OIDs have changed */
 } Project;
 

@@ -148,7 +148,7 @@ read_turn(Turn *turn)
 		state_read(turn->project, &turn->state);
 		turn->rescore = turn->changes.pool && turn->state.model != 0;
 		project_follow(turn->project);
-		privileges_follow(turn->project_id);
+		privileges_sweep(turn->project_id);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
 	}
 	transaction_commit();
