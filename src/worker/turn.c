@@ -138,11 +138,12 @@ read_turn(Turn *turn)
 		if (turn->changes.resume)
 			turn->work.train_at = turn->work.training_failed ? 0 : turn->work.train_at;
 		project_need_source(turn->project);
-		/* never looked at: restored from a dump, which has no features */
+		/* never looked at: restored from a dump, which has no features and no plans */
 		if (!turn->work.known)
 		{
 			work_write(turn->project_id, &turn->work);
 			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+			change_note(turn->project_id, CHANGE_LABELS, NULL, 0);
 			changes_read(turn->project_id, &turn->changes);
 		}
 		state_read(turn->project, &turn->state);
