@@ -375,7 +375,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	PreventCommandIfReadOnly("hl_create_project");
+	project_prevent_if_read_only("hl_create_project");
 	warn_of_public_schema();
 	project = palloc0(sizeof(Project));
 	project->name = required_text(fcinfo, 0, "name");
@@ -475,7 +475,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	PreventCommandIfReadOnly("hl_drop_project");
+	project_prevent_if_read_only("hl_drop_project");
 	name = required_text(fcinfo, 0, "name");
 	project = project_open(name, PRIVILEGE_ANY, false);
 	if (!superuser() && !(OidIsValid(project->owner) && has_privs_of_role(GetUserId(), project->owner)))

@@ -668,13 +668,20 @@ project_follow(const Project *project)
 		project_sync(project);
 }
 
+/* On a standby transactions are read-only, too: that it is one says more. */
+void
+project_prevent_if_read_only(const char *command)
+{
+	PreventCommandDuringRecovery(command);
+	PreventCommandIfReadOnly(command);
+}
+
 Project *
 project_open_for_write(const char *name, Privilege privilege)
 {
 	Project    *project;
 
-	PreventCommandIfReadOnly("writing to a humanloop project");
-	PreventCommandDuringRecovery("writing to a humanloop project");
+	project_prevent_if_read_only("writing to a humanloop project");
 	project = project_open(name, privilege, false);
 	project_lock_shared(project);
 	project_follow(project);

@@ -83,6 +83,9 @@ extern Project *project_open(const char *name, Privilege privilege, bool read_on
 /* The same for writing: also brings recorded names and OIDs up to date. */
 extern Project *project_open_for_write(const char *name, Privilege privilege);
 
+/* Error in a read-only transaction, or on a standby. */
+extern void project_prevent_if_read_only(const char *command);
+
 /*
  * For whoever has read a project and may write: brings recorded names and
  * OIDs up to date, unless somebody is just doing that.
