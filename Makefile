@@ -83,11 +83,13 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/queue.c \
 	src/store/refresh.c \
 	src/store/revise.c \
+	src/store/role.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/source.c \
 	src/store/train.c \
 	src/store/trigger.c \
+	src/store/view.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \

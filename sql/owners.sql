@@ -96,6 +96,29 @@ SELECT owner, state FROM hl_projects;
 SELECT hl_refresh('tickets');
 SELECT * FROM recorded();
 
+-- It is the last owner's, who may have become that meanwhile.
+ALTER TABLE desk.ticket OWNER TO regress_hl_eve;
+DROP TABLE desk.ticket CASCADE;
+SET ROLE regress_hl_desk;
+CREATE TABLE desk.ticket AS SELECT * FROM tickets(30);
+RESET ROLE;
+SELECT owner, state, last_error FROM hl_projects;
+ALTER TABLE desk.ticket OWNER TO regress_hl_eve;
+SELECT hl_refresh('tickets');
+SELECT * FROM recorded();
+ALTER TABLE desk.ticket OWNER TO regress_hl_desk;
+SELECT * FROM recorded();
+-- likewise for the project
+ALTER VIEW desk.hl_queue_tickets OWNER TO regress_hl_eve;
+DROP VIEW desk.hl_queue_tickets;
+SELECT * FROM recorded();
+SELECT hl_refresh('tickets');
+REASSIGN OWNED BY regress_hl_eve TO regress_hl_boss;
+SELECT hl_refresh('tickets');
+DROP VIEW desk.hl_queue_tickets;
+SELECT * FROM recorded();
+SELECT hl_refresh('tickets');
+
 -- REASSIGN OWNED hands both over, and DROP ROLE is refused as long as there is
 -- something.
 REASSIGN OWNED BY regress_hl_desk, regress_hl_boss TO regress_hl_boss;

@@ -17,19 +17,11 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/syscache.h"
 
-/* As stored: of fixed length, by reference. */
-typedef struct StoredRole
-{
-	Oid			relation;		/* it is that one's owner, as long as it lives */
-	Oid			role;			/* else this; InvalidOid: nobody */
-} StoredRole;
+#include "store/role.h"
 
 PG_FUNCTION_INFO_V1(hl_role_in);
 PG_FUNCTION_INFO_V1(hl_role_out);
@@ -55,18 +47,9 @@ hl_role_in(PG_FUNCTION_ARGS)
 Datum
 hl_role_out(PG_FUNCTION_ARGS)
 {
-	const StoredRole *stored = (const StoredRole *) PG_GETARG_POINTER(0);
-	Oid			role = stored->role;
-	HeapTuple	tuple = OidIsValid(stored->relation) ?
-		SearchSysCache1(RELOID, ObjectIdGetDatum(stored->relation)) : NULL;
-	char	   *name;
+	Oid			role = stored_role((const StoredRole *) PG_GETARG_POINTER(0));
+	char	   *name = GetUserNameFromId(role, true);
 
-	if (HeapTupleIsValid(tuple))
-	{
-		role = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	name = GetUserNameFromId(role, true);
 	PG_RETURN_CSTRING(name != NULL ? name : pstrdup(""));
 }
 

@@ -41,7 +41,7 @@ typedef struct Alteration
 {
 	List	   *tables;			/* of RangeVar */
 	bool		rows;			/* come, go or change */
-	bool		names;			/* of relations or columns have changed */
+	bool		names;			/* of relations or columns have changed, or owners */
 	bool		all_names;		/* of whichever */
 	List	   *revoked;		/* of RoleSpec: roles that lose their privileges */
 } Alteration;
@@ -69,6 +69,9 @@ read_alter_table(AlterTableStmt *statement, Alteration *alteration)
 				break;
 			case AT_AlterColumnType:
 				break;
+			case AT_ChangeOwner:
+				alteration->names = true;
+				continue;
 			default:
 				continue;
 		}

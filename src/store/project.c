@@ -36,6 +36,7 @@
 
 #include "compat.h"
 #include "store/project.h"
+#include "store/role.h"
 #include "store/session.h"
 #include "store/wake.h"
 
@@ -151,13 +152,17 @@ roles_are_kept(void)
 	return get_attnum(extension_table("hl_project"), "owner_role") != InvalidAttrNumber;
 }
 
-/* A column of type hl_role; NULL is as the name, if there is one. */
-static Oid
-result_role(int column, char *name)
+/* A column of type hl_role; false: NULL. */
+static bool
+result_role(int column, StoredRole *role)
 {
-	if (!result_is_null(0, column))
-		name = result_string(0, column);
-	return name == NULL ? InvalidOid : get_role_oid(name, true);
+	bool		isnull;
+	Datum		value = result_datum(0, column, &isnull);
+
+	memset(role, 0, sizeof(*role));
+	if (!isnull)
+		*role = *(const StoredRole *) DatumGetPointer(value);
+	return !isnull;
 }
 
 /* The row of the last result, not yet resolved. */
@@ -186,9 +191,10 @@ project_from_result(void)
 
 	project->owner_name = result_string(0, COLUMN_OWNER);
 	project->paused = DatumGetBool(result_datum(0, COLUMN_PAUSED, &isnull));
-	project->owner = result_role(COLUMN_OWNER_ROLE, project->owner_name);
-	project->source_owner = result_role(COLUMN_SOURCE_OWNER, NULL);
-	project->source_owner_known = !result_is_null(0, COLUMN_SOURCE_OWNER);
+	if (!result_role(COLUMN_OWNER_ROLE, &project->recorded_owner))
+		project->recorded_owner.role = get_role_oid(project->owner_name, true);
+	project->owner = stored_role(&project->recorded_owner);
+	project->source_owner_known = result_role(COLUMN_SOURCE_OWNER, &project->recorded_source_owner);
 	value = result_datum(0, COLUMN_LOCAL_SOURCE, &isnull);
 	project->known_here = !isnull;
 	if (!isnull)
@@ -257,7 +263,7 @@ may_be_source(const Project *project, Oid relation)
 
 	if (!OidIsValid(owner))
 		return false;
-	if (owner == project->source_owner || owner == project->owner)
+	if (owner == stored_role(&project->recorded_source_owner) || owner == project->owner)
 		return true;
 	return OidIsValid(project->owner) && has_privs_of_role(project->owner, owner) &&
 		(!superuser_arg(project->owner) || !project->source_owner_known);
@@ -337,8 +343,6 @@ resolve_source(Project *project)
 		return;
 	}
 	resolve_types(project);
-	if (relation_owner(project->source) != project->source_owner && roles_are_kept())
-		project->stale = true;
 }
 
 /*
@@ -370,7 +374,6 @@ find_view(const Project *project)
 static void
 resolve_owner(Project *project)
 {
-	Oid			recorded = project->owner;
 	Oid			view = project->queue_view;
 	char	   *name;
 
@@ -386,7 +389,7 @@ resolve_owner(Project *project)
 		char	   *schema = get_namespace_name(get_rel_namespace(view));
 
 		project->owner = relation_owner(view);
-		if (project->owner != recorded || strcmp(schema, project->view_schema) != 0)
+		if (strcmp(schema, project->view_schema) != 0)
 			project->stale = true;
 		project->view_schema = schema;
 	}
@@ -398,13 +401,25 @@ resolve_owner(Project *project)
 	}
 }
 
+static bool
+is_recorded(const StoredRole *recorded, Oid relation, Oid owner)
+{
+	return recorded->relation == relation && recorded->role == owner;
+}
+
 static Project *
-project_resolve(void)
+project_resolve(bool with_roles)
 {
 	Project    *project = project_from_result();
 
 	resolve_owner(project);
 	resolve_source(project);
+	if (with_roles &&
+		(!is_recorded(&project->recorded_owner, project->queue_view, project->owner) ||
+		 (OidIsValid(project->source) &&
+		  !is_recorded(&project->recorded_source_owner, project->source,
+					   relation_owner(project->source)))))
+		project->stale = true;
 	return project;
 }
 
@@ -418,10 +433,10 @@ project_read(int32 id, bool read_only)
 		SELECT_PROJECT(NO_ROLES) "WHERE p.id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(id)};
+	bool		with_roles = roles_are_kept();
 
-	statement_run_as_extension(roles_are_kept() ? &by_id : &by_id_old, values, NULL,
-							   read_only);
-	return SPI_processed == 0 ? NULL : project_resolve();
+	statement_run_as_extension(with_roles ? &by_id : &by_id_old, values, NULL, read_only);
+	return SPI_processed == 0 ? NULL : project_resolve(with_roles);
 }
 
 bool
@@ -444,16 +459,16 @@ project_open(const char *name, Privilege privilege, bool read_only)
 		SELECT_PROJECT(NO_ROLES) "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0
 	};
 	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		with_roles = roles_are_kept();
 	Project    *project;
 
-	statement_run_as_extension(roles_are_kept() ? &by_name : &by_name_old, values, NULL,
-							   read_only);
+	statement_run_as_extension(with_roles ? &by_name : &by_name_old, values, NULL, read_only);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("project \"%s\" does not exist", name),
 				 errhint("See the view hl_projects, or declare it with hl_create_project().")));
-	project = project_resolve();
+	project = project_resolve(with_roles);
 	if (!project_privilege(project, GetUserId(), privilege, read_only))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -722,66 +737,4 @@ project_input_expression(const Project *project)
 {
 	return psprintf("s.%s::%s", quote_identifier(project->input_column),
 					project->input_kind == INPUT_TEXT ? "pg_catalog.text" : "pg_catalog.float4[]");
-}
-
-/* Does the view have a column of its own with that name? */
-static bool
-is_queue_column(const char *name)
-{
-	static const char *const taken[] = {
-		"rank", "score", "epistemic", "aleatoric", "suggestion", "confidence",
-		"reason", "leased_by", "lease_until"
-	};
-
-	for (int i = 0; i < (int) lengthof(taken); i++)
-	{
-		if (strcmp(taken[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static char *
-view_column(const char *name)
-{
-	return is_queue_column(name) ? psprintf("source_%s", name) : pstrdup(name);
-}
-
-/*
- * The view joins source and queue with the rights of whoever reads it; the
- * item is cast to the key's type, so that the source's index serves.
- */
-Oid
-project_create_view(const Project *project)
-{
-	char	   *view = quote_qualified_identifier(project->view_schema,
-												  psprintf("hl_queue_%s", project->name));
-	const char *key = quote_identifier(project->key_column);
-	char	   *input_name = view_column(project->input_column);
-	char	   *key_name = view_column(project->key_column);
-	StringInfoData text;
-
-	if (strcmp(input_name, key_name) == 0)
-		input_name = strcmp(key_name, "input") == 0 ? "source_input" : "input";
-	initStringInfo(&text);
-	appendStringInfo(&text,
-					 "CREATE VIEW %s WITH (security_invoker = true) AS "
-					 "SELECT s.%s AS %s, s.%s AS %s, q.rank, q.score, q.epistemic, "
-					 "q.aleatoric, q.label AS suggestion, q.confidence, q.reason, "
-					 "q.leased_by, q.lease_until "
-					 "FROM %s.hl_queue_entries(%s) q "
-					 "JOIN %s s ON s.%s OPERATOR(pg_catalog.=) q.item::%s",
-					 view, key, quote_identifier(key_name),
-					 quote_identifier(project->input_column), quote_identifier(input_name),
-					 extension_schema(), quote_literal_cstr(project->name),
-					 project_source_quoted(project), key, project_key_type_name(project));
-	if (SPI_execute(text.data, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not create view %s", view);
-	resetStringInfo(&text);
-	appendStringInfo(&text, "COMMENT ON VIEW %s IS %s", view,
-					 quote_literal_cstr(psprintf("queue of humanloop project \"%s\"; to change the source's columns, drop this view and call hl_refresh('%s')",
-												 project->name, project->name)));
-	SPI_execute(text.data, false, 0);
-	return get_relname_relid(psprintf("hl_queue_%s", project->name),
-							 get_namespace_oid(project->view_schema, false));
 }

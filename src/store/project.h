@@ -13,6 +13,7 @@
 
 #include "learn/acquisition.h"
 #include "store/privilege.h"
+#include "store/role.h"
 
 /* What the input column holds. */
 typedef enum InputKind
@@ -67,7 +68,8 @@ typedef struct Project
 	InputKind	input_kind;
 	Oid			queue_view;		/* InvalidOid: dropped */
 	Oid			owner;			/* InvalidOid: nobody but superusers */
-	Oid			source_owner;	/* as recorded; InvalidOid: he is gone */
+	StoredRole	recorded_owner;
+	StoredRole	recorded_source_owner;
 	bool		source_owner_known; /* it is recorded: 0.1.0 did not */
 	bool		known_here;		/* OIDs were recorded, if dead ones */
 	bool		stale;			/* names or local OIDs have changed */

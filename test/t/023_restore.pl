@@ -298,6 +298,15 @@ $other->command_ok([ 'pg_restore', '--exit-on-error', '-d', $other->connstr('par
 is($other->safe_psql('partial', q{INSERT INTO office.request VALUES (1000, 'the parcel'); SELECT kind, items FROM hl_change WHERE kind = 'inserted'}), 'inserted|{1000}', 'its triggers note what is written');
 is($other->safe_psql('partial', qq{SET ROLE bureau; SELECT hl_refresh('tickets'); SELECT count(*) FROM hl_queue_tickets; $state}), "201\n141\nbureau|ready|", 'and all is as it was');
 
+# The owner of the extension, who is always a superuser, goes.
+$other->safe_psql('postgres', 'CREATE DATABASE admins; CREATE ROLE admin SUPERUSER');
+$other->safe_psql('admins', q{CREATE SCHEMA "My Loop"; SET ROLE admin; CREATE EXTENSION humanloop SCHEMA "My Loop"});
+fill($other, 100, 'admins');
+is(sqlstate($other, 'REASSIGN OWNED BY admin TO o', 'admins'), '42501', 'the extension cannot be an ordinary role\'s');
+is(sqlstate($other, 'REASSIGN OWNED BY admin TO CURRENT_USER; DROP ROLE admin', 'admins'), '', 'it can be handed to another superuser');
+train($other, 40, 'admins');
+is($other->safe_psql('admins', q{INSERT INTO ticket VALUES (1000, 'x'); SELECT kind, items FROM hl_change WHERE kind = 'inserted'; SELECT state, model FROM hl_projects}), "inserted|{1000}\nready|1", 'and everything works');
+
 # A dump of 0.1.0
 $main->safe_psql('postgres', 'CREATE DATABASE older');
 $main->safe_psql('older', q{CREATE SCHEMA "My Loop"; CREATE EXTENSION humanloop SCHEMA "My Loop" VERSION '0.1.0'});
