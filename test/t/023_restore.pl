@@ -298,6 +298,22 @@ $other->command_ok([ 'pg_restore', '--exit-on-error', '-d', $other->connstr('par
 is($other->safe_psql('partial', q{INSERT INTO office.request VALUES (1000, 'the parcel'); SELECT kind, items FROM hl_change WHERE kind = 'inserted'}), 'inserted|{1000}', 'its triggers note what is written');
 is($other->safe_psql('partial', qq{SET ROLE bureau; SELECT hl_refresh('tickets'); SELECT count(*) FROM hl_queue_tickets; $state}), "201\n141\nbureau|ready|", 'and all is as it was');
 
+# The owner's role is created too late: what nobody owns is not given by its name.
+$main->safe_psql('postgres', 'CREATE DATABASE late; CREATE ROLE late');
+$main->safe_psql('late', q{CREATE SCHEMA "My Loop"; CREATE EXTENSION humanloop SCHEMA "My Loop"});
+fill($main, 60, 'late');
+$main->safe_psql('late', q{ALTER TABLE ticket OWNER TO late; ALTER VIEW hl_queue_tickets OWNER TO late});
+$main->command_ok([ 'pg_dump', '-Fc', '-d', $main->connstr('late'), '-f', "$dir/late" ], 'pg_dump of what a role owns');
+$other->safe_psql('postgres', 'CREATE DATABASE late');
+$errors = output($other, 0, 'restored before the role', 'pg_restore', '-d', $other->connstr('late'), "$dir/late");
+is(join(' ', $errors =~ /ERROR:  (.*)/g), join(' ', ('role "late" does not exist') x 2), 'which is said');
+is($other->safe_psql('late', $state), 'postgres|no model|', 'the project is whose the view is');
+my $give = 'ALTER TABLE ticket OWNER TO %1$s; ALTER VIEW hl_queue_tickets OWNER TO %1$s';
+$other->safe_psql('late', 'CREATE ROLE late; ' . sprintf($give, 'late'));
+is($other->safe_psql('late', $state), '|source missing|relation public.ticket does not belong to the owner of the project', 'before anybody has called humanloop it cannot be given away');
+$other->safe_psql('late', sprintf($give, 'postgres') . q{; SELECT hl_refresh('tickets'); } . sprintf($give, 'late'));
+is($other->safe_psql('late', $state), 'late|no model|', 'then it can');
+
 # The owner of the extension, who is always a superuser, goes.
 $other->safe_psql('postgres', 'CREATE DATABASE admins; CREATE ROLE admin SUPERUSER');
 $other->safe_psql('admins', q{CREATE SCHEMA "My Loop"; SET ROLE admin; CREATE EXTENSION humanloop SCHEMA "My Loop"});
