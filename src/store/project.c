@@ -36,7 +36,6 @@
 
 #include "compat.h"
 #include "store/project.h"
-#include "store/role.h"
 #include "store/session.h"
 #include "store/wake.h"
 

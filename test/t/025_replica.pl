@@ -16,12 +16,12 @@ my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 fill($primary, 300, 'postgres', '{"train_growth": 100, "train_quiet": 86400}');
 model_by_itself($primary, 60);
 $primary->safe_psql('postgres', q{
-	CREATE FUNCTION slowly(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF pg_is_in_recovery() THEN PERFORM pg_sleep(0.02); END IF; RETURN $1; END $$;
-	CREATE VIEW slow AS SELECT slowly(id) AS id, body FROM ticket;
-	SELECT hl_create_project('slow', 'slow', 'body', key => 'id', options => '{"keep_models": 1, "train_growth": 100, "train_quiet": 86400}');
-	SELECT hl_label_many('slow', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 60;
-	SELECT hl_train('slow');});
-$primary->safe_psql('postgres', q{CREATE DATABASE extra});
+	CREATE FUNCTION slowly_there(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF pg_is_in_recovery() THEN PERFORM pg_sleep(0.02); END IF; RETURN $1; END $$;
+	CREATE VIEW there AS SELECT slowly_there(id) AS id, body FROM ticket;
+	SELECT hl_create_project('there', 'there', 'body', key => 'id', options => '{"keep_models": 1, "train_growth": 100, "train_quiet": 86400}');
+	SELECT hl_label_many('there', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 60;
+	SELECT hl_train('there');});
+$primary->safe_psql('postgres', q{CREATE DATABASE extra; ALTER DATABASE extra SET humanloop.enabled = off});
 $primary->safe_psql('extra', q{CREATE EXTENSION humanloop});
 fill($primary, 100, 'extra');
 train($primary, 40, 'extra');
@@ -117,13 +117,13 @@ for my $round (1 .. 3)
 	my $model = $primary->safe_psql('postgres', q{SELECT model FROM hl_serving WHERE project_id = 2});
 
 	${ $reader->{err} } = '';
-	ask($reader, q{SELECT 'complete' FROM hl_predict('slow')}, 1);
+	ask($reader, q{SELECT 'complete' FROM hl_predict('there')}, 1);
 	eventually($standby, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%complete%' AND wait_event = 'PgSleep'}, "round $round: a long prediction on the standby", 20);
-	$primary->safe_psql('postgres', q{SELECT hl_train('slow'); SELECT hl_train('slow')});
+	$primary->safe_psql('postgres', q{SELECT hl_train('there'); SELECT hl_train('there')});
 	$primary->safe_psql('postgres', 'VACUUM hl_model_part, hl_model_label, hl_model, hl_serving, hl_ranking');
 	is($primary->safe_psql('postgres', "SELECT count(*) FROM hl_model_part WHERE project_id = 2 AND model <= $model"), '0', "round $round: its model is replaced and gone");
 	caught_up();
-	is(ask($reader, q{SELECT model FROM hl_predict('slow', 'x')}), $model + 2, "round $round: the next statement is answered by the new one");
+	is(ask($reader, q{SELECT model FROM hl_predict('there', 'x')}), $model + 2, "round $round: the next statement is answered by the new one");
 	like(${ $reader->{err} }, qr/ERROR:  40001\n/, "round $round: the long one was cancelled, for the conflict");
 }
 
@@ -133,7 +133,6 @@ for my $round (1 .. 3)
 
 my $guest = session($standby, 'extra');
 is(ask($guest, q{SELECT model FROM hl_predict('tickets', 'x')}), '1', 'a session in another database');
-worker_gone($primary, 'extra');
 $primary->safe_psql('extra', q{DROP EXTENSION humanloop CASCADE; CREATE EXTENSION humanloop});
 caught_up();
 ask($guest, "\\set VERBOSITY sqlstate\nSELECT 1");
@@ -143,7 +142,6 @@ $primary->safe_psql('extra', q{UPDATE ticket SET body = (ARRAY['buy shares ', 'p
 train($primary, 40, 'extra');
 caught_up();
 is(ask($guest, q{SELECT model, label FROM hl_predict('tickets', 'play chess')}), '1|game', 'the same numbers of another extension are another model');
-worker_gone($primary, 'extra');
 $primary->safe_psql('extra', q{DROP EXTENSION humanloop CASCADE});
 caught_up();
 ask($guest, q{SELECT model FROM hl_predict('tickets', 'x')});
@@ -178,16 +176,15 @@ $primary->safe_psql('postgres', q{SELECT pg_drop_replication_slot('s') FROM pg_r
 # Promoted in the middle of a training
 # ----------------------------------------------------------------------
 
-fill_many($primary, 8000);
-eventually($primary, q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'}, 'the primary trains', 60);
+fill_slow($primary, sprintf(q{current_setting('port') = '%d'}, $primary->port));
 eventually($standby, q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running'}, 'which the standby sees', 20);
-is($standby->safe_psql('postgres', q{SELECT state FROM hl_projects WHERE project = 'many'}), 'training', 'and says');
+is($standby->safe_psql('postgres', q{SELECT state FROM hl_projects WHERE project = 'slow'}), 'training', 'and says');
 $primary->stop('immediate');
 my $before = $standby->safe_psql('postgres', $which);
 $standby->promote;
 is(ask($reader, $which), $before, 'promoted, it answers as before');
-eventually($standby, q{SELECT string_agg(r.state, ' ' ORDER BY r.id) = 'crashed done' FROM hl_run r JOIN hl_project p ON p.id = project_id WHERE name = 'many'}, 'the training has crashed, and is done anew', 120);
-is(ask($reader, q{SELECT model FROM hl_predict('many', 'topic5')}), '1', 'the model answers');
+eventually($standby, q{SELECT string_agg(r.state, ' ' ORDER BY r.id) = 'crashed done' FROM hl_run r JOIN hl_project p ON p.id = project_id WHERE name = 'slow'}, 'the training has crashed, and is done anew', 120);
+is(ask($reader, q{SELECT model FROM hl_predict('slow', 'x')}), '1', 'the model answers');
 $standby->safe_psql('postgres', q{SELECT hl_label('tickets', 250, 'billing')});
 eventually($standby, $learned, 'answers are learned', 20);
 $standby->safe_psql('postgres', 'SELECT pg_switch_wal()');
