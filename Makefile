@@ -5,6 +5,7 @@
 #   make demo               the main job on real text
 #   make bench              how fast and how good, beside scikit-learn
 #   make unit               the plain C rooms without a server
+#   make fuzz               everything that takes bytes or SQL, with junk, for long
 #   make installcheck       against a server that is already running
 #   make dist
 
@@ -67,6 +68,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/train_functions.c \
 	src/store/cache.c \
 	src/store/caller.c \
+	src/store/candidates.c \
 	src/store/change.c \
 	src/store/copy.c \
 	src/store/deploy.c \
@@ -74,6 +76,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/fit.c \
 	src/store/label.c \
 	src/store/learner.c \
+	src/store/lease.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
@@ -81,6 +84,8 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/privilege.c \
 	src/store/project.c \
 	src/store/queue.c \
+	src/store/queue_view.c \
+	src/store/reading.c \
 	src/store/refresh.c \
 	src/store/revise.c \
 	src/store/role.c \
@@ -89,11 +94,11 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/source.c \
 	src/store/train.c \
 	src/store/trigger.c \
-	src/store/view.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \
 	src/worker/preparing.c \
+	src/worker/scoring.c \
 	src/worker/training.c \
 	src/worker/turn.c \
 	src/worker/worker.c
@@ -101,8 +106,9 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh ddl ddl_broken triggers metrics rights owners worker hostile
-ISOLATION = next next_repeatable label train_train train_others drop renamed source_triggers deploy
+	vectors unicode queue refresh ddl ddl_broken triggers metrics rights owners visibility worker hostile \
+	hostile_source names planted clients
+ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.
@@ -185,20 +191,41 @@ UNIT_TESTS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/t
 UNIT_OBJS = $(patsubst %.c,build/unit/%.o,$(ROOM_SOURCES) src/math/matrix_blas.c \
 	$(filter-out test/unit/test_%.c,$(wildcard test/unit/*.c)))
 
-.PHONY: unit unit-build
+# Programs that take any bytes: with inputs made at random here, and with those
+# that coverage leads to, for which a compiler with libFuzzer is needed.
+FUZZ_TARGETS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+LIBFUZZER_TARGETS = $(FUZZ_TARGETS:build/fuzz/%=build/libfuzzer/%)
+LIBFUZZER_CC ?= clang
+
+.PHONY: unit unit-build fuzz fuzz-build libfuzzer-build
 unit:
 	@+test/tools/run_tests unit
 
 unit-build: $(UNIT_TESTS)
+fuzz-build: $(FUZZ_TARGETS)
+libfuzzer-build: $(LIBFUZZER_TARGETS)
 
-build/unit/%.o: %.c $(wildcard src/*/*.h test/unit/*.h)
+build/unit/%.o: %.c $(wildcard src/*/*.h test/unit/*.h test/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) $(PG_CFLAGS) $(BLAS_CFLAGS) -Isrc -c -o $@ $<
 
 $(UNIT_TESTS): build/unit/%: build/unit/test/unit/%.o $(UNIT_OBJS)
 	$(CC) $(UNIT_CFLAGS) -o $@ $^ $(BLAS_LIBS) -lm
 
-.SECONDARY: $(UNIT_TESTS:build/unit/%=build/unit/test/unit/%.o)
+$(FUZZ_TARGETS): build/fuzz/%: build/unit/test/fuzz/%.o build/unit/test/fuzz/driver.o $(UNIT_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -o $@ $^ $(BLAS_LIBS) -lm
+
+build/libfuzzer/%.o: %.c $(wildcard src/*/*.h test/unit/*.h test/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(LIBFUZZER_CC) $(UNIT_CFLAGS) -fsanitize=fuzzer-no-link $(BLAS_CFLAGS) -Isrc -c -o $@ $<
+
+$(LIBFUZZER_TARGETS): build/libfuzzer/%: build/libfuzzer/test/fuzz/%.o $(UNIT_OBJS:build/unit/%=build/libfuzzer/%)
+	$(LIBFUZZER_CC) $(UNIT_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLAS_LIBS) -lm
+
+.SECONDARY: $(UNIT_TESTS:build/unit/%=build/unit/test/unit/%.o) \
+	$(FUZZ_TARGETS:build/fuzz/%=build/unit/test/fuzz/%.o) \
+	$(FUZZ_TARGETS:build/fuzz/%=build/libfuzzer/test/fuzz/%.o)
 
 # On a bare machine PGXS is there only for the make that comes after setup.
 # The lock is for two who start this in one tree.
@@ -210,6 +237,9 @@ ready:
 
 test: ready
 	@+test/tools/run_tests
+
+fuzz: ready
+	@+test/tools/fuzz
 
 demo: ready
 	@test/tools/demo

@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
@@ -80,6 +81,19 @@ check_new(const Project *project)
 		project_exists(project);
 }
 
+/* Anybody can cast a number to regclass. */
+static Relation
+open_source(Oid source)
+{
+	Relation	relation = try_relation_open(source, AccessShareLock);
+
+	if (relation == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", source)));
+	return relation;
+}
+
 /* The kinds of relations that rows can be read from. */
 static void
 check_source(Relation relation)
@@ -97,6 +111,13 @@ check_source(Relation relation)
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
 	}
+	if (IsCatalogNamespace(RelationGetNamespace(relation)) ||
+		getExtensionOfObject(RelationRelationId, RelationGetRelid(relation)) == extension_oid())
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" belongs to %s", RelationGetRelationName(relation),
+						IsCatalogNamespace(RelationGetNamespace(relation)) ? "the system catalogs" : "humanloop itself"),
+				 errhint("Copy what is to be learned into a table of its own.")));
 	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -153,15 +174,31 @@ primary_key_column(Relation relation)
 	return column;
 }
 
+/*
+ * Does a unique index compare as the column does?  One of another collation
+ * may tell values apart that are equal for the column.
+ */
+static bool
+compares_alike(HeapTuple index, Oid collation)
+{
+	bool		isnull;
+	Datum		collations = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indcollation,
+											 &isnull);
+
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation) ||
+		((oidvector *) DatumGetPointer(collations))->values[0] == collation;
+}
+
 /* Does a constraint or index promise that the column is unique and not NULL? */
 static bool
 promised_unique(Relation relation, AttrNumber attnum)
 {
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	List	   *indexes = relation->rd_rel->relhasindex ? RelationGetIndexList(relation) : NIL;
 	bool		unique = false;
 	ListCell   *cell;
 
-	if (!TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attnotnull)
+	if (!column->attnotnull)
 		return false;
 	foreach(cell, indexes)
 	{
@@ -173,11 +210,18 @@ promised_unique(Relation relation, AttrNumber attnum)
 		form = (Form_pg_index) GETSTRUCT(tuple);
 		if (form->indisunique && form->indimmediate && form->indisvalid &&
 			form->indnkeyatts == 1 && form->indkey.values[0] == attnum &&
-			heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			compares_alike(tuple, column->attcollation))
 			unique = true;
 		ReleaseSysCache(tuple);
 	}
 	return unique;
+}
+
+static void
+run_query(void *argument)
+{
+	SPI_execute(argument, true, 1);
 }
 
 static void
@@ -187,11 +231,8 @@ check_unique(const Project *project)
 	char	   *query = psprintf("SELECT %s::pg_catalog.text FROM %s s GROUP BY %s "
 								 "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 OR %s IS NULL LIMIT 1",
 								 key, project_source_quoted(project), key, key);
-	Acting		acting;
 
-	act_as_restricted(&acting, project_source_owner(project));
-	SPI_execute(query, true, 1);
-	act_as_before(&acting);
+	reading_step(project, READ_AS_OWNER, run_query, query, NULL);
 	if (SPI_processed == 0)
 		return;
 	if (result_is_null(0, 1))
@@ -398,7 +439,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 
 	check_new(project);
 
-	relation = relation_open(project->source, AccessShareLock);
+	relation = open_source(project->source);
 	check_source(relation);
 	project->source_schema = get_namespace_name(RelationGetNamespace(relation));
 	project->source_name = pstrdup(RelationGetRelationName(relation));
@@ -482,6 +523,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of project \"%s\"", name)));
+	project_need_idle(project);
 	project_lock_to_drop(project);
 	project_lock(project);
 	project = project_open(name, PRIVILEGE_ANY, false);
@@ -596,9 +638,8 @@ hl_visible(PG_FUNCTION_ARGS)
 	project = project_read(PG_GETARG_INT32(0), true);
 	visible = project != NULL &&
 		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
-	/* whoever looks at a view brings the worker as well */
-	if (visible)
-		wake_if_due();
+	/* every view asks this */
+	wake_if_due();
 	call_end(&call);
 	PG_RETURN_BOOL(visible);
 }

@@ -36,6 +36,7 @@
 
 #include "compat.h"
 #include "store/project.h"
+#include "store/reading.h"
 #include "store/session.h"
 #include "store/wake.h"
 
@@ -182,7 +183,13 @@ project_from_result(void)
 	project->view_schema = result_string(0, COLUMN_VIEW_SCHEMA);
 	value = result_datum(0, COLUMN_CLASSES, &isnull);
 	if (!isnull)
+	{
 		project->classes = array_strings(value, &project->nclasses);
+		if (!strings_complete(project->classes, project->nclasses))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("the classes of project \"%s\" are damaged", project->name)));
+	}
 	project->encoder = result_string(0, COLUMN_ENCODER);
 	project->acquisition = acquisition_from_name(result_string(0, COLUMN_ACQUISITION));
 	value = result_datum(0, COLUMN_OPTIONS, &isnull);
@@ -202,7 +209,7 @@ project_from_result(void)
 		project->input_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_INPUT, &isnull));
 		project->key_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_KEY, &isnull));
 		value = result_datum(0, COLUMN_LOCAL_LABEL, &isnull);
-		project->label_attnum = isnull ? 0 : DatumGetInt16(value);
+		project->label_attnum = isnull || project->label_column == NULL ? 0 : DatumGetInt16(value);
 		value = result_datum(0, COLUMN_LOCAL_VIEW, &isnull);
 		project->queue_view = isnull ? InvalidOid : DatumGetObjectId(value);
 	}
@@ -682,6 +689,18 @@ project_follow(const Project *project)
 		project_sync(project);
 }
 
+/* As ALTER TABLE: not while a statement further up is at it. */
+void
+project_need_idle(const Project *project)
+{
+	if (reading_now(project->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("project \"%s\" cannot be changed while its source is being read in this session",
+						project->name),
+				 errhint("A function in the source must not change the project over it.")));
+}
+
 /* On a standby transactions are read-only, too: that it is one says more. */
 void
 project_prevent_if_read_only(const char *command)
@@ -697,6 +716,7 @@ project_open_for_write(const char *name, Privilege privilege)
 
 	project_prevent_if_read_only("writing to a humanloop project");
 	project = project_open(name, privilege, false);
+	project_need_idle(project);
 	project_lock_shared(project);
 	project_follow(project);
 	return project;

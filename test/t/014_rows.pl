@@ -8,7 +8,6 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $node = new_node('main', conf => "max_prepared_transactions = 5\nlog_min_messages = debug1\n");
-my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 
 # Items of a project that have features.
 sub encoded
@@ -22,13 +21,6 @@ sub encoded
 }
 
 my $items = q{(SELECT items FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'tickets')};
-
-# How many workers the server has started so far.
-sub started
-{
-	my @starts = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /starting background worker process "humanloop worker"/g;
-	return scalar @starts;
-}
 
 fill($node, 600, 'postgres', '{"train_growth": 100, "train_quiet": 86400}');
 model_by_itself($node, 60);
@@ -82,6 +74,27 @@ eventually($node, 'SELECT ' . encoded("item = '10032'") . ' = 1', 'a row after a
 is($node->safe_psql('postgres', 'SELECT ' . encoded("item IN ('10030', '10031')")), '0', 'but none that was rolled back');
 
 # ----------------------------------------------------------------------
+# Blocks of a few rows, each of which is come back to
+# ----------------------------------------------------------------------
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE note (id int PRIMARY KEY, body text, topic text);
+	INSERT INTO note SELECT * FROM ticket WHERE id <= 90;
+	SELECT hl_create_project('notes', 'note', 'body', options => '{"dimensions": 16, "train_growth": 100, "train_quiet": 86400}');
+	SELECT hl_label_many('notes', array_agg(id::text), array_agg(topic)) FROM note WHERE id <= 60;
+	SELECT hl_train('notes')});
+for my $i (1 .. 3)
+{
+	$node->safe_psql('postgres', "INSERT INTO note SELECT 100 + 10 * $i + j, body FROM ticket JOIN generate_series(1, 2) j ON id = $i + 7 * j");
+	eventually($node, $learned, 'two rows', 5);
+}
+# the second of each two is behind the first of all others
+$node->safe_psql('postgres', q{UPDATE note SET topic = 'moved' WHERE id IN (112, 122, 132)});
+is($node->safe_psql('postgres', 'SELECT ' . encoded('true', 'notes') . ', count(*) FROM hl_feature_block WHERE project_id = (SELECT id FROM hl_project WHERE name = \'notes\')'), '96|4', 'are a block');
+is($node->safe_psql('postgres', q{SELECT count(*), count(*) FILTER (WHERE a.label <> o.label OR abs(a.confidence - o.confidence) > 1e-4) FROM note n JOIN hl_predict('notes') a ON a.item::int = n.id, hl_predict('notes', n.body) o}), '96|0', 'all rows at once are predicted as one by one');
+$node->safe_psql('postgres', q{SELECT hl_drop_project('notes'); DROP TABLE note});
+
+# ----------------------------------------------------------------------
 # Many rows
 # ----------------------------------------------------------------------
 
@@ -99,19 +112,19 @@ $node->safe_psql('huge', q{CREATE EXTENSION humanloop; CREATE TABLE note (id int
 	INSERT INTO note SELECT i, (ARRAY['send it back ', 'late parcel ', 'charged twice '])[1 + i % 3] || i % 100, (ARRAY['returns', 'delivery', 'billing'])[1 + i % 3] FROM generate_series(1, 300) i});
 $node->poll_query_until('huge', q{SELECT count(*) = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE model = 1});
 worker_gone($node, 'huge');
-my $workers = started();
+my $workers = workers_started($node);
 my $began = time;
 $node->safe_psql('huge', q{INSERT INTO note SELECT i, (ARRAY['send it back ', 'late parcel ', 'charged twice '])[1 + i % 3] || i % 100, (ARRAY['returns', 'delivery', 'billing'])[1 + i % 3] FROM generate_series(1001, 101000) i});
 note sprintf('100,000 rows with labels: %.1f s', time - $began);
 $took = eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, '100,000 rows with labels in one statement are taken up', 120, 'huge');
-is(started(), $workers + 1, 'by one worker');
+is(workers_started($node), $workers + 1, 'by one worker');
 is($node->safe_psql('huge', q{SELECT items FROM hl_serving}), '100300', 'all of them');
 is($node->safe_psql('huge', q{SELECT count(*) FROM hl_labels}), '100300', 'with their labels');
 is($node->safe_psql('huge', q{SELECT revision > 0 OR model > 1 FROM hl_serving}), 't', 'which are learned');
 is($node->safe_psql('huge', q{BEGIN; SELECT hl_label_many('notes', array_agg(id::text), array_agg('returns'::text), 'crowd') FROM note; SELECT count(*), count(items) FROM hl_change; COMMIT}) =~ s/\n/ /gr, '100300 1|0', 'hl_label_many notes 100,300 labels in one row');
 $took = eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'and they are learned', 120, 'huge');
 is($node->safe_psql('huge', q{SELECT failures, last_error FROM hl_work}), '0|', 'without an error');
-is(started(), $workers + 1, 'by the same worker');
+is(workers_started($node), $workers + 1, 'by the same worker');
 $node->safe_psql('postgres', 'DROP DATABASE huge');
 
 # ----------------------------------------------------------------------

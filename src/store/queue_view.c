@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * view.c
+ * queue_view.c
  *	  The view that shows a project's queue with the rows of the source.
  *
  *-------------------------------------------------------------------------
@@ -59,7 +59,7 @@ project_create_view(const Project *project)
 					 "SELECT s.%s AS %s, s.%s AS %s, q.rank, q.score, q.epistemic, "
 					 "q.aleatoric, q.label AS suggestion, q.confidence, q.reason, "
 					 "q.leased_by, q.lease_until "
-					 "FROM %s.hl_queue_entries(%s) q "
+					 "FROM %s.hl_queue_entries(%s::pg_catalog.text) q "
 					 "JOIN %s s ON s.%s OPERATOR(pg_catalog.=) q.item::%s",
 					 view, key, quote_identifier(key_name),
 					 quote_identifier(project->input_column), quote_identifier(input_name),
