@@ -62,6 +62,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/predict_functions.c \
 	src/sql/project_functions.c \
 	src/sql/queue_functions.c \
+	src/sql/role_type.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
 	src/sql/train_functions.c \
@@ -83,9 +84,11 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/privilege.c \
 	src/store/project.c \
 	src/store/queue.c \
+	src/store/queue_view.c \
 	src/store/reading.c \
 	src/store/refresh.c \
 	src/store/revise.c \
+	src/store/role.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/source.c \
@@ -103,7 +106,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh ddl ddl_broken triggers metrics rights visibility worker hostile \
+	vectors unicode queue refresh ddl ddl_broken triggers metrics rights owners visibility worker hostile \
 	hostile_source names planted clients
 ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation

@@ -2,15 +2,41 @@
 
 \echo Use "ALTER EXTENSION humanloop UPDATE TO '0.2.0'" to load this file. \quit
 
--- Which roles the names mean in this cluster: a role that is renamed keeps what
--- it has, and another that takes its name does not get it.  Not dumped.
-CREATE TABLE hl_privilege_local
-(
-	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
-	role          text NOT NULL,
-	role_oid      oid NOT NULL,
-	PRIMARY KEY (project_id, role)
-);
+-- A role: kept by its OID, so that it stays the same one when it is renamed;
+-- written by its name, so that a dump means it in another cluster, too.  One
+-- that was dropped, or is not there at a restore, is nobody, written ''.
+CREATE TYPE hl_role;
+CREATE FUNCTION hl_role_in(cstring)
+RETURNS hl_role
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_role_in';
+CREATE FUNCTION hl_role_out(hl_role)
+RETURNS cstring
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_role_out';
+CREATE TYPE hl_role (INPUT = hl_role_in, OUTPUT = hl_role_out, INTERNALLENGTH = 8, ALIGNMENT = int4);
+CREATE CAST (text AS hl_role) WITH INOUT AS ASSIGNMENT;
+
+-- Whoever owns the relation; when it is gone, the role.
+CREATE FUNCTION hl_role_of(relation oid, role oid)
+RETURNS hl_role
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_role_of';
+
+-- Whoever has the names now is meant.
+ALTER TABLE hl_project ADD COLUMN owner_role hl_role, ADD COLUMN source_owner hl_role;
+UPDATE hl_project SET owner_role = owner;
+UPDATE hl_project p SET owner_role = hl_role_of(c.oid, c.relowner)
+FROM hl_project_local l JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) l.queue_view
+WHERE l.project_id OPERATOR(pg_catalog.=) p.id;
+UPDATE hl_project p SET source_owner = hl_role_of(c.oid, c.relowner)
+FROM hl_project_local l JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) l.source
+WHERE l.project_id OPERATOR(pg_catalog.=) p.id;
+
+ALTER TABLE hl_privilege DROP CONSTRAINT hl_privilege_pkey;
+ALTER TABLE hl_privilege ALTER COLUMN role TYPE hl_role USING role::hl_role;
+CREATE INDEX hl_privilege_project ON hl_privilege (project_id);
+SELECT pg_catalog.pg_extension_config_dump('hl_privilege', 'WHERE role::pg_catalog.text OPERATOR(pg_catalog.<>) $$$$');
 
 -- Has he this one?
 CREATE FUNCTION hl_may(project_id integer, privilege text)
@@ -93,3 +119,13 @@ GRANT SELECT ON hl_visible_labels TO PUBLIC;
 
 -- A trigger on a table of somebody else has no use for it.
 REVOKE ALL ON FUNCTION hl_labels_write() FROM PUBLIC;
+
+COMMENT ON FUNCTION hl_source_altered()
+IS 'follows partitions that come and go, and names that change';
+
+DROP EVENT TRIGGER hl_source_altered;
+CREATE EVENT TRIGGER hl_source_altered ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
+		'ALTER SCHEMA', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'REFRESH MATERIALIZED VIEW',
+		'DROP OWNED')
+	EXECUTE FUNCTION hl_source_altered();

@@ -329,10 +329,6 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 		11, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID,
 		JSONBOID, TEXTOID}, NULL, 0
 	};
-	static Statement local = {
-		"INSERT INTO @hl_project_local VALUES ($1, $2, $3, $4, $5, $6)",
-		6, {INT4OID, OIDOID, INT2OID, INT2OID, INT2OID, OIDOID}, NULL, 0
-	};
 	static Statement work = {
 		"INSERT INTO @hl_work (project_id) VALUES ($1)", 1, {INT4OID}, NULL, 0
 	};
@@ -357,27 +353,18 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	values[7] = CStringGetTextDatum(project->encoder);
 	values[8] = CStringGetTextDatum(acquisition_name(project->acquisition));
 	values[9] = JsonbPGetDatum(options);
-	values[10] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	values[10] = CStringGetTextDatum(project->owner_name);
 	act_as_extension(&acting);
 	statement_run(&insert, values, nulls, false);
 	if (SPI_processed == 0)
 		project_exists(project);
 	id = result_int(0, 1);
 	values[0] = Int32GetDatum(id);
-	values[1] = ObjectIdGetDatum(project->source);
-	values[2] = Int16GetDatum(project->input_attnum);
-	values[3] = Int16GetDatum(project->key_attnum);
-	values[4] = Int16GetDatum(project->label_attnum);
-	values[5] = ObjectIdGetDatum(project->queue_view);
-	memset(nulls, 0, sizeof(nulls));
-	nulls[4] = project->label_attnum == 0;
-	statement_run(&local, values, nulls, false);
 	statement_run(&work, values, NULL, false);
 	values[1] = Int64GetDatum(items);
 	nulls[1] = items < 0;
 	statement_run(&serving, values, nulls, false);
 	act_as_before(&acting);
-	owner_record(id, GetUserNameFromId(GetUserId(), false), GetUserId());
 	return id;
 }
 
@@ -429,7 +416,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	PreventCommandIfReadOnly("hl_create_project");
+	project_prevent_if_read_only("hl_create_project");
 	warn_of_public_schema();
 	project = palloc0(sizeof(Project));
 	project->name = required_text(fcinfo, 0, "name");
@@ -463,9 +450,12 @@ hl_create_project(PG_FUNCTION_ARGS)
 		check_unique(project);
 	relation_close(relation, NoLock);
 
+	project->owner = GetUserId();
+	project->owner_name = GetUserNameFromId(project->owner, false);
 	project->queue_view = project_create_view(project);
 	sample_seed(project, &ranking, &items, &complete);
 	project->id = insert_project(project, options, complete ? items : -1);
+	project_sync(project);
 	ranking_write(project, &ranking, NULL);
 	if (project->label_attnum != 0)
 		change_note(project->id, CHANGE_ROWS, NULL, 0);
@@ -526,7 +516,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	PreventCommandIfReadOnly("hl_drop_project");
+	project_prevent_if_read_only("hl_drop_project");
 	name = required_text(fcinfo, 0, "name");
 	project = project_open(name, PRIVILEGE_ANY, false);
 	if (!superuser() && !(OidIsValid(project->owner) && has_privs_of_role(GetUserId(), project->owner)))
@@ -623,7 +613,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	project_need_source(project);
 	restore_view(project);
-	privileges_follow(project);
+	privileges_sweep(project->id);
 	changes_before(project, &changes);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
@@ -714,7 +704,7 @@ change_privilege(FunctionCallInfo fcinfo, bool grant)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"role\" must not be NULL")));
 	role = PG_GETARG_OID(1);
-	privilege_change(project, role,
+	privilege_change(project->id, role,
 					 privilege_from_name(required_text(fcinfo, 2, "privilege")), grant);
 	adjust_view(project, role);
 	call_end(&call);

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * source_ddl.c
- *	  Event triggers: tables that become part of a source, or leave it.
+ *	  Event triggers: tables that become part of a source, or leave it; names.
  *
  * A partition that is attached brings rows, one that is detached or dropped
  * takes some away, and none of them is a statement that a trigger on the source
  * fires for.  A column that is renamed is called something else in the
- * triggers' arguments.
+ * triggers' arguments.  Names are recorded when they change, so that a dump that
+ * is taken right after has them.
  *
  * Everybody's DDL comes by here, so what cannot concern a source is told by its
  * parse tree alone, and nothing that goes wrong is an error.
@@ -25,6 +26,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 
 #include "compat.h"
@@ -40,6 +42,9 @@ typedef struct Alteration
 {
 	List	   *tables;			/* of RangeVar */
 	bool		rows;			/* come, go or change */
+	bool		names;			/* of relations or columns have changed, or owners */
+	bool		all_names;		/* of whichever */
+	List	   *revoked;		/* of RoleSpec: roles that lose their privileges */
 } Alteration;
 
 static void
@@ -65,6 +70,9 @@ read_alter_table(AlterTableStmt *statement, Alteration *alteration)
 				break;
 			case AT_AlterColumnType:
 				break;
+			case AT_ChangeOwner:
+				alteration->names = true;
+				continue;
 			default:
 				continue;
 		}
@@ -92,6 +100,14 @@ read_statement(Node *statement, Alteration *alteration)
 		case T_RenameStmt:
 			if (((RenameStmt *) statement)->renameType == OBJECT_COLUMN)
 				alteration->tables = list_make1(((RenameStmt *) statement)->relation);
+			alteration->names = true;
+			alteration->all_names = ((RenameStmt *) statement)->renameType == OBJECT_SCHEMA;
+			break;
+		case T_AlterObjectSchemaStmt:
+			alteration->names = true;
+			break;
+		case T_DropOwnedStmt:
+			alteration->revoked = ((DropOwnedStmt *) statement)->roles;
 			break;
 		case T_RefreshMatViewStmt:
 			alteration->tables = list_make1(((RefreshMatViewStmt *) statement)->relation);
@@ -133,6 +149,18 @@ tables_around(const Alteration *alteration)
 										   TYPALIGN_INT));
 }
 
+/* Ids of projects, the last result. */
+static int32 *
+result_projects(int *n)
+{
+	int32	   *projects = palloc_array_checked(int32, SPI_processed);
+
+	*n = (int) SPI_processed;
+	for (int i = 0; i < *n; i++)
+		projects[i] = result_int(i, 1);
+	return projects;
+}
+
 static void
 follow_alteration(void *argument)
 {
@@ -145,10 +173,7 @@ follow_alteration(void *argument)
 	int32	   *projects;
 
 	statement_run_as_extension(&select, values, NULL, false);
-	n = (int) SPI_processed;
-	projects = palloc_array_checked(int32, n);
-	for (int i = 0; i < n; i++)
-		projects[i] = result_int(i, 1);
+	projects = result_projects(&n);
 	for (int i = 0; i < n; i++)
 	{
 		Project    *project = project_read(projects[i], false);
@@ -162,6 +187,46 @@ follow_alteration(void *argument)
 		}
 		triggers_follow(project);
 	}
+}
+
+/* Recorded where they were. */
+static void
+follow_names(void *argument)
+{
+	static Statement select = {
+		"SELECT l.project_id FROM @hl_project_local l WHERE $1 OR EXISTS ("
+		"SELECT 1 FROM pg_catalog.pg_event_trigger_ddl_commands() d "
+		"WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass "
+		"AND d.objid IN (l.source, l.queue_view))",
+		1, {BOOLOID}, NULL, 0
+	};
+	const Alteration *alteration = argument;
+	Datum		values[1] = {BoolGetDatum(alteration->all_names)};
+	int			n;
+	int32	   *projects;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	projects = result_projects(&n);
+	for (int i = 0; i < n; i++)
+	{
+		Project    *project = project_read(projects[i], false);
+
+		if (project != NULL)
+			project_follow(project);
+	}
+}
+
+/* DROP OWNED takes away what was granted in this database. */
+static void
+follow_drop_owned(void *argument)
+{
+	const Alteration *alteration = argument;
+	List	   *roles = NIL;
+	ListCell   *cell;
+
+	foreach(cell, alteration->revoked)
+		roles = lappend_oid(roles, get_rolespec_oid(lfirst_node(RoleSpec, cell), false));
+	privileges_revoke_all(roles);
 }
 
 /*
@@ -228,6 +293,10 @@ hl_source_altered(PG_FUNCTION_ARGS)
 	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
 	if (alteration.tables != NIL)
 		follow(follow_alteration, &alteration);
+	if (alteration.names)
+		follow(follow_names, &alteration);
+	if (alteration.revoked != NIL)
+		follow(follow_drop_owned, &alteration);
 	PG_RETURN_VOID();
 }
 

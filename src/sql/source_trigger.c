@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
 #include "store/change.h"
@@ -154,6 +155,35 @@ note_rows(const TriggerData *data, int32 project_id, ChangeKind kind,
 }
 
 /*
+ * Is the table, or what it is a part of, or a part of it, the source?  It may
+ * have come with its triggers from another database, where the project of that
+ * number was another one.
+ */
+static bool
+belongs_to_source(Oid table, Oid source)
+{
+	if (table == source)
+		return true;
+	return list_member_oid(tables_with_parents(list_make1_oid(table)), source) ||
+		list_member_oid(tables_with_parents(list_make1_oid(source)), table);
+}
+
+/*
+ * Shall the trigger note what has happened to its table?  Yes, if the source is
+ * not known or gone: this may be what it is found in next.
+ */
+static bool
+concerns_project(const TriggerData *data, int32 project_id)
+{
+	Oid			source = change_source(project_id);
+
+	if (!OidIsValid(source))
+		return change_has_project(project_id);
+	return belongs_to_source(RelationGetRelid(data->tg_relation), source) ||
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source));
+}
+
+/*
  * New keys are new to the source only where all that is inserted belongs to it.
  * A table that the source is a part of may have the same key elsewhere.
  */
@@ -207,7 +237,7 @@ hl_source_changed(PG_FUNCTION_ARGS)
 				 errmsg("hl_source_changed() must be fired after a statement, with the arguments humanloop gives it"),
 				 errhint("hl_create_project() creates the triggers that call it.")));
 	project_id = atoi(data->tg_trigger->tgargs[TRIGGER_PROJECT]);
-	if (change_has_project(project_id))
+	if (concerns_project(data, project_id))
 		note_statement(data, project_id);
 	return PointerGetDatum(NULL);
 }

@@ -3,11 +3,10 @@
  * privilege.c
  *	  What has been granted on a project, and to whom.
  *
- * A dump carries the roles' names, since their OIDs mean nothing in another
- * cluster.  In this one it is the OID that counts, which is kept beside the
- * name as soon as it is known: a role that is renamed keeps what it was
- * granted, and one that is created under the name of a role that was dropped
- * does not get it.  The same goes for the owner.
+ * Roles are stored as hl_role (sql/role_type.c), which is read and written here
+ * as what it shows, the name that the role has now: one that is renamed keeps
+ * what it was granted, and one that is created under the name of a role that
+ * was dropped does not get it.  The tables of 0.1.0 have names and no more.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,13 +43,6 @@ privilege_name(Privilege privilege)
 	return privilege_names[privilege];
 }
 
-/* As the update script has not made the table yet, names are all there is. */
-static bool
-oids_are_kept(void)
-{
-	return OidIsValid(extension_table("hl_privilege_local"));
-}
-
 static int
 compare_grants(const ListCell *a, const ListCell *b)
 {
@@ -61,41 +53,29 @@ compare_grants(const ListCell *a, const ListCell *b)
 	return order != 0 ? order : (int) first->privilege - (int) second->privilege;
 }
 
-/* Those that hold; stale: they are not recorded as they are. */
+/* Those that hold; dropped: there are others, of roles that are gone. */
 static List *
-read_grants(int32 project_id, bool read_only, bool *stale)
+read_grants(int32 project_id, bool read_only, bool *dropped)
 {
-	static Statement with_oids = {
-		"SELECT p.role, p.privilege, l.role_oid FROM @hl_privilege p "
-		"LEFT JOIN @hl_privilege_local l USING (project_id, role) WHERE p.project_id = $1",
-		1, {INT4OID}, NULL, 0
-	};
-	static Statement names_only = {
-		"SELECT role, privilege, NULL::oid FROM @hl_privilege WHERE project_id = $1",
-		1, {INT4OID}, NULL, 0
+	static Statement select = {
+		"SELECT role, privilege FROM @hl_privilege WHERE project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project_id)};
-	bool		kept = oids_are_kept();
 	List	   *grants = NIL;
 
-	*stale = false;
-	statement_run_as_extension(kept ? &with_oids : &names_only, values, NULL, read_only);
+	*dropped = false;
+	statement_run_as_extension(&select, values, NULL, read_only);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		char	   *name = result_string(i, 1);
-		bool		unbound;
-		Datum		bound = result_datum(i, 3, &unbound);
 		Grant	   *grant = palloc(sizeof(Grant));
 
-		grant->role = unbound ? get_role_oid(name, true) : DatumGetObjectId(bound);
-		grant->role_name = OidIsValid(grant->role) ? GetUserNameFromId(grant->role, true) : NULL;
+		grant->role_name = result_string(i, 1);
+		grant->role = get_role_oid(grant->role_name, true);
 		grant->privilege = privilege_from_name(result_string(i, 2));
-		if (grant->role_name != NULL)
+		if (OidIsValid(grant->role))
 			grants = lappend(grants, grant);
-		/* a name without a role may be restored before the role is */
-		if (unbound ? grant->role_name != NULL :
-			grant->role_name == NULL || strcmp(grant->role_name, name) != 0)
-			*stale = kept;
+		else
+			*dropped = true;
 	}
 	list_sort(grants, compare_grants);
 	return grants;
@@ -104,9 +84,9 @@ read_grants(int32 project_id, bool read_only, bool *stale)
 List *
 grants_read(int32 project_id, bool read_only)
 {
-	bool		stale;
+	bool		dropped;
 
-	return read_grants(project_id, read_only, &stale);
+	return read_grants(project_id, read_only, &dropped);
 }
 
 bool
@@ -128,135 +108,54 @@ privilege_granted(int32 project_id, Oid role, Privilege privilege, bool read_onl
 	return false;
 }
 
-/* What a name means in this cluster. */
-static void
-bind_name(int32 project_id, const char *name, Oid role)
-{
-	static Statement bind = {
-		"INSERT INTO @hl_privilege_local VALUES ($1, $2, $3) "
-		"ON CONFLICT (project_id, role) DO UPDATE SET role_oid = excluded.role_oid",
-		3, {INT4OID, TEXTOID, OIDOID}, NULL, 0
-	};
-	Datum		values[3] = {
-		Int32GetDatum(project_id), CStringGetTextDatum(name), ObjectIdGetDatum(role)
-	};
-
-	if (oids_are_kept())
-		statement_run_as_extension(&bind, values, NULL, false);
-}
-
-static void
-insert_grant(int32 project_id, const Grant *grant)
-{
-	static Statement insert = {
-		"INSERT INTO @hl_privilege VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
-	};
-	Datum		values[3] = {
-		Int32GetDatum(project_id), CStringGetTextDatum(grant->role_name),
-		CStringGetTextDatum(privilege_names[grant->privilege])
-	};
-
-	statement_run_as_extension(&insert, values, NULL, false);
-	bind_name(project_id, grant->role_name, grant->role);
-}
-
 void
-owner_record(int32 project_id, const char *name, Oid owner)
-{
-	if (OidIsValid(owner))
-		bind_name(project_id, name, owner);
-}
-
-/* InvalidOid: nothing is known. */
-static Oid
-owner_bound(int32 project_id, const char *name, bool read_only)
-{
-	static Statement select = {
-		"SELECT role_oid FROM @hl_privilege_local WHERE project_id = $1 AND role = $2",
-		2, {INT4OID, TEXTOID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(project_id), CStringGetTextDatum(name)};
-	bool		isnull;
-
-	if (!oids_are_kept())
-		return InvalidOid;
-	statement_run_as_extension(&select, values, NULL, read_only);
-	return SPI_processed == 0 ? InvalidOid : DatumGetObjectId(result_datum(0, 1, &isnull));
-}
-
-Oid
-owner_recorded(int32 project_id, const char *name, bool read_only)
-{
-	Oid			owner = owner_bound(project_id, name, read_only);
-
-	if (!OidIsValid(owner))
-		return get_role_oid(name, true);
-	return GetUserNameFromId(owner, true) == NULL ? InvalidOid : owner;
-}
-
-/*
- * Records anew what holds.  Names may have been exchanged between roles, so
- * that each is not to be changed by itself; names of roles that do not exist,
- * and never did here, stay.  Under the lock of who records names.
- */
-static void
-record_grants(const Project *project, List *grants)
-{
-	static Statement bound = {
-		"WITH gone AS (DELETE FROM @hl_privilege_local WHERE project_id = $1 RETURNING role) "
-		"DELETE FROM @hl_privilege p USING gone WHERE p.project_id = $1 AND p.role = gone.role",
-		1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-	ListCell   *cell;
-
-	statement_run_as_extension(&bound, values, NULL, false);
-	foreach(cell, grants)
-		insert_grant(project->id, lfirst(cell));
-	owner_record(project->id, project->owner_name, project->owner);
-}
-
-void
-privileges_follow(const Project *project)
-{
-	bool		stale;
-
-	(void) read_grants(project->id, false, &stale);
-	stale = stale || (OidIsValid(project->owner) &&
-					  owner_bound(project->id, project->owner_name, false) != project->owner);
-	if (stale && project_try_names(project->id))
-	{
-		List	   *grants = read_grants(project->id, false, &stale);
-
-		if (stale)
-			record_grants(project, grants);
-		else
-			owner_record(project->id, project->owner_name, project->owner);
-	}
-}
-
-void
-privilege_change(const Project *project, Oid role, Privilege privilege, bool grant)
+privileges_sweep(int32 project_id)
 {
 	static Statement delete = {
-		"DELETE FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege = $3",
+		"DELETE FROM @hl_privilege WHERE project_id = $1 AND role::pg_catalog.text = ''",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project_id)};
+	bool		dropped;
+
+	(void) read_grants(project_id, false, &dropped);
+	if (dropped && project_try_names(project_id))
+		statement_run_as_extension(&delete, values, NULL, false);
+}
+
+void
+privileges_revoke_all(List *roles)
+{
+	static Statement delete = {
+		"DELETE FROM @hl_privilege WHERE role::pg_catalog.text = ANY ($1)",
+		1, {TEXTARRAYOID}, NULL, 0
+	};
+	char	  **names = palloc(sizeof(char *) * Max(list_length(roles), 1));
+	Datum		values[1];
+
+	for (int i = 0; i < list_length(roles); i++)
+		names[i] = GetUserNameFromId(list_nth_oid(roles, i), false);
+	values[0] = text_array(names, list_length(roles));
+	statement_run_as_extension(&delete, values, NULL, false);
+}
+
+void
+privilege_change(int32 project_id, Oid role, Privilege privilege, bool grant)
+{
+	static Statement insert = {
+		"INSERT INTO @hl_privilege SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM @hl_privilege "
+		"WHERE project_id = $1 AND role::pg_catalog.text = $2 AND privilege = $3)",
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
-	Grant		change = {role, GetUserNameFromId(role, false), privilege};
+	static Statement delete = {
+		"DELETE FROM @hl_privilege WHERE project_id = $1 AND role::pg_catalog.text = $2 AND privilege = $3",
+		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
+	};
 	Datum		values[3] = {
-		Int32GetDatum(project->id), CStringGetTextDatum(change.role_name),
+		Int32GetDatum(project_id), CStringGetTextDatum(GetUserNameFromId(role, false)),
 		CStringGetTextDatum(privilege_names[privilege])
 	};
-	List	   *grants;
-	bool		stale;
 
-	project_lock_names(project->id);
-	grants = read_grants(project->id, false, &stale);
-	if (stale)
-		record_grants(project, grants);
-	if (grant)
-		insert_grant(project->id, &change);
-	else
-		statement_run_as_extension(&delete, values, NULL, false);
+	project_lock_names(project_id);
+	statement_run_as_extension(grant ? &insert : &delete, values, NULL, false);
 }

@@ -9,9 +9,9 @@
  *
  * The owner of a project is the owner of its queue view, which is in the
  * catalogs, so that dumps, DROP ROLE and REASSIGN OWNED treat it as they treat
- * everything else.  His name is recorded as well, for when the view is gone.
- * A relation that is only found by name counts for nothing unless it is his:
- * anybody may create one.
+ * everything else.  He is recorded as well, for when the view is gone, and so is
+ * the owner of the source.  A relation that is only found by name counts for
+ * nothing unless it is theirs: anybody may create one.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,18 +40,21 @@
 #include "store/session.h"
 #include "store/wake.h"
 
-#define PROJECT_COLUMNS \
-	"p.id, p.name, p.source_schema, p.source_name, p.input_column, p.key_column, " \
+#define SELECT_PROJECT(roles) \
+	"SELECT p.id, p.name, p.source_schema, p.source_name, p.input_column, p.key_column, " \
 	"p.label_column, p.view_schema, p.classes, p.encoder, p.acquisition, p.options, p.owner, " \
-	"p.paused, " \
+	"p.paused, " roles ", " \
 	"l.source, l.input_attnum, l.key_attnum, l.label_attnum, l.queue_view " \
 	"FROM @hl_project p LEFT JOIN @hl_project_local l ON l.project_id = p.id "
+#define ROLES "p.owner_role, p.source_owner"
+#define NO_ROLES "NULL, NULL"	/* in the tables of 0.1.0 */
 
 enum
 {
 	COLUMN_ID = 1, COLUMN_NAME, COLUMN_SOURCE_SCHEMA, COLUMN_SOURCE_NAME, COLUMN_INPUT,
 	COLUMN_KEY, COLUMN_LABEL, COLUMN_VIEW_SCHEMA, COLUMN_CLASSES, COLUMN_ENCODER,
-	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_OWNER, COLUMN_PAUSED, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
+	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_OWNER, COLUMN_PAUSED, COLUMN_OWNER_ROLE,
+	COLUMN_SOURCE_OWNER, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
 	COLUMN_LOCAL_KEY, COLUMN_LOCAL_LABEL, COLUMN_LOCAL_VIEW
 };
 
@@ -142,6 +145,26 @@ project_key_type_name(const Project *project)
 	}
 }
 
+/* Are roles recorded by more than their names? */
+static bool
+roles_are_kept(void)
+{
+	return get_attnum(extension_table("hl_project"), "owner_role") != InvalidAttrNumber;
+}
+
+/* A column of type hl_role; false: NULL. */
+static bool
+result_role(int column, StoredRole *role)
+{
+	bool		isnull;
+	Datum		value = result_datum(0, column, &isnull);
+
+	memset(role, 0, sizeof(*role));
+	if (!isnull)
+		*role = *(const StoredRole *) DatumGetPointer(value);
+	return !isnull;
+}
+
 /* The row of the last result, not yet resolved. */
 static Project *
 project_from_result(void)
@@ -174,7 +197,12 @@ project_from_result(void)
 
 	project->owner_name = result_string(0, COLUMN_OWNER);
 	project->paused = DatumGetBool(result_datum(0, COLUMN_PAUSED, &isnull));
+	if (!result_role(COLUMN_OWNER_ROLE, &project->recorded_owner))
+		project->recorded_owner.role = get_role_oid(project->owner_name, true);
+	project->owner = stored_role(&project->recorded_owner);
+	project->source_owner_known = result_role(COLUMN_SOURCE_OWNER, &project->recorded_source_owner);
 	value = result_datum(0, COLUMN_LOCAL_SOURCE, &isnull);
+	project->known_here = !isnull;
 	if (!isnull)
 	{
 		project->source = DatumGetObjectId(value);
@@ -229,6 +257,24 @@ relation_owner(Oid relation)
 	return owner;
 }
 
+/*
+ * Is a relation of the source's name the source?  It must belong to whom the
+ * source belonged to, or to somebody whose relations the project's owner may
+ * declare projects over; a superuser might over anybody's, so his own it must be.
+ */
+static bool
+may_be_source(const Project *project, Oid relation)
+{
+	Oid			owner = relation_owner(relation);
+
+	if (!OidIsValid(owner))
+		return false;
+	if (owner == stored_role(&project->recorded_source_owner) || owner == project->owner)
+		return true;
+	return OidIsValid(project->owner) && has_privs_of_role(project->owner, owner) &&
+		(!superuser_arg(project->owner) || !project->source_owner_known);
+}
+
 /* Where the source is now: by OID if that lives, else by name. */
 static void
 resolve_relation(Project *project)
@@ -259,7 +305,7 @@ resolve_relation(Project *project)
 	}
 	if (!OidIsValid(project->source))
 		project->problem = psprintf("relation %s does not exist", project_source_quoted(project));
-	else if (!has_privs_of_role(project->owner, relation_owner(project->source)))
+	else if (!may_be_source(project, project->source))
 	{
 		project->source = InvalidOid;
 		project->problem = psprintf("relation %s does not belong to the owner of the project",
@@ -305,73 +351,98 @@ resolve_source(Project *project)
 	resolve_types(project);
 }
 
-/* The queue view by name, if it is a view of the recorded owner. */
+/*
+ * Is a view of the queue view's name the queue view?  It must be the project's
+ * owner's.  When a dump was restored without its owners, it belongs to whoever
+ * has restored it, a superuser.
+ */
+static bool
+may_be_view(const Project *project, Oid view)
+{
+	Oid			owner = relation_owner(view);
+
+	if (get_rel_relkind(view) != RELKIND_VIEW || !OidIsValid(owner))
+		return false;
+	return owner == project->owner || (!project->known_here && superuser_arg(owner));
+}
+
 static Oid
-find_view(const Project *project, Oid owner)
+find_view(const Project *project)
 {
 	Oid			schema = get_namespace_oid(project->view_schema, true);
 	Oid			view = InvalidOid;
 
 	if (OidIsValid(schema))
 		view = get_relname_relid(psprintf("hl_queue_%s", project->name), schema);
-	if (OidIsValid(view) &&
-		(get_rel_relkind(view) != RELKIND_VIEW || relation_owner(view) != owner))
-		view = InvalidOid;
-	return view;
+	return OidIsValid(view) && may_be_view(project, view) ? view : InvalidOid;
 }
 
 static void
-resolve_owner(Project *project, bool read_only)
+resolve_owner(Project *project)
 {
-	Oid			owner = get_role_oid(project->owner_name, true);
 	Oid			view = project->queue_view;
+	char	   *name;
 
 	if (!OidIsValid(view) || get_rel_name(view) == NULL)
 	{
-		owner = owner_recorded(project->id, project->owner_name, read_only);
-		view = find_view(project, owner);
+		view = find_view(project);
 		if (view != project->queue_view)
 			project->stale = true;
 		project->queue_view = view;
-	}
-	project->owner = owner;
-	if (OidIsValid(owner) && !OidIsValid(view))
-	{
-		char	   *name = GetUserNameFromId(owner, false);
-
-		project->stale = project->stale || strcmp(name, project->owner_name) != 0;
-		project->owner_name = name;
 	}
 	if (OidIsValid(view) && get_namespace_name(get_rel_namespace(view)) != NULL)
 	{
 		char	   *schema = get_namespace_name(get_rel_namespace(view));
 
 		project->owner = relation_owner(view);
-		if (project->owner != owner || strcmp(schema, project->view_schema) != 0)
+		if (strcmp(schema, project->view_schema) != 0)
 			project->stale = true;
-		project->owner_name = GetUserNameFromId(project->owner, false);
 		project->view_schema = schema;
+	}
+	name = OidIsValid(project->owner) ? GetUserNameFromId(project->owner, true) : NULL;
+	if (name != NULL && strcmp(name, project->owner_name) != 0)
+	{
+		project->owner_name = name;
+		project->stale = true;
 	}
 }
 
+static bool
+is_recorded(const StoredRole *recorded, Oid relation, Oid owner)
+{
+	return recorded->relation == relation && recorded->role == owner;
+}
+
 static Project *
-project_resolve(bool read_only)
+project_resolve(bool with_roles)
 {
 	Project    *project = project_from_result();
 
-	resolve_owner(project, read_only);
+	resolve_owner(project);
 	resolve_source(project);
+	if (with_roles &&
+		(!is_recorded(&project->recorded_owner, project->queue_view, project->owner) ||
+		 (OidIsValid(project->source) &&
+		  !is_recorded(&project->recorded_source_owner, project->source,
+					   relation_owner(project->source)))))
+		project->stale = true;
 	return project;
 }
 
 Project *
 project_read(int32 id, bool read_only)
 {
-	static Statement by_id = {"SELECT " PROJECT_COLUMNS "WHERE p.id = $1", 1, {INT4OID}, NULL, 0};
+	static Statement by_id = {
+		SELECT_PROJECT(ROLES) "WHERE p.id = $1", 1, {INT4OID}, NULL, 0
+	};
+	static Statement by_id_old = {
+		SELECT_PROJECT(NO_ROLES) "WHERE p.id = $1", 1, {INT4OID}, NULL, 0
+	};
 	Datum		values[1] = {Int32GetDatum(id)};
+	bool		with_roles = roles_are_kept();
 
-	statement_run_as_extension(&by_id, values, NULL, read_only);
-	return SPI_processed == 0 ? NULL : project_resolve(read_only);
+	statement_run_as_extension(with_roles ? &by_id : &by_id_old, values, NULL, read_only);
+	return SPI_processed == 0 ? NULL : project_resolve(with_roles);
 }
 
 bool
@@ -387,17 +458,23 @@ project_privilege(const Project *project, Oid role, Privilege privilege, bool re
 Project *
 project_open(const char *name, Privilege privilege, bool read_only)
 {
-	static Statement by_name = {"SELECT " PROJECT_COLUMNS "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0};
+	static Statement by_name = {
+		SELECT_PROJECT(ROLES) "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0
+	};
+	static Statement by_name_old = {
+		SELECT_PROJECT(NO_ROLES) "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0
+	};
 	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		with_roles = roles_are_kept();
 	Project    *project;
 
-	statement_run_as_extension(&by_name, values, NULL, read_only);
+	statement_run_as_extension(with_roles ? &by_name : &by_name_old, values, NULL, read_only);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("project \"%s\" does not exist", name),
 				 errhint("See the view hl_projects, or declare it with hl_create_project().")));
-	project = project_resolve(read_only);
+	project = project_resolve(with_roles);
 	if (!project_privilege(project, GetUserId(), privilege, read_only))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -406,6 +483,33 @@ project_open(const char *name, Privilege privilege, bool read_only)
 				 errdetail("You need the privilege \"%s\" on it.", privilege_name(privilege))));
 	wake_if_due();
 	return project;
+}
+
+/*
+ * The roles are those that own view and source, whoever that will be: REASSIGN
+ * OWNED tells nobody.
+ */
+static void
+sync_roles(const Project *project)
+{
+	static Statement owner = {
+		"UPDATE @hl_project SET owner_role = @hl_role_of($2, $3) WHERE id = $1",
+		3, {INT4OID, OIDOID, OIDOID}, NULL, 0
+	};
+	static Statement source_owner = {
+		"UPDATE @hl_project SET source_owner = @hl_role_of($2, $3) WHERE id = $1",
+		3, {INT4OID, OIDOID, OIDOID}, NULL, 0
+	};
+	Datum		values[3] = {
+		Int32GetDatum(project->id), ObjectIdGetDatum(project->queue_view),
+		ObjectIdGetDatum(project->owner)
+	};
+
+	statement_run(&owner, values, NULL, false);
+	values[1] = ObjectIdGetDatum(project->source);
+	values[2] = ObjectIdGetDatum(relation_owner(project->source));
+	if (OidIsValid(project->source))
+		statement_run(&source_owner, values, NULL, false);
 }
 
 /* Records what resolve_* has found, so that a dump carries today's names. */
@@ -439,6 +543,8 @@ project_sync(const Project *project)
 	values[6] = CStringGetTextDatum(project->view_schema);
 	values[7] = CStringGetTextDatum(project->owner_name);
 	statement_run(&names, values, nulls, false);
+	if (roles_are_kept())
+		sync_roles(project);
 
 	values[1] = ObjectIdGetDatum(project->source);
 	values[2] = Int16GetDatum(project->input_attnum);
@@ -447,9 +553,10 @@ project_sync(const Project *project)
 	values[4] = Int16GetDatum(project->label_attnum);
 	nulls[5] = !OidIsValid(project->queue_view);
 	values[5] = ObjectIdGetDatum(project->queue_view);
-	statement_run(&local, values, nulls, false);
+	/* of a source that is missing, what was last known may still be good */
+	if (OidIsValid(project->source))
+		statement_run(&local, values, nulls, false);
 	act_as_before(&acting);
-	owner_record(project->id, project->owner_name, project->owner);
 }
 
 /* Under the lock of who records names: the worker must not wait for our commit. */
@@ -578,7 +685,7 @@ project_try_names(int32 project_id)
 void
 project_follow(const Project *project)
 {
-	if (project->stale && OidIsValid(project->source) && project_try_names(project->id))
+	if (project->stale && project_try_names(project->id))
 		project_sync(project);
 }
 
@@ -594,13 +701,20 @@ project_need_idle(const Project *project)
 				 errhint("A function in the source must not change the project over it.")));
 }
 
+/* On a standby transactions are read-only, too: that it is one says more. */
+void
+project_prevent_if_read_only(const char *command)
+{
+	PreventCommandDuringRecovery(command);
+	PreventCommandIfReadOnly(command);
+}
+
 Project *
 project_open_for_write(const char *name, Privilege privilege)
 {
 	Project    *project;
 
-	PreventCommandIfReadOnly("writing to a humanloop project");
-	PreventCommandDuringRecovery("writing to a humanloop project");
+	project_prevent_if_read_only("writing to a humanloop project");
 	project = project_open(name, privilege, false);
 	project_need_idle(project);
 	project_lock_shared(project);
@@ -642,66 +756,4 @@ project_input_expression(const Project *project)
 {
 	return psprintf("s.%s::%s", quote_identifier(project->input_column),
 					project->input_kind == INPUT_TEXT ? "pg_catalog.text" : "pg_catalog.float4[]");
-}
-
-/* Does the view have a column of its own with that name? */
-static bool
-is_queue_column(const char *name)
-{
-	static const char *const taken[] = {
-		"rank", "score", "epistemic", "aleatoric", "suggestion", "confidence",
-		"reason", "leased_by", "lease_until"
-	};
-
-	for (int i = 0; i < (int) lengthof(taken); i++)
-	{
-		if (strcmp(taken[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static char *
-view_column(const char *name)
-{
-	return is_queue_column(name) ? psprintf("source_%s", name) : pstrdup(name);
-}
-
-/*
- * The view joins source and queue with the rights of whoever reads it; the
- * item is cast to the key's type, so that the source's index serves.
- */
-Oid
-project_create_view(const Project *project)
-{
-	char	   *view = quote_qualified_identifier(project->view_schema,
-												  psprintf("hl_queue_%s", project->name));
-	const char *key = quote_identifier(project->key_column);
-	char	   *input_name = view_column(project->input_column);
-	char	   *key_name = view_column(project->key_column);
-	StringInfoData text;
-
-	if (strcmp(input_name, key_name) == 0)
-		input_name = strcmp(key_name, "input") == 0 ? "source_input" : "input";
-	initStringInfo(&text);
-	appendStringInfo(&text,
-					 "CREATE VIEW %s WITH (security_invoker = true) AS "
-					 "SELECT s.%s AS %s, s.%s AS %s, q.rank, q.score, q.epistemic, "
-					 "q.aleatoric, q.label AS suggestion, q.confidence, q.reason, "
-					 "q.leased_by, q.lease_until "
-					 "FROM %s.hl_queue_entries(%s::pg_catalog.text) q "
-					 "JOIN %s s ON s.%s OPERATOR(pg_catalog.=) q.item::%s",
-					 view, key, quote_identifier(key_name),
-					 quote_identifier(project->input_column), quote_identifier(input_name),
-					 extension_schema(), quote_literal_cstr(project->name),
-					 project_source_quoted(project), key, project_key_type_name(project));
-	if (SPI_execute(text.data, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not create view %s", view);
-	resetStringInfo(&text);
-	appendStringInfo(&text, "COMMENT ON VIEW %s IS %s", view,
-					 quote_literal_cstr(psprintf("queue of humanloop project \"%s\"; to change the source's columns, drop this view and call hl_refresh('%s')",
-												 project->name, project->name)));
-	SPI_execute(text.data, false, 0);
-	return get_relname_relid(psprintf("hl_queue_%s", project->name),
-							 get_namespace_oid(project->view_schema, false));
 }

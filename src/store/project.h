@@ -13,6 +13,7 @@
 
 #include "learn/acquisition.h"
 #include "store/privilege.h"
+#include "store/role.h"
 
 /* What the input column holds. */
 typedef enum InputKind
@@ -52,7 +53,7 @@ typedef struct Project
 	char	  **classes;		/* closed list; NULL: open */
 	int			nclasses;
 	char	   *encoder;
-	char	   *owner_name;		/* as recorded */
+	char	   *owner_name;		/* as it is now, or was when he was last seen */
 	Acquisition acquisition;
 	ProjectOptions options;
 
@@ -67,6 +68,10 @@ typedef struct Project
 	InputKind	input_kind;
 	Oid			queue_view;		/* InvalidOid: dropped */
 	Oid			owner;			/* InvalidOid: nobody but superusers */
+	StoredRole	recorded_owner;
+	StoredRole	recorded_source_owner;
+	bool		source_owner_known; /* it is recorded: 0.1.0 did not */
+	bool		known_here;		/* OIDs were recorded, if dead ones */
 	bool		stale;			/* names or local OIDs have changed */
 } Project;
 
@@ -79,6 +84,9 @@ extern Project *project_open(const char *name, Privilege privilege, bool read_on
 
 /* The same for writing: also brings recorded names and OIDs up to date. */
 extern Project *project_open_for_write(const char *name, Privilege privilege);
+
+/* Error in a read-only transaction, or on a standby. */
+extern void project_prevent_if_read_only(const char *command);
 
 /*
  * For whoever has read a project and may write: brings recorded names and

@@ -135,17 +135,18 @@ read_turn(Turn *turn)
 		if (turn->changes.resume)
 			turn->work.train_at = turn->work.training_failed ? 0 : turn->work.train_at;
 		project_need_source(turn->project);
-		/* never looked at: restored from a dump, which has no features */
+		/* never looked at: restored from a dump, which has no features and no plans */
 		if (!turn->work.known)
 		{
 			work_write(turn->project_id, &turn->work);
 			change_note(turn->project_id, CHANGE_ENCODER, NULL, 0);
+			change_note(turn->project_id, CHANGE_LABELS, NULL, 0);
 			changes_read(turn->project_id, &turn->changes);
 		}
 		state_read(turn->project, &turn->state);
 		turn->rescore = turn->changes.pool && turn->state.model != 0;
 		project_follow(turn->project);
-		privileges_follow(turn->project);
+		privileges_sweep(turn->project_id);
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
 	}
 	transaction_commit();

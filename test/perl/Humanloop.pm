@@ -9,7 +9,8 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never at_once worker worker_gone crash workers_started
+our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never at_once worker worker_gone crash
+	workers_started model_by_itself orphans);
 	model_by_itself orphans $learned $fitting);
 
 # For eventually(): all that was noted is learned; the worker is in the middle
@@ -61,6 +62,25 @@ sub fill_many
 		FROM generate_series(1, $rows) i;
 		SELECT hl_create_project('many', 'many', 'body');
 		SELECT hl_label_many('many', array_agg(id::text), array_agg('class ' || id % 40)) FROM many WHERE id <= $rows - 500;});
+}
+
+# A project, "slow", whose source takes ten seconds to read where a condition
+# holds.  The worker is at that when this returns: it has labels to train with.
+sub fill_slow
+{
+	my ($node, $condition, $database) = @_;
+
+	$database //= 'postgres';
+	$node->safe_psql($database, qq{
+		CREATE TABLE note (id int PRIMARY KEY, body text);
+		INSERT INTO note SELECT i, (ARRAY['please take back ', 'where is the parcel with ', 'I was charged twice for '])[1 + i % 3] || i FROM generate_series(1, 200) i;
+		CREATE FUNCTION slowly(text) RETURNS text LANGUAGE plpgsql STABLE AS \$\$ BEGIN IF $condition THEN PERFORM pg_sleep(0.05); END IF; RETURN \$1; END \$\$;
+		CREATE VIEW slow AS SELECT id, body FROM note;
+		SELECT hl_create_project('slow', 'slow', 'body', key => 'id');
+		CREATE OR REPLACE VIEW slow AS SELECT id, slowly(body) AS body FROM note;
+		SELECT hl_label_many('slow', array_agg(id::text), array_agg('class ' || id % 3)) FROM note WHERE id <= 60;});
+	eventually($node, q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'reading the source'}, "a training in $database reads", 60, $database);
+	return;
 }
 
 # Labels the first rows and trains.
@@ -177,7 +197,7 @@ sub at_once
 # of the kind may be left, whatever was dropped, cancelled or killed.
 sub orphans
 {
-	my @of_project = qw(hl_project_local hl_privilege hl_privilege_local hl_answer hl_current_answer hl_lease hl_ranking hl_work hl_run
+	my @of_project = qw(hl_project_local hl_privilege hl_answer hl_current_answer hl_lease hl_ranking hl_work hl_run
 		hl_encoder hl_feature_block hl_model hl_model_part hl_model_label hl_revision hl_serving hl_deployment);
 	my @checks = map { ["$_ without project", "$_ t WHERE NOT EXISTS (SELECT FROM hl_project p WHERE p.id = t.project_id)"] } @of_project;
 
