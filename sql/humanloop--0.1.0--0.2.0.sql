@@ -73,3 +73,23 @@ CREATE OR REPLACE VIEW hl_runs WITH (security_barrier = true) AS
 	FROM @extschema@.hl_project p
 	JOIN @extschema@.hl_run n ON n.project_id OPERATOR(pg_catalog.=) p.id
 	WHERE @extschema@.hl_visible(p.id);
+
+-- What hl_labels shows.  Whoever may UPDATE or DELETE a view may LOCK it, too, and
+-- lock its rows, down to the tables as far as the view's owner may.  Everybody
+-- may do so with hl_labels; so that looks here with the rights of whoever asks,
+-- and he may SELECT and no more.
+CREATE VIEW hl_visible_labels WITH (security_barrier = true) AS
+	SELECT a.id, p.name AS project, a.item, a.label, a.annotator,
+		   a.answered_at AS labelled_at
+	FROM @extschema@.hl_project p
+	JOIN @extschema@.hl_current_answer a ON a.project_id OPERATOR(pg_catalog.=) p.id
+	WHERE a.label IS NOT NULL AND @extschema@.hl_visible(p.id);
+
+CREATE OR REPLACE VIEW hl_labels WITH (security_barrier = true, security_invoker = true) AS
+	SELECT l.id, l.project, l.item, l.label, l.annotator, l.labelled_at
+	FROM @extschema@.hl_visible_labels l;
+
+GRANT SELECT ON hl_visible_labels TO PUBLIC;
+
+-- A trigger on a table of somebody else has no use for it.
+REVOKE ALL ON FUNCTION hl_labels_write() FROM PUBLIC;

@@ -137,7 +137,7 @@ CREATE TABLE hl_ranking
 CREATE TABLE hl_change
 (
 	project_id    integer NOT NULL,
-	kind          text NOT NULL CHECK (kind IN ('labels', 'inserted', 'rows', 'model', 'resume', 'pool')),
+	kind          text NOT NULL CHECK (kind IN ('labels', 'inserted', 'rows', 'model', 'resume', 'pool', 'encoder')),
 	items         text[]                      -- NULL: too many to list
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
@@ -473,12 +473,20 @@ AS 'MODULE_PATHNAME', 'hl_undo_uuid';
 COMMENT ON FUNCTION hl_undo(text, text, text)
 IS 'takes the annotator''s current answer back';
 
-CREATE VIEW hl_labels WITH (security_barrier = true) AS
+-- What hl_labels shows.  Whoever may UPDATE or DELETE a view may LOCK it, too, and
+-- lock its rows, down to the tables as far as the view's owner may.  Everybody
+-- may do so with hl_labels; so that looks here with the rights of whoever asks,
+-- and he may SELECT and no more.
+CREATE VIEW hl_visible_labels WITH (security_barrier = true) AS
 	SELECT a.id, p.name AS project, a.item, a.label, a.annotator,
 		   a.answered_at AS labelled_at
 	FROM @extschema@.hl_project p
 	JOIN @extschema@.hl_current_answer a ON a.project_id OPERATOR(pg_catalog.=) p.id
 	WHERE a.label IS NOT NULL AND @extschema@.hl_visible(p.id);
+
+CREATE VIEW hl_labels WITH (security_barrier = true, security_invoker = true) AS
+	SELECT l.id, l.project, l.item, l.label, l.annotator, l.labelled_at
+	FROM @extschema@.hl_visible_labels l;
 COMMENT ON VIEW hl_labels IS 'current labels; INSERT, UPDATE and DELETE work';
 
 CREATE FUNCTION hl_labels_write()
@@ -715,7 +723,7 @@ CREATE VIEW hl_runs WITH (security_barrier = true) AS
 	WHERE @extschema@.hl_visible(p.id);
 COMMENT ON VIEW hl_runs IS 'what the background worker does and did, and what went wrong';
 
-GRANT SELECT ON hl_projects, hl_queue, hl_label_history, hl_runs TO PUBLIC;
+GRANT SELECT ON hl_projects, hl_queue, hl_visible_labels, hl_label_history, hl_runs TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hl_labels TO PUBLIC;
 
 -- ---------------------------------------------------------------------------
@@ -745,7 +753,7 @@ AS 'MODULE_PATHNAME', 'hl_source_dropped';
 COMMENT ON FUNCTION hl_source_dropped()
 IS 'notes that a part of a source was dropped';
 
-REVOKE ALL ON FUNCTION hl_source_changed(), hl_source_altered(), hl_source_dropped() FROM PUBLIC;
+REVOKE ALL ON FUNCTION hl_labels_write(), hl_source_changed(), hl_source_altered(), hl_source_dropped() FROM PUBLIC;
 
 CREATE EVENT TRIGGER hl_source_altered ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE',

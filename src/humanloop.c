@@ -23,6 +23,7 @@ int			setting_cache_size;
 char	   *setting_annotator;
 bool		setting_enabled;
 int			setting_worker_idle_timeout;
+int			setting_worker_source_timeout;
 
 void		_PG_init(void);
 
@@ -83,6 +84,13 @@ _PG_init(void)
 							&setting_worker_idle_timeout,
 							60 * 1000, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("humanloop.worker_source_timeout",
+							"Sets how long the background worker may take to read a source.",
+							"0: as long as it takes.",
+							&setting_worker_source_timeout,
+							5 * 60 * 1000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("humanloop");
 	if (process_shared_preload_libraries_in_progress)

@@ -14,10 +14,12 @@ extern int	setting_cache_size;
 extern char *setting_annotator;
 extern bool setting_enabled;
 extern int	setting_worker_idle_timeout;	/* ms */
+extern int	setting_worker_source_timeout;	/* ms; 0: none */
 
 /* Limits */
 #define MAX_PROJECT_NAME	50	/* bytes */
 #define MAX_CLASSES			10000
+#define MAX_ANNOTATOR_NAME	1000	/* bytes: it is in indexes */
 #define RESERVED_ANNOTATOR	"source"
 
 #endif							/* HUMANLOOP_H */

@@ -221,6 +221,7 @@ hl_predict_all(PG_FUNCTION_ARGS)
 	all->set = set;
 	all->predictor = predictor_get(fcinfo);
 	project_need_source(all->predictor->project);
+	reading_need_rights(all->predictor->project);
 	all->items_context = AllocSetContextCreate(CurrentMemoryContext, "humanloop predicted items",
 											   ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < BLOCKS_KEPT; i++)

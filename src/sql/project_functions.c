@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
@@ -30,6 +31,7 @@
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
+#include "store/wake.h"
 #include "store/work.h"
 
 PG_FUNCTION_INFO_V1(hl_create_project);
@@ -96,6 +98,13 @@ check_source(Relation relation)
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
 	}
+	if (IsCatalogNamespace(RelationGetNamespace(relation)) ||
+		getExtensionOfObject(RelationRelationId, RelationGetRelid(relation)) == extension_oid())
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" belongs to %s", RelationGetRelationName(relation),
+						IsCatalogNamespace(RelationGetNamespace(relation)) ? "the system catalogs" : "humanloop itself"),
+				 errhint("Copy what is to be learned into a table of its own.")));
 	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -180,17 +189,20 @@ promised_unique(Relation relation, AttrNumber attnum)
 }
 
 static void
+run_query(void *argument)
+{
+	SPI_execute(argument, true, 1);
+}
+
+static void
 check_unique(const Project *project)
 {
 	char	   *key = psprintf("s.%s", quote_identifier(project->key_column));
 	char	   *query = psprintf("SELECT %s::pg_catalog.text FROM %s s GROUP BY %s "
 								 "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 OR %s IS NULL LIMIT 1",
 								 key, project_source_quoted(project), key, key);
-	Acting		acting;
 
-	act_as_restricted(&acting, project_source_owner(project));
-	SPI_execute(query, true, 1);
-	act_as_before(&acting);
+	reading_step(project, READ_AS_OWNER, run_query, query, NULL);
 	if (SPI_processed == 0)
 		return;
 	if (result_is_null(0, 1))
@@ -335,6 +347,7 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	nulls[1] = items < 0;
 	statement_run(&serving, values, nulls, false);
 	act_as_before(&acting);
+	owner_record(id, GetUserNameFromId(GetUserId(), false), GetUserId());
 	return id;
 }
 
@@ -409,7 +422,11 @@ hl_create_project(PG_FUNCTION_ARGS)
 
 	check_new(project);
 
-	relation = relation_open(project->source, AccessShareLock);
+	relation = try_relation_open(project->source, AccessShareLock);
+	if (relation == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", project->source)));
 	check_source(relation);
 	project->source_schema = get_namespace_name(RelationGetNamespace(relation));
 	project->source_name = pstrdup(RelationGetRelationName(relation));
@@ -490,6 +507,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of project \"%s\"", name)));
+	project_need_idle(project);
 	project_lock_to_drop(project);
 	project_lock(project);
 	project = project_open(name, PRIVILEGE_ANY, false);
@@ -579,7 +597,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	project_need_source(project);
 	restore_view(project);
-	privileges_follow(project->id);
+	privileges_follow(project);
 	changes_before(project, &changes);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
@@ -604,6 +622,8 @@ hl_visible(PG_FUNCTION_ARGS)
 	project = project_read(PG_GETARG_INT32(0), true);
 	visible = project != NULL &&
 		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
+	/* every view asks this */
+	wake_if_due();
 	call_end(&call);
 	PG_RETURN_BOOL(visible);
 }
@@ -668,7 +688,7 @@ change_privilege(FunctionCallInfo fcinfo, bool grant)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"role\" must not be NULL")));
 	role = PG_GETARG_OID(1);
-	privilege_change(project->id, role,
+	privilege_change(project, role,
 					 privilege_from_name(required_text(fcinfo, 2, "privilege")), grant);
 	adjust_view(project, role);
 	call_end(&call);

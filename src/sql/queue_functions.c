@@ -93,29 +93,43 @@ hl_queue_length(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(length);
 }
 
+typedef struct InputQuery
+{
+	const char *text;
+	Datum		items;			/* text[] */
+} InputQuery;
+
+static void
+run_input_query(void *argument)
+{
+	InputQuery *query = argument;
+	Oid			types[1] = {TEXTARRAYOID};
+
+	if (SPI_execute_with_args(query->text, 1, types, &query->items, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read inputs");
+}
+
 /*
  * Texts of leased items, with the rights of the caller: NULL where he may not
- * see the row, an error where he may not read the source at all.
+ * see the row.
  */
 static char **
 read_inputs(const Project *project, const Lease *leases, int n)
 {
 	char	  **items = palloc_array_checked(char *, n);
 	char	  **inputs = palloc_array_checked(char *, n);
-	Oid			types[1] = {TEXTARRAYOID};
-	Datum		values[1];
-	char	   *query;
+	InputQuery	query;
 
 	for (int i = 0; i < n; i++)
 		items[i] = leases[i].item;
-	values[0] = text_array(items, n);
-	query = psprintf("SELECT s.found, s.input FROM pg_catalog.unnest($1) WITH ORDINALITY i(item, n) "
+	query.items = text_array(items, n);
+	query.text = psprintf("SELECT s.found, s.input FROM pg_catalog.unnest($1) WITH ORDINALITY i(item, n) "
 					 "LEFT JOIN LATERAL (SELECT true AS found, s.%s::pg_catalog.text AS input FROM %s s "
 					 "WHERE s.%s OPERATOR(pg_catalog.=) i.item::%s) s ON true ORDER BY i.n",
 					 quote_identifier(project->input_column), project_source_quoted(project),
 					 quote_identifier(project->key_column), project_key_type_name(project));
-	if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) != SPI_OK_SELECT ||
-		SPI_processed != (uint64) n)
+	reading_step(project, READ_AS_CALLER, run_input_query, &query, NULL);
+	if (SPI_processed != (uint64) n)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("the key \"%s\" of project \"%s\" is not unique",
@@ -204,6 +218,7 @@ hl_next(PG_FUNCTION_ARGS)
 	n = count_argument(fcinfo);
 	annotator = annotator_name(project, optional_text(fcinfo, 2));
 	duration = lease_argument(fcinfo);
+	reading_need_rights(project);
 	ask = n;
 	leases = palloc_array_checked(Lease, NEXT_MAX);
 	refused = palloc_array_checked(char *, NEXT_MAX);

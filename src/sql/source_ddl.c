@@ -27,6 +27,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/array.h"
 
+#include "compat.h"
 #include "store/change.h"
 #include "store/session.h"
 #include "store/trigger.h"
@@ -101,7 +102,11 @@ read_statement(Node *statement, Alteration *alteration)
 	}
 }
 
-/* The tables, all that they are a part of and all their parts; oid[]. */
+/*
+ * The tables, all that they are a part of and all their parts; oid[].  A function
+ * in the statement may have changed search_path, so that a name means another
+ * table now; but not one that belongs to whoever has altered his own.
+ */
 static Datum
 tables_around(const Alteration *alteration)
 {
@@ -114,7 +119,7 @@ tables_around(const Alteration *alteration)
 	{
 		Oid			table = RangeVarGetRelid(lfirst_node(RangeVar, cell), NoLock, true);
 
-		if (OidIsValid(table))
+		if (OidIsValid(table) && relation_ownercheck(table, GetUserId()))
 			tables = list_append_unique_oid(tables, table);
 	}
 	parts = NIL;
@@ -161,27 +166,32 @@ follow_alteration(void *argument)
 
 /*
  * A trigger of ours that was dropped with its table tells of rows that are gone
- * with it.
+ * with it.  Whose it is says its function: its name could be anybody's.
  */
 static void
 follow_drop(void *argument pg_attribute_unused())
 {
 	static Statement select = {
-		"SELECT DISTINCT p.id FROM pg_catalog.pg_event_trigger_dropped_objects() d "
-		"JOIN @hl_project p ON d.address_names[3] LIKE "
-		"'" SOURCE_TRIGGER_PREFIX "' || p.id || '\\_%' WHERE d.object_type = 'trigger'",
+		"SELECT d.objid FROM pg_catalog.pg_event_trigger_dropped_objects() d "
+		"WHERE d.object_type = 'trigger'",
 		0, {0}, NULL, 0
 	};
-	int			n;
-	int32	   *projects;
+	List	   *projects = NIL;
+	ListCell   *cell;
 
 	statement_run_as_extension(&select, NULL, NULL, false);
-	n = (int) SPI_processed;
-	projects = palloc_array_checked(int32, n);
-	for (int i = 0; i < n; i++)
-		projects[i] = result_int(i, 1);
-	for (int i = 0; i < n; i++)
-		change_note(projects[i], CHANGE_ROWS, NULL, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+
+		projects = list_append_unique_int(projects,
+										  trigger_project(DatumGetObjectId(result_datum(i, 1, &isnull))));
+	}
+	foreach(cell, projects)
+	{
+		if (change_has_project(lfirst_int(cell)))
+			change_note(lfirst_int(cell), CHANGE_ROWS, NULL, 0);
+	}
 }
 
 /* True: not as an event trigger, or while humanloop itself is on the move. */

@@ -23,6 +23,12 @@
 #include "store/label.h"
 #include "store/session.h"
 
+bool
+label_is_blank(const char *label)
+{
+	return label[strspn(label, " \t\r\n")] == '\0';
+}
+
 char *
 annotator_name(const Project *project, const char *given)
 {
@@ -30,10 +36,15 @@ annotator_name(const Project *project, const char *given)
 		setting_annotator : GetUserNameFromId(GetUserId(), false);
 	const char *name = given == NULL ? own : given;
 
-	if (name[0] == '\0')
+	if (label_is_blank(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("annotator must not be empty")));
+	if (strlen(name) > MAX_ANNOTATOR_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("name of annotator is too long"),
+				 errdetail("It has %zu bytes and may have %d.", strlen(name), MAX_ANNOTATOR_NAME)));
 	if (strcmp(name, RESERVED_ANNOTATOR) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_RESERVED_NAME),
@@ -47,12 +58,6 @@ annotator_name(const Project *project, const char *given)
 				 errdetail("Naming somebody else needs the privilege \"manage\" on project \"%s\".",
 						   project->name)));
 	return pstrdup(name);
-}
-
-bool
-label_is_blank(const char *label)
-{
-	return label[strspn(label, " \t\r\n")] == '\0';
 }
 
 /* item NULL: said by somebody, else a label of the source for that item */

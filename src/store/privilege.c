@@ -7,7 +7,7 @@
  * cluster.  In this one it is the OID that counts, which is kept beside the
  * name as soon as it is known: a role that is renamed keeps what it was
  * granted, and one that is created under the name of a role that was dropped
- * does not get it.
+ * does not get it.  The same goes for the owner.
  *
  *-------------------------------------------------------------------------
  */
@@ -128,6 +128,23 @@ privilege_granted(int32 project_id, Oid role, Privilege privilege, bool read_onl
 	return false;
 }
 
+/* What a name means in this cluster. */
+static void
+bind_name(int32 project_id, const char *name, Oid role)
+{
+	static Statement bind = {
+		"INSERT INTO @hl_privilege_local VALUES ($1, $2, $3) "
+		"ON CONFLICT (project_id, role) DO UPDATE SET role_oid = excluded.role_oid",
+		3, {INT4OID, TEXTOID, OIDOID}, NULL, 0
+	};
+	Datum		values[3] = {
+		Int32GetDatum(project_id), CStringGetTextDatum(name), ObjectIdGetDatum(role)
+	};
+
+	if (oids_are_kept())
+		statement_run_as_extension(&bind, values, NULL, false);
+}
+
 static void
 insert_grant(int32 project_id, const Grant *grant)
 {
@@ -135,20 +152,47 @@ insert_grant(int32 project_id, const Grant *grant)
 		"INSERT INTO @hl_privilege VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
-	static Statement bind = {
-		"INSERT INTO @hl_privilege_local VALUES ($1, $2, $3) "
-		"ON CONFLICT (project_id, role) DO UPDATE SET role_oid = excluded.role_oid",
-		3, {INT4OID, TEXTOID, OIDOID}, NULL, 0
-	};
 	Datum		values[3] = {
 		Int32GetDatum(project_id), CStringGetTextDatum(grant->role_name),
 		CStringGetTextDatum(privilege_names[grant->privilege])
 	};
 
 	statement_run_as_extension(&insert, values, NULL, false);
-	values[2] = ObjectIdGetDatum(grant->role);
-	if (oids_are_kept())
-		statement_run_as_extension(&bind, values, NULL, false);
+	bind_name(project_id, grant->role_name, grant->role);
+}
+
+void
+owner_record(int32 project_id, const char *name, Oid owner)
+{
+	if (OidIsValid(owner))
+		bind_name(project_id, name, owner);
+}
+
+/* InvalidOid: nothing is known. */
+static Oid
+owner_bound(int32 project_id, const char *name, bool read_only)
+{
+	static Statement select = {
+		"SELECT role_oid FROM @hl_privilege_local WHERE project_id = $1 AND role = $2",
+		2, {INT4OID, TEXTOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project_id), CStringGetTextDatum(name)};
+	bool		isnull;
+
+	if (!oids_are_kept())
+		return InvalidOid;
+	statement_run_as_extension(&select, values, NULL, read_only);
+	return SPI_processed == 0 ? InvalidOid : DatumGetObjectId(result_datum(0, 1, &isnull));
+}
+
+Oid
+owner_recorded(int32 project_id, const char *name, bool read_only)
+{
+	Oid			owner = owner_bound(project_id, name, read_only);
+
+	if (!OidIsValid(owner))
+		return get_role_oid(name, true);
+	return GetUserNameFromId(owner, true) == NULL ? InvalidOid : owner;
 }
 
 /*
@@ -157,38 +201,43 @@ insert_grant(int32 project_id, const Grant *grant)
  * and never did here, stay.  Under the lock of who records names.
  */
 static void
-record_grants(int32 project_id, List *grants)
+record_grants(const Project *project, List *grants)
 {
 	static Statement bound = {
 		"WITH gone AS (DELETE FROM @hl_privilege_local WHERE project_id = $1 RETURNING role) "
 		"DELETE FROM @hl_privilege p USING gone WHERE p.project_id = $1 AND p.role = gone.role",
 		1, {INT4OID}, NULL, 0
 	};
-	Datum		values[1] = {Int32GetDatum(project_id)};
+	Datum		values[1] = {Int32GetDatum(project->id)};
 	ListCell   *cell;
 
 	statement_run_as_extension(&bound, values, NULL, false);
 	foreach(cell, grants)
-		insert_grant(project_id, lfirst(cell));
+		insert_grant(project->id, lfirst(cell));
+	owner_record(project->id, project->owner_name, project->owner);
 }
 
 void
-privileges_follow(int32 project_id)
+privileges_follow(const Project *project)
 {
 	bool		stale;
 
-	(void) read_grants(project_id, false, &stale);
-	if (stale && project_try_names(project_id))
+	(void) read_grants(project->id, false, &stale);
+	stale = stale || (OidIsValid(project->owner) &&
+					  owner_bound(project->id, project->owner_name, false) != project->owner);
+	if (stale && project_try_names(project->id))
 	{
-		List	   *grants = read_grants(project_id, false, &stale);
+		List	   *grants = read_grants(project->id, false, &stale);
 
 		if (stale)
-			record_grants(project_id, grants);
+			record_grants(project, grants);
+		else
+			owner_record(project->id, project->owner_name, project->owner);
 	}
 }
 
 void
-privilege_change(int32 project_id, Oid role, Privilege privilege, bool grant)
+privilege_change(const Project *project, Oid role, Privilege privilege, bool grant)
 {
 	static Statement delete = {
 		"DELETE FROM @hl_privilege WHERE project_id = $1 AND role = $2 AND privilege = $3",
@@ -196,18 +245,18 @@ privilege_change(int32 project_id, Oid role, Privilege privilege, bool grant)
 	};
 	Grant		change = {role, GetUserNameFromId(role, false), privilege};
 	Datum		values[3] = {
-		Int32GetDatum(project_id), CStringGetTextDatum(change.role_name),
+		Int32GetDatum(project->id), CStringGetTextDatum(change.role_name),
 		CStringGetTextDatum(privilege_names[privilege])
 	};
 	List	   *grants;
 	bool		stale;
 
-	project_lock_names(project_id);
-	grants = read_grants(project_id, false, &stale);
+	project_lock_names(project->id);
+	grants = read_grants(project->id, false, &stale);
 	if (stale)
-		record_grants(project_id, grants);
+		record_grants(project, grants);
 	if (grant)
-		insert_grant(project_id, &change);
+		insert_grant(project->id, &change);
 	else
 		statement_run_as_extension(&delete, values, NULL, false);
 }

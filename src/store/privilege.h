@@ -10,6 +10,8 @@
 
 #include "nodes/pg_list.h"
 
+struct Project;
+
 /* What somebody may want to do with a project; in SQL by name. */
 typedef enum Privilege
 {
@@ -42,12 +44,20 @@ extern bool privilege_granted(int32 project_id, Oid role, Privilege privilege, b
  * Grants or revokes; nothing happens where that is so already.  Waits for
  * others who are at it.
  */
-extern void privilege_change(int32 project_id, Oid role, Privilege privilege, bool grant);
+extern void privilege_change(const struct Project *project, Oid role, Privilege privilege,
+							 bool grant);
 
 /*
  * Records roles that were renamed and forgets those that were dropped, unless
  * somebody is just changing grants.
  */
-extern void privileges_follow(int32 project_id);
+extern void privileges_follow(const struct Project *project);
+
+/*
+ * The owner of a project, for when its view is gone: whom the recorded name
+ * means in this cluster; InvalidOid where he was dropped.
+ */
+extern void owner_record(int32 project_id, const char *name, Oid owner);
+extern Oid	owner_recorded(int32 project_id, const char *name, bool read_only);
 
 #endif							/* HUMANLOOP_PRIVILEGE_H */

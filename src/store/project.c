@@ -36,6 +36,7 @@
 
 #include "compat.h"
 #include "store/project.h"
+#include "store/reading.h"
 #include "store/session.h"
 #include "store/wake.h"
 
@@ -252,8 +253,7 @@ resolve_relation(Project *project)
 	}
 	if (!OidIsValid(project->source))
 		project->problem = psprintf("relation %s does not exist", project_source_quoted(project));
-	else if (!has_privs_of_role(get_role_oid(project->owner_name, true),
-								relation_owner(project->source)))
+	else if (!has_privs_of_role(project->owner, relation_owner(project->source)))
 	{
 		project->source = InvalidOid;
 		project->problem = psprintf("relation %s does not belong to the owner of the project",
@@ -315,19 +315,27 @@ find_view(const Project *project, Oid owner)
 }
 
 static void
-resolve_owner(Project *project)
+resolve_owner(Project *project, bool read_only)
 {
 	Oid			owner = get_role_oid(project->owner_name, true);
 	Oid			view = project->queue_view;
 
 	if (!OidIsValid(view) || get_rel_name(view) == NULL)
 	{
+		owner = owner_recorded(project->id, project->owner_name, read_only);
 		view = find_view(project, owner);
 		if (view != project->queue_view)
 			project->stale = true;
 		project->queue_view = view;
 	}
 	project->owner = owner;
+	if (OidIsValid(owner) && !OidIsValid(view))
+	{
+		char	   *name = GetUserNameFromId(owner, false);
+
+		project->stale = project->stale || strcmp(name, project->owner_name) != 0;
+		project->owner_name = name;
+	}
 	if (OidIsValid(view) && get_namespace_name(get_rel_namespace(view)) != NULL)
 	{
 		char	   *schema = get_namespace_name(get_rel_namespace(view));
@@ -341,12 +349,12 @@ resolve_owner(Project *project)
 }
 
 static Project *
-project_resolve(void)
+project_resolve(bool read_only)
 {
 	Project    *project = project_from_result();
 
+	resolve_owner(project, read_only);
 	resolve_source(project);
-	resolve_owner(project);
 	return project;
 }
 
@@ -357,7 +365,7 @@ project_read(int32 id, bool read_only)
 	Datum		values[1] = {Int32GetDatum(id)};
 
 	statement_run_as_extension(&by_id, values, NULL, read_only);
-	return SPI_processed == 0 ? NULL : project_resolve();
+	return SPI_processed == 0 ? NULL : project_resolve(read_only);
 }
 
 bool
@@ -383,7 +391,7 @@ project_open(const char *name, Privilege privilege, bool read_only)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("project \"%s\" does not exist", name),
 				 errhint("See the view hl_projects, or declare it with hl_create_project().")));
-	project = project_resolve();
+	project = project_resolve(read_only);
 	if (!project_privilege(project, GetUserId(), privilege, read_only))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -435,6 +443,7 @@ project_sync(const Project *project)
 	values[5] = ObjectIdGetDatum(project->queue_view);
 	statement_run(&local, values, nulls, false);
 	act_as_before(&acting);
+	owner_record(project->id, project->owner_name, project->owner);
 }
 
 /* Under the lock of who records names: the worker must not wait for our commit. */
@@ -567,6 +576,18 @@ project_follow(const Project *project)
 		project_sync(project);
 }
 
+/* As ALTER TABLE: not while a statement further up is at it. */
+void
+project_need_idle(const Project *project)
+{
+	if (reading_now(project->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("project \"%s\" cannot be changed while its source is being read in this session",
+						project->name),
+				 errhint("A function in the source must not change the project over it.")));
+}
+
 Project *
 project_open_for_write(const char *name, Privilege privilege)
 {
@@ -575,6 +596,7 @@ project_open_for_write(const char *name, Privilege privilege)
 	PreventCommandIfReadOnly("writing to a humanloop project");
 	PreventCommandDuringRecovery("writing to a humanloop project");
 	project = project_open(name, privilege, false);
+	project_need_idle(project);
 	project_lock_shared(project);
 	project_follow(project);
 	return project;
@@ -661,7 +683,7 @@ project_create_view(const Project *project)
 					 "SELECT s.%s AS %s, s.%s AS %s, q.rank, q.score, q.epistemic, "
 					 "q.aleatoric, q.label AS suggestion, q.confidence, q.reason, "
 					 "q.leased_by, q.lease_until "
-					 "FROM %s.hl_queue_entries(%s) q "
+					 "FROM %s.hl_queue_entries(%s::pg_catalog.text) q "
 					 "JOIN %s s ON s.%s OPERATOR(pg_catalog.=) q.item::%s",
 					 view, key, quote_identifier(key_name),
 					 quote_identifier(project->input_column), quote_identifier(input_name),

@@ -98,6 +98,9 @@ extern Project *project_read(int32 id, bool read_only);
 extern bool project_privilege(const Project *project, Oid role, Privilege privilege,
 							  bool read_only);
 
+/* Error where the project's source is being read, further up in this session. */
+extern void project_need_idle(const Project *project);
+
 /* Error where the source is missing. */
 extern void project_need_source(const Project *project);
 

@@ -3,10 +3,8 @@
  * source.c
  *	  Reading the rows of a project's source.
  *
- * Training reads as the owner of the source (as REINDEX and REFRESH do), in a
- * security-restricted operation: a view over a hostile function must not run
- * it as whoever called hl_train().  What is shown to somebody is read as that
- * somebody.
+ * Training reads as the owner of the source, what is shown to somebody is read
+ * as that somebody: see reading.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +22,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -117,20 +116,22 @@ read_row(const Project *project, HeapTuple tuple, TupleDesc desc, SourceRow *row
 	row->label = isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* What read_row takes. */
+/* What read_row takes.  The caller needs no labels, and so no right to read them. */
 static char *
-row_columns(const Project *project)
+row_columns(const Project *project, SourceReader reader)
 {
+	bool		labels = project->label_attnum != 0 && reader == READ_AS_OWNER;
+
 	return psprintf("%s, %s, %s", project_key_expression(project),
 					project_input_expression(project),
-					project->label_attnum == 0 ? "NULL::pg_catalog.text" :
+					!labels ? "NULL::pg_catalog.text" :
 					psprintf("s.%s::pg_catalog.text", quote_identifier(project->label_column)));
 }
 
 static char *
-scan_query(const Project *project, const char *sample)
+scan_query(const Project *project, SourceReader reader, const char *sample)
 {
-	return psprintf("SELECT %s FROM %s s %s", row_columns(project),
+	return psprintf("SELECT %s FROM %s s %s", row_columns(project, reader),
 					project_source_quoted(project), sample == NULL ? "" : sample);
 }
 
@@ -148,31 +149,36 @@ next_fetch(uint64 rows, size_t bytes, int64 microseconds)
 	return (long) Max(1, Min(FETCH_MAX, Min(in_time, FETCH_BYTES / each)));
 }
 
-static void
-fetch(Portal portal, long count, SourceReader reader, Oid owner)
+/* A query over the source, between its steps. */
+typedef struct SourceScan
 {
-	MemoryContext before = CurrentMemoryContext;
-	Acting		acting;
+	const Project *project;
+	SourceReader reader;
+	bool		read_only;
+	const char *query;			/* of all rows ... */
+	Datum		items;			/* ... or text[]: whose */
+	Portal		portal;
+	long		count;			/* to fetch next */
+	int64		spent;			/* microseconds in the steps so far */
+} SourceScan;
 
-	if (reader == READ_AS_OWNER)
-		act_as_restricted(&acting, owner);
-	SPI_cursor_fetch(portal, true, count);
-	if (reader == READ_AS_OWNER)
-		act_as_before(&acting);
-	MemoryContextSwitchTo(before);
+static void
+fetch(void *argument)
+{
+	const SourceScan *scan = argument;
+
+	SPI_cursor_fetch(scan->portal, true, scan->count);
 }
 
 /* Calls back for every row of a query and closes it. */
 static void
-read_portal(const Project *project, Portal portal, SourceReader reader, SourceCallback callback,
-			void *state)
+read_portal(SourceScan *scan, SourceCallback callback, void *state)
 {
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext row_context = AllocSetContextCreate(context, "humanloop source row",
 													  ALLOCSET_DEFAULT_SIZES);
-	Oid			owner = project_source_owner(project);
-	long		count = 16;
 
+	scan->count = 16;
 	for (;;)
 	{
 		SPITupleTable *table;
@@ -181,7 +187,7 @@ read_portal(const Project *project, Portal portal, SourceReader reader, SourceCa
 		TimestampTz began = GetCurrentTimestamp();
 		int64		took;
 
-		fetch(portal, count, reader, owner);
+		reading_step(scan->project, scan->reader, fetch, scan, &scan->spent);
 		took = GetCurrentTimestamp() - began;
 		table = SPI_tuptable;
 		rows = SPI_processed;
@@ -197,7 +203,7 @@ read_portal(const Project *project, Portal portal, SourceReader reader, SourceCa
 			(void) SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull);
 			if (!isnull)
 			{
-				read_row(project, table->vals[i], table->tupdesc, &row);
+				read_row(scan->project, table->vals[i], table->tupdesc, &row);
 				callback(&row, state);
 			}
 			MemoryContextSwitchTo(before);
@@ -205,31 +211,34 @@ read_portal(const Project *project, Portal portal, SourceReader reader, SourceCa
 			interrupts_check();
 		}
 		SPI_freetuptable(table);
-		count = next_fetch(rows, bytes, took);
+		scan->count = next_fetch(rows, bytes, took);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	SPI_cursor_close(portal);
+	SPI_cursor_close(scan->portal);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(row_context);
+}
+
+static void
+open_scan(void *argument)
+{
+	SourceScan *scan = argument;
+
+	scan->portal = SPI_cursor_open_with_args(NULL, scan->query, 0, NULL, NULL, NULL,
+											 scan->read_only, CURSOR_OPT_NO_SCROLL);
 }
 
 void
 source_scan(const Project *project, SourceReader reader, const char *sample,
 			bool read_only, SourceCallback callback, void *state)
 {
-	MemoryContext before = CurrentMemoryContext;
-	Portal		portal;
-	Acting		acting;
+	SourceScan	scan = {
+		.project = project, .reader = reader, .read_only = read_only,
+		.query = scan_query(project, reader, sample)
+	};
 
-	if (reader == READ_AS_OWNER)
-		act_as_restricted(&acting, project_source_owner(project));
-	portal = SPI_cursor_open_with_args(NULL, scan_query(project, sample), 0, NULL, NULL, NULL,
-									   read_only, CURSOR_OPT_NO_SCROLL);
-	if (reader == READ_AS_OWNER)
-		act_as_before(&acting);
-	/* SPI leaves its own context behind, which ends with SPI_finish */
-	MemoryContextSwitchTo(before);
-	read_portal(project, portal, reader, callback, state);
+	reading_step(project, reader, open_scan, &scan, &scan.spent);
+	read_portal(&scan, callback, state);
 }
 
 static void
@@ -308,7 +317,7 @@ rows_plan(const Project *project)
 {
 	return kept_plan(psprintf("SELECT %s FROM pg_catalog.unnest($1) i(item) %s "
 							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item",
-							  row_columns(project), items_join(project),
+							  row_columns(project, READ_AS_OWNER), items_join(project),
 							  project_key_expression(project)));
 }
 
@@ -353,6 +362,10 @@ can_be_item(const Project *project, const char *item)
 			return is_integer(item, PG_INT32_MAX);
 		case INT8OID:
 			return is_integer(item, PG_INT64_MAX);
+		case UUIDOID:
+			/* one that is none is an error of the caller's, not of the source's */
+			(void) DirectFunctionCall1(uuid_in, CStringGetDatum(item));
+			return true;
 		default:
 			return true;
 	}
@@ -365,21 +378,30 @@ check_item(const Project *project, const char *item)
 		unknown_item(project, item);
 }
 
+typedef struct Lookup
+{
+	const Project *project;
+	Datum		items;
+} Lookup;
+
+static void
+look_up(void *argument)
+{
+	Lookup	   *lookup = argument;
+
+	if (SPI_execute_plan(lookup_plan(lookup->project), &lookup->items, " ", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look up items");
+}
+
 char **
 source_items(const Project *project, char **items, int n)
 {
-	MemoryContext before = CurrentMemoryContext;
 	char	  **canonical = palloc_array_checked(char *, n);
-	Datum		values[1] = {text_array(items, n)};
-	Acting		acting;
+	Lookup		lookup = {project, text_array(items, n)};
 
 	for (int i = 0; i < n; i++)
 		check_item(project, items[i]);
-	act_as_restricted(&acting, project_source_owner(project));
-	if (SPI_execute_plan(lookup_plan(project), values, " ", false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not look up items");
-	act_as_before(&acting);
-	MemoryContextSwitchTo(before);
+	reading_step(project, READ_AS_OWNER, look_up, &lookup, NULL);
 	for (uint64 i = 0; i < SPI_processed && i < (uint64) n; i++)
 	{
 		canonical[i] = result_string(i, 1);
@@ -394,15 +416,20 @@ source_items(const Project *project, char **items, int n)
 	return canonical;
 }
 
+static void
+open_rows(void *argument)
+{
+	SourceScan *scan = argument;
+
+	scan->portal = SPI_cursor_open(NULL, rows_plan(scan->project), &scan->items, " ", false);
+}
+
 void
 source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
 {
-	MemoryContext before = CurrentMemoryContext;
+	SourceScan	scan = {.project = project, .reader = READ_AS_OWNER};
 	char	  **possible = palloc_array_checked(char *, n);
 	int			npossible = 0;
-	Datum		values[1];
-	Portal		portal;
-	Acting		acting;
 
 	/* the key may have had another type when they were noted */
 	for (int i = 0; i < n; i++)
@@ -410,11 +437,8 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 		if (project->key_type == UUIDOID ? is_uuid(items[i]) : can_be_item(project, items[i]))
 			possible[npossible++] = items[i];
 	}
-	values[0] = text_array(possible, npossible);
-	act_as_restricted(&acting, project_source_owner(project));
-	portal = SPI_cursor_open(NULL, rows_plan(project), values, " ", false);
-	act_as_before(&acting);
-	MemoryContextSwitchTo(before);
-	read_portal(project, portal, READ_AS_OWNER, callback, state);
+	scan.items = text_array(possible, npossible);
+	reading_step(project, READ_AS_OWNER, open_rows, &scan, &scan.spent);
+	read_portal(&scan, callback, state);
 	pfree(possible);
 }

@@ -9,6 +9,7 @@
 #define HUMANLOOP_SOURCE_H
 
 #include "store/project.h"
+#include "store/reading.h"
 
 /* An input as encoders take it. */
 typedef struct Input
@@ -29,16 +30,10 @@ typedef struct SourceRow
 
 typedef void (*SourceCallback) (const SourceRow *row, void *state);
 
-typedef enum SourceReader
-{
-	READ_AS_OWNER,				/* of the source; restricted */
-	READ_AS_CALLER
-} SourceReader;
-
 /*
  * Calls back for every row with a key, in the order of the scan; memory of
  * the row is gone after the callback.  sample: NULL, or what is appended
- * to the FROM clause.  Needs SPI connected.
+ * to the FROM clause.  Needs SPI connected.  The label is NULL for a caller.
  */
 extern void source_scan(const Project *project, SourceReader reader, const char *sample,
 						bool read_only, SourceCallback callback, void *state);

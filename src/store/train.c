@@ -475,6 +475,9 @@ train_write(Training *training, const char *who, const char *reason)
 	}
 	deploy_model(training->project->id, training->number, 0, who, reason);
 	training->ranking.model = training->number;
+	/* there may be rows in the queue that were not there when ours was made */
+	if (ranking_outdated(training->project, &training->ranking))
+		change_note(training->project->id, CHANGE_POOL, NULL, 0);
 	ranking_write(training->project, &training->ranking, &training->targets);
 	change_note(training->project->id, CHANGE_MODEL, NULL, 0);
 }

@@ -38,6 +38,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
@@ -467,33 +468,42 @@ find_triggers(void)
 	return found;
 }
 
-/* Its table, if it is one of the project's; else InvalidOid. */
-static Oid
-trigger_table(Oid trigger, int32 project_id)
+/* Its project, and its table unless NULL; 0: it is gone, or none of ours. */
+static int32
+find_trigger(Oid trigger, Snapshot snapshot, Oid *table)
 {
 	Relation	relation = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Oid			table = InvalidOid;
+	int32		project_id = 0;
 
 	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(relation, TriggerOidIndexId, true, NULL, 1, &key);
+	scan = systable_beginscan(relation, TriggerOidIndexId, true, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple) && ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs > 0)
+	if (HeapTupleIsValid(tuple) && ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs > 0 &&
+		((Form_pg_trigger) GETSTRUCT(tuple))->tgfoid == trigger_function())
 	{
 		bool		isnull;
 		bytea	   *args = DatumGetByteaPP(heap_getattr(tuple, Anum_pg_trigger_tgargs,
 														RelationGetDescr(relation), &isnull));
 
 		/* strings one after the other, each with its zero */
-		if (atoi(VARDATA_ANY(args)) == project_id)
-			table = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+		project_id = atoi(VARDATA_ANY(args));
+		if (table != NULL)
+			*table = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
-	return table;
+	return project_id;
+}
+
+/* A row that we have deleted ourselves is still there, for whoever asks for any. */
+int32
+trigger_project(Oid trigger)
+{
+	return find_trigger(trigger, SnapshotAny, NULL);
 }
 
 static void
@@ -514,13 +524,13 @@ remove_triggers(int32 project_id, const List *keep, bool wait)
 	foreach(cell, triggers)
 	{
 		Oid			trigger = lfirst_oid(cell);
-		Oid			table = trigger_table(trigger, project_id);
+		Oid			table;
 
-		if (!OidIsValid(table) || list_member_oid(keep, table) ||
+		if (find_trigger(trigger, NULL, &table) != project_id || list_member_oid(keep, table) ||
 			!lock_relation(table, AccessExclusiveLock, wait))
 			continue;
 		/* with the table, meanwhile? */
-		if (OidIsValid(trigger_table(trigger, project_id)))
+		if (find_trigger(trigger, NULL, NULL) == project_id)
 			(void) attempt(drop_trigger, &trigger, FAILURE, DEBUG1);
 	}
 }

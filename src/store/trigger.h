@@ -46,6 +46,12 @@ extern bool triggers_possible(const Project *project);
  */
 extern void triggers_follow(const Project *project);
 
+/*
+ * The project that a trigger is of, also after this transaction has dropped it;
+ * 0: it is none of ours.
+ */
+extern int32 trigger_project(Oid trigger);
+
 /* Appends all that the tables inherit from or are partitions of. */
 extern List *tables_with_parents(List *tables);
 

@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 
 #include "humanloop.h"
+#include "store/reading.h"
 #include "store/session.h"
 #include "store/wake.h"
 
@@ -51,6 +52,7 @@ typedef struct Slot
 	Oid			database;		/* InvalidOid: free */
 	Latch	   *latch;			/* of the worker; NULL: none has begun */
 	bool		wanted;			/* rung since the worker last looked */
+	int32		blamed;			/* project that the last worker died of; 0: none */
 	TimestampTz started;		/* last attempt to start one; 0: none */
 } Slot;
 
@@ -351,7 +353,11 @@ wake_if_due(void)
 /* ---------------------------------------------------------------------- */
 /* The worker's side */
 
-/* However the worker ends, nobody must ring where it was. */
+/*
+ * However the worker ends, nobody must ring where it was.  If it has to end
+ * because of one project, the next one is told, and comes at once: the others
+ * have not had their turn.
+ */
 static void
 worker_gone(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
 {
@@ -360,29 +366,43 @@ worker_gone(int code pg_attribute_unused(), Datum argument pg_attribute_unused()
 	{
 		Slot	   *slot = &bell->slots[i];
 
-		if (slot->database == MyDatabaseId && slot->latch == MyLatch)
-			memset(slot, 0, sizeof(Slot));
+		if (slot->database != MyDatabaseId || slot->latch != MyLatch)
+			continue;
+		memset(slot, 0, sizeof(Slot));
+		if (reading_blamed != 0)
+		{
+			slot->database = MyDatabaseId;
+			slot->blamed = reading_blamed;
+		}
 	}
 	SpinLockRelease(&bell->mutex);
+	if (reading_blamed != 0)
+		ring();
 }
 
-void
+int32
 wake_worker_begin(void)
 {
 	static bool begun = false;
+	int32		blamed = 0;
 	Slot	   *slot;
 
 	find_bell();
 	if (bell == NULL)
-		return;
+		return 0;
 	SpinLockAcquire(&bell->mutex);
 	slot = find_slot();
 	if (slot != NULL)
+	{
 		slot->latch = MyLatch;
+		blamed = slot->blamed;
+		slot->blamed = 0;
+	}
 	SpinLockRelease(&bell->mutex);
 	if (!begun)
 		before_shmem_exit(worker_gone, (Datum) 0);
 	begun = true;
+	return blamed;
 }
 
 void

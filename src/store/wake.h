@@ -36,9 +36,10 @@ extern void wake_describe_worker(Oid database, BackgroundWorker *worker);
 /*
  * For the worker: says where to wake it; forgets what it was woken for, just
  * before it looks for work; and says that it leaves.  False from the last:
- * somebody has asked for it meanwhile, and it must stay.
+ * somebody has asked for it meanwhile, and it must stay.  The first returns the
+ * project that the last one had to end for (reading_blamed), or 0.
  */
-extern void wake_worker_begin(void);
+extern int32 wake_worker_begin(void);
 extern void wake_worker_looks(void);
 extern bool wake_worker_leaves(void);
 

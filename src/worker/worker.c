@@ -41,6 +41,7 @@
 #include "humanloop.h"
 #include "store/caller.h"
 #include "store/learner.h"
+#include "store/reading.h"
 #include "store/session.h"
 #include "store/wake.h"
 #include "store/work.h"
@@ -146,6 +147,22 @@ singleton_lock(Oid extension_oid)
 	return true;
 }
 
+/*
+ * What runs in a source that we read could release the locks of the session, and
+ * take some that others wait for.
+ */
+static bool
+singleton_renew(void)
+{
+	static uint64 seen = 0;
+
+	if (seen == reading_steps)
+		return true;
+	seen = reading_steps;
+	LockReleaseSession(USER_LOCKMETHOD);
+	return singleton_lock(extension);
+}
+
 static void
 singleton_unlock(void)
 {
@@ -171,6 +188,22 @@ is_template(void)
 	return template;
 }
 
+/* What the last worker had to end for. */
+static void
+put_off(int32 project_id)
+{
+	ErrorData	error = {
+		.sqlerrcode = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+		.message = pstrdup("the source could neither be read within humanloop.worker_source_timeout nor be stopped")
+	};
+
+	transaction_begin();
+	if (project_try_keep(project_id))
+		(void) work_failed(project_id, "turn", &error);
+	transaction_commit();
+	pfree(error.message);
+}
+
 /*
  * Finds the extension and takes the lock of its worker.  False: there is
  * nothing for us here.  After DROP EXTENSION and CREATE EXTENSION it is
@@ -180,13 +213,14 @@ static bool
 find_extension_and_lock(void)
 {
 	Oid			now;
+	int32		blamed;
 
 	StartTransactionCommand();
 	now = is_template() ? InvalidOid : get_extension_oid("humanloop", true);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
 	if (OidIsValid(now) && now == extension)
-		return true;
+		return singleton_renew();
 	if (OidIsValid(extension))
 	{
 		learners_forget();
@@ -202,11 +236,13 @@ find_extension_and_lock(void)
 			return false;
 		worker_nap(BUSY_MS);
 	}
-	wake_worker_begin();
+	blamed = wake_worker_begin();
 	transaction_begin();
 	if (extension_try_lock())
 		runs_bury();
 	transaction_commit();
+	if (blamed != 0)
+		put_off(blamed);
 	preparations_clear();
 	return true;
 }
@@ -327,6 +363,7 @@ hl_worker_main(Datum argument)
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_SESSION);
 	interrupts_hook = while_computing;
+	reading_unattended = true;
 	for (;;)
 	{
 		TimestampTz next;

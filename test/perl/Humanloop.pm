@@ -9,7 +9,13 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never worker worker_gone model_by_itself orphans);
+our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never at_once worker worker_gone workers_started
+	model_by_itself orphans $learned $fitting);
+
+# For eventually(): all that was noted is learned; the worker is in the middle
+# of a training.
+our $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
+our $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
 
 # A running server, UTF8, with the extension in database postgres.  "conf" is
 # for postgresql.conf, the other options are those of init.
@@ -190,6 +196,19 @@ sub orphans
 	return join ' UNION ALL ', map { "SELECT '$_->[0]: ' || count(*) FROM $_->[1] HAVING count(*) > 0" } @checks;
 }
 
+# Does a statement succeed at the first try, in less than so many seconds?
+sub at_once
+{
+	my ($node, $statement, $what, $seconds) = @_;
+	my $began = time;
+
+	is(sqlstate($node, $statement), '', $what);
+	my $took = time - $began;
+	note sprintf('%s: %.2f s', $what, $took);
+	cmp_ok($took, '<', $seconds, "$what: at once");
+	return;
+}
+
 # Process id of a database's worker; '' where there is none.
 sub worker
 {
@@ -205,6 +224,16 @@ sub worker_gone
 
 	$node->safe_psql('postgres', sprintf(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND datname = '%s'}, $database // 'postgres'));
 	return;
+}
+
+# How many workers the server has started so far, or since its log was so long;
+# with log_min_messages = debug1.
+sub workers_started
+{
+	my ($node, $offset) = @_;
+	my @starts = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset) =~ /starting background worker process "humanloop worker"/g;
+
+	return scalar @starts;
 }
 
 1;

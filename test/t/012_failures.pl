@@ -144,7 +144,9 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION fail(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no text today'; END $$;
 	CREATE OR REPLACE VIEW worse AS SELECT id, CASE WHEN id > 50 THEN fail(body) ELSE body END AS body, topic FROM bad;
 	SELECT hl_resume('worse');});
-eventually($node, q{SELECT failures >= 1 AND last_error ~ 'no text today' FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'worse'}, 'a source that cannot be read is a failure', 15);
+eventually($node, q{SELECT failures >= 1 AND last_error = 'could not read the source of project "worse"' FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'worse'}, 'a source that cannot be read is a failure', 15);
+like(PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset), qr/WARNING:  humanloop worker: project "worse": could not read the source of project "worse"\n.*DETAIL:  no text today/, 'the log says why');
+is(sqlstate($node, q{SELECT hl_refresh('worse')}), 'P0001', 'and so does hl_refresh');
 for my $i (1 .. 5)
 {
 	my $before = figures('others');

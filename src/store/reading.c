@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * reading.c
+ *	  As whom a source is read, and who learns what went wrong.
+ *
+ * A source may run what its owner, or whoever he trusts, has written:
+ * functions of a view, of an index, of a policy.  So it is read as its owner
+ * (as REINDEX and REFRESH do) or as whoever is shown the rows, and always in a
+ * security-restricted operation with search_path and settings put back.  A
+ * superuser who is shown rows reads as the owner, who could otherwise have
+ * anything done by waiting for one.
+ *
+ * An error or notice from in there may quote a row.  It is passed on as it is to
+ * those who have the rights of the source's owner; others learn that there was
+ * an error, and its SQLSTATE.  So nothing of a row gets into the tables of the
+ * extension either, where the worker stores what went wrong.
+ *
+ * In the worker a source has a time limit, since it keeps all other projects
+ * waiting.  It could catch the cancel and go on: then the process ends, and
+ * the next one knows whom to put off (wake.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "humanloop.h"
+#include "store/reading.h"
+#include "store/session.h"
+
+#define LIMIT_GRACE_MS 5000		/* between the cancel and the end */
+
+/* The steps that are running, one within the other. */
+typedef struct Reading
+{
+	int32		project_id;
+	struct Reading *outer;
+} Reading;
+
+bool		reading_unattended = false;
+uint64		reading_steps = 0;
+volatile int32 reading_blamed = 0;
+
+static Reading *innermost = NULL;
+
+/* ---------------------------------------------------------------------- */
+/* The time limit */
+
+static volatile sig_atomic_t limit_hits = 0;
+static int32 limited_project = 0;	/* 0: no limit is set */
+static TimestampTz limit_began;
+
+/* Called by the timer: only what a signal handler may do. */
+static void
+limit_reached(void)
+{
+	limit_hits++;
+	if (limit_hits == 1)
+		QueryCancelPending = true;
+	else
+	{
+		reading_blamed = limited_project;
+		ProcDiePending = true;
+	}
+	InterruptPending = true;
+	SetLatch(MyLatch);
+}
+
+static TimeoutId
+limit_timeout(void)
+{
+	static bool registered = false;
+	static TimeoutId id;
+
+	if (!registered)
+		id = RegisterTimeout(USER_TIMEOUT, limit_reached);
+	registered = true;
+	return id;
+}
+
+/* What a source makes us read within counts as its own time. */
+static void
+limit_begin(int32 project_id, const int64 *spent)
+{
+	int64		left = setting_worker_source_timeout - (spent == NULL ? 0 : *spent / 1000);
+
+	if (!reading_unattended || setting_worker_source_timeout == 0 || limited_project != 0)
+		return;
+	limited_project = project_id;
+	limit_hits = 0;
+	limit_began = GetCurrentTimestamp();
+	enable_timeout_every(limit_timeout(), TimestampTzPlusMilliseconds(limit_began, Max(left, 1)),
+						 LIMIT_GRACE_MS);
+}
+
+/* True: it has taken too long. */
+static bool
+limit_end(const Reading *reading, int64 *spent)
+{
+	if (limited_project == 0 || reading->outer != NULL)
+		return false;
+	disable_timeout(limit_timeout(), false);
+	limited_project = 0;
+	if (spent != NULL)
+		*spent += GetCurrentTimestamp() - limit_began;
+	if (limit_hits > 0)
+		QueryCancelPending = false;
+	return limit_hits > 0;
+}
+
+static void
+too_slow(const Project *project)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("reading the source of project \"%s\" took longer than humanloop.worker_source_timeout",
+					project->name),
+			 errhint("Raise the setting, or call hl_train() or hl_refresh() yourself.")));
+}
+
+/* ---------------------------------------------------------------------- */
+/* Errors */
+
+/* Errors of the server's state or of privileges, whose texts are the server's. */
+static bool
+quotes_no_row(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK):
+		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):
+		case ERRCODE_TO_CATEGORY(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE):
+		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
+	}
+}
+
+/* The context goes, too: it may quote as well. */
+static void
+hide_error(const Project *project)
+{
+	ErrorData  *error = CopyErrorData();
+
+	FlushErrorState();
+	if (quotes_no_row(error->sqlerrcode))
+		ReThrowError(error);
+	ereport(ERROR,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not read the source of project \"%s\"", project->name),
+			 errdetail("The reason may quote a row, so only the owner of the source is told."),
+			 errdetail_log("%s", error->message),
+			 errhint("He sees it when he calls hl_refresh('%s').", project->name)));
+}
+
+/* ---------------------------------------------------------------------- */
+
+static Oid
+reading_role(const Project *project, SourceReader reader)
+{
+	return reader == READ_AS_OWNER || superuser() ? project_source_owner(project) : GetUserId();
+}
+
+void
+reading_step(const Project *project, SourceReader reader, ReadingStep step, void *argument,
+			 int64 *spent)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			role = reading_role(project, reader);
+	bool		told = !reading_unattended && has_privs_of_role(GetUserId(), role);
+	Reading		reading = {project->id, innermost};
+	Acting		acting;
+
+	reading_steps++;
+	act_as_restricted(&acting, role);
+	if (!told)
+		(void) set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	innermost = &reading;
+	PG_TRY();
+	{
+		limit_begin(project->id, spent);
+		step(argument);
+	}
+	PG_CATCH();
+	{
+		innermost = reading.outer;
+		MemoryContextSwitchTo(context);
+		if (limit_end(&reading, spent))
+		{
+			FlushErrorState();
+			too_slow(project);
+		}
+		if (!told)
+			hide_error(project);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	innermost = reading.outer;
+	act_as_before(&acting);
+	MemoryContextSwitchTo(context);
+	if (limit_end(&reading, spent))
+		too_slow(project);
+}
+
+bool
+reading_now(int32 project_id)
+{
+	for (const Reading *reading = innermost; reading != NULL; reading = reading->outer)
+	{
+		if (reading->project_id == project_id)
+			return true;
+	}
+	return false;
+}
+
+static bool
+may_read_column(Oid relation, AttrNumber column)
+{
+	return pg_attribute_aclcheck(relation, column, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+void
+reading_need_rights(const Project *project)
+{
+	Oid			schema = get_rel_namespace(project->source);
+	const char *role = quote_identifier(GetUserNameFromId(GetUserId(), false));
+
+	if (pg_namespace_aclcheck(schema, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to read the source of project \"%s\"", project->name),
+				 errdetail("This shows rows of %s, and you may not use its schema.",
+						   project_source_quoted(project)),
+				 errhint("GRANT USAGE ON SCHEMA %s TO %s;",
+						 quote_identifier(project->source_schema), role)));
+	if (pg_class_aclcheck(project->source, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		!(may_read_column(project->source, project->key_attnum) &&
+		  may_read_column(project->source, project->input_attnum)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to read the source of project \"%s\"", project->name),
+				 errdetail("This shows rows of %s, and you may not read its key and its input.",
+						   project_source_quoted(project)),
+				 errhint("GRANT SELECT (%s, %s) ON %s TO %s;",
+						 pstrdup(quote_identifier(project->key_column)),
+						 quote_identifier(project->input_column),
+						 project_source_quoted(project), role)));
+}
