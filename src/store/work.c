@@ -30,8 +30,8 @@
 #define RETRY_FIRST 5.0			/* seconds after the first failure */
 #define RETRY_MOST 3600.0
 #define BUSY_SECONDS 2.0
-#define HOLD_MOST 60.0			/* where nobody can see the next try */
 #define SLOW_SHARE 10			/* a source that takes too long gets that part of the time */
+#define HOLD_MOST 60.0			/* where nobody can see the next try */
 #define RUNS_KEPT 100			/* a project */
 
 /* ---------------------------------------------------------------------- */
@@ -251,8 +251,11 @@ add_items(ItemList *list, ArrayType *array, int most, bool *all)
 		list->items = list->items == NULL ? palloc_array_checked(char *, list->capacity) :
 			repalloc_huge(list->items, mul_size(list->capacity, sizeof(char *)));
 	}
-	memcpy(list->items + list->n, items, sizeof(char *) * n);
-	list->n += n;
+	for (int i = 0; i < n; i++)
+	{
+		if (items[i] != NULL)
+			list->items[list->n++] = items[i];
+	}
 	*all = list->n > most;
 }
 
