@@ -144,6 +144,14 @@ work_release(int32 project_id)
 		(void) hash_search(holds, &project_id, HASH_REMOVE, NULL);
 }
 
+void
+work_release_all(void)
+{
+	if (holds != NULL)
+		hash_destroy(holds);
+	holds = NULL;
+}
+
 /*
  * Whoever calls hl_resume() is heard once: his note stays until something can
  * be written.

@@ -42,6 +42,7 @@ extern int32 *work_due(int *n, TimestampTz *next);
  */
 extern void work_hold(int32 project_id);
 extern void work_release(int32 project_id);
+extern void work_release_all(void);
 
 /* Changes of one project that can be seen now. */
 typedef struct Changes

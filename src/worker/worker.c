@@ -224,6 +224,7 @@ find_extension_and_lock(void)
 	if (OidIsValid(extension))
 	{
 		learners_forget();
+		work_release_all();
 		turns_reset();
 		singleton_unlock();
 	}

@@ -326,6 +326,8 @@ is(query(q{SELECT count(*) FROM hl_answer WHERE annotator = 'phase'}), '4', 'ans
 query(q{SELECT hl_predict('tickets', 'x')});
 eventually($node, $learned, 'and learned', 30);
 is(query(q{SELECT string_agg(project || state, ' ' ORDER BY project) FROM hl_projects}), 'othersno model ticketsready', 'all is well');
+is(query(orphans()), '', 'and nothing is left behind');
+like(query('BEGIN; DELETE FROM hl_model_part; DELETE FROM hl_project WHERE id = 1; ' . orphans() . '; ROLLBACK'), qr/^hl_answer without project: \d+\n.*^model without part: \d+$/ms, 'which would be seen');
 query(qq{BEGIN; $prepared{drop}; PREPARE TRANSACTION 'drop'});
 is(sqlstate($node, q{SET lock_timeout = '200ms'; SELECT hl_label('tickets', 1, 'returns')}), '55P03', 'who labels waits for a drop that is prepared');
 query(q{COMMIT PREPARED 'drop'});

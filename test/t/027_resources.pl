@@ -329,7 +329,11 @@ SKIP:
 	eventually($node, qq{SELECT failures > 1 AND last_error ~ 'temporary file size exceeds temp_file_limit' $long}, 'nor does temp_file_limit', 20);
 	is(query(q{SELECT count(*) FROM pg_ls_tmpdir()}), '0', 'no file');
 	is(query(q{SELECT sqlstate FROM hl_runs WHERE project = 'longs' ORDER BY id DESC LIMIT 1}), '53400', 'hl_runs says so');
-	query(q{ALTER SYSTEM RESET temp_file_limit; SELECT pg_reload_conf(); SELECT hl_resume('longs')});
+	query(q{ALTER SYSTEM RESET temp_file_limit});
+	query('SELECT pg_reload_conf()');
+	# one that has read the file
+	worker_gone($node);
+	query(q{SELECT hl_resume('longs')});
 	eventually($node, q{SELECT count(*) = 1 FROM hl_serving s JOIN hl_project p ON p.id = s.project_id WHERE name = 'longs' AND model = 1}, 'with room for it, it is trained', 40);
 	is(query(q{SELECT count(*) FROM pg_ls_tmpdir()}), '0', 'no file');
 	query(q{SELECT hl_drop_project('longs')});
