@@ -66,6 +66,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/train_functions.c \
 	src/store/cache.c \
 	src/store/caller.c \
+	src/store/candidates.c \
 	src/store/change.c \
 	src/store/copy.c \
 	src/store/deploy.c \
@@ -73,6 +74,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/fit.c \
 	src/store/label.c \
 	src/store/learner.c \
+	src/store/lease.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
@@ -92,6 +94,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/work.c \
 	src/worker/launcher.c \
 	src/worker/preparing.c \
+	src/worker/scoring.c \
 	src/worker/training.c \
 	src/worker/turn.c \
 	src/worker/worker.c
@@ -100,8 +103,8 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics rights visibility worker hostile \
-	hostile_source names planted
-ISOLATION = next next_repeatable label train_train train_others drop renamed source_triggers deploy
+	hostile_source names planted clients
+ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

@@ -137,7 +137,7 @@ CREATE TABLE hl_ranking
 CREATE TABLE hl_change
 (
 	project_id    integer NOT NULL,
-	kind          text NOT NULL CHECK (kind IN ('labels', 'inserted', 'rows', 'model', 'resume', 'pool')),
+	kind          text NOT NULL CHECK (kind IN ('labels', 'inserted', 'rows', 'model', 'resume', 'pool', 'encoder')),
 	items         text[]                      -- NULL: too many to list
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 

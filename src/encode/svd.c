@@ -352,9 +352,11 @@ eigen_basis(Svd *svd, int most, int *rank)
 {
 	int			l = svd->columns;
 	double		largest;
+	int			result;
 
-	if (matrix->syevd(l, svd->gram, l, svd->values) != 0)
-		return STATUS_NOT_FINITE;
+	result = matrix->syevd(l, svd->gram, l, svd->values);
+	if (result != 0)
+		return matrix_failure(result, STATUS_NOT_FINITE);
 	largest = svd->values[l - 1];
 	*rank = 0;
 	while (*rank < l && *rank < most && largest > 0.0 &&

@@ -163,6 +163,7 @@ find_pairs(Change *c, Random *random)
 	double		gram[PAIRS * PAIRS] = {0};
 	double		values[PAIRS];
 	float		turn[PAIRS * PAIRS];
+	int			result;
 
 	for (int i = 0; i < m * PAIRS; i++)
 		c->image[i] = (float) random_normal(random);
@@ -180,8 +181,9 @@ find_pairs(Change *c, Random *random)
 			for (int b = 0; b <= a; b++)
 				gram[a * PAIRS + b] += (double) c->image[(size_t) i * PAIRS + a] *
 					c->image[(size_t) i * PAIRS + b];
-	if (matrix->syevd(PAIRS, gram, PAIRS, values) != 0)
-		return STATUS_NOT_FINITE;
+	result = matrix->syevd(PAIRS, gram, PAIRS, values);
+	if (result != 0)
+		return matrix_failure(result, STATUS_NOT_FINITE);
 	for (int i = 0; i < PAIRS * PAIRS; i++)
 		turn[i] = (float) gram[i];
 	for (int side = 0; side < 2; side++)

@@ -182,6 +182,7 @@ find_directions(Builder *b, uint64_t seed)
 	int			r = b->rank;
 	double		shift = 1e-3 * b->trace / D + 1e-12;
 	Random		random;
+	int			result;
 
 	random_seed(&random, seed);
 	for (int i = 0; i < D * r; i++)
@@ -201,8 +202,9 @@ find_directions(Builder *b, uint64_t seed)
 				b->image[i] += shift * b->basis[i];
 	}
 	matrix->gemm(true, false, r, r, D, 1.0, b->basis, r, b->image, r, 0.0, b->small, r);
-	if (matrix->syevd(r, b->small, r, b->values) != 0)
-		return STATUS_SINGULAR;
+	result = matrix->syevd(r, b->small, r, b->values);
+	if (result != 0)
+		return matrix_failure(result, STATUS_SINGULAR);
 	/* row j of small is the j-th vector, in the old basis */
 	matrix->gemm(false, true, D, r, r, 1.0, b->basis, r, b->small, r, 0.0, b->image, r);
 	memcpy(b->basis, b->image, sizeof(double) * D * r);

@@ -12,15 +12,16 @@
  * Matrices are row-major; ld is the distance between rows in elements.
  * Sizes are int because BLAS has them so; whoever calls checks that his fit.
  * Functions that can fail return 0, or k > 0 where LAPACK found the k-th
- * leading minor not positive definite (or no convergence), or < 0 on a bad
- * argument, which is a bug in the caller.
+ * leading minor not positive definite (or no convergence), or MATRIX_NO_MEMORY
+ * where it got none for its own use, or another number < 0 on a bad argument,
+ * which is a bug in the caller.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef HUMANLOOP_MATRIX_H
 #define HUMANLOOP_MATRIX_H
 
-#include <stdbool.h>
+#include "base.h"
 
 typedef struct MatrixOps
 {
@@ -69,6 +70,15 @@ typedef struct MatrixOps
 } MatrixOps;
 
 #define MATRIX_OPS_VERSION 1
+
+#define MATRIX_NO_MEMORY (-1010)	/* as LAPACKE has it */
+
+/* What a function that has failed means to its caller. */
+static inline Status
+matrix_failure(int result, Status otherwise)
+{
+	return result == MATRIX_NO_MEMORY ? STATUS_NO_MEMORY : otherwise;
+}
 
 /* Set once before anything here is called; NULL until then. */
 extern const MatrixOps *matrix;

@@ -158,11 +158,14 @@ blas_trsm_right(bool transpose, int rows, int n, const double *l, int ldl,
 static int
 blas_syevd(int n, double *a, int lda, double *values)
 {
+	int			result;
+
 	if (n < 0 || !valid_ld(n, lda))
 		return -1;
 	if (n == 0)
 		return 0;
-	return (int) LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', n, a, lda, values);
+	result = (int) LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', n, a, lda, values);
+	return result == LAPACK_WORK_MEMORY_ERROR ? MATRIX_NO_MEMORY : result;
 }
 
 static const MatrixOps blas_ops = {

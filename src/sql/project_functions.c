@@ -31,6 +31,7 @@
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
+#include "store/wake.h"
 #include "store/work.h"
 
 PG_FUNCTION_INFO_V1(hl_create_project);
@@ -621,6 +622,8 @@ hl_visible(PG_FUNCTION_ARGS)
 	project = project_read(PG_GETARG_INT32(0), true);
 	visible = project != NULL &&
 		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
+	/* every view asks this */
+	wake_if_due();
 	call_end(&call);
 	PG_RETURN_BOOL(visible);
 }

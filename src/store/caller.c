@@ -9,11 +9,16 @@
  * and signals are blocked meanwhile, so that even a BLAS that does not listen
  * leaves no thread behind that could run the server's signal handlers.
  *
+ * For its products BLAS takes memory of its own, once, and never more.  Where
+ * there is none OpenBLAS tries again for ever, and nobody can stop it: so
+ * whether there would be some is seen before.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "fmgr.h"
 #include "libpq/pqsignal.h"
@@ -23,6 +28,12 @@
 #include "humanloop.h"
 #include "math/matrix.h"
 #include "store/caller.h"
+
+/*
+ * Of address space: 128 MB on most processors, 256 MB on some, of which little
+ * is ever touched.
+ */
+#define BLAS_BYTES ((size_t) 257 * 1024 * 1024)
 
 typedef const MatrixOps *(*MatrixOpsFunction) (void);
 
@@ -112,6 +123,23 @@ memory_check(size_t bytes, const char *doing)
 						 bytes / (1024 * 1024) + 1)));
 }
 
+/* The process may have a limit, or the system one for all of them. */
+static void
+blas_need_room(void)
+{
+	void	   *room = mmap(NULL, BLAS_BYTES, PROT_READ | PROT_WRITE,
+							MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (room == MAP_FAILED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("not enough memory for the BLAS library"),
+				 errdetail("It needs %zu MB of address space in each process that computes.",
+						   BLAS_BYTES / (1024 * 1024)),
+				 errhint("Raise the limit of the server's processes (ulimit -v), or what the system lets all of them reserve together.")));
+	(void) munmap(room, BLAS_BYTES);
+}
+
 void
 blas_load(void)
 {
@@ -137,6 +165,7 @@ blas_load(void)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("humanloop and its library humanloop_blas are of different versions"),
 				 errhint("Install both again and reconnect.")));
+	blas_need_room();
 	if (!matrix_self_test(function()))
 		ereport(ERROR,
 				(errcode(ERRCODE_SYSTEM_ERROR),

@@ -9,16 +9,24 @@
  * written and read in order, counts against temp_file_limit, and goes with
  * its memory context, or with the process.
  *
+ * No BufFile: to close one writes what it still has in memory, and on a full
+ * disk that fails in the middle of cleaning up, and leaves the file there.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "storage/buffile.h"
+#include "commands/tablespace.h"
+#include "storage/fd.h"
 #include "utils/memutils.h"
+#include "utils/wait_event.h"
 
 #include "store/caller.h"
 #include "store/copy.h"
 #include "store/session.h"
+
+#define BLOCK_BYTES (64 * 1024)
+#define CLOSED (-1)
 
 /* What is before the bytes of a row. */
 typedef struct RowHead
@@ -32,7 +40,12 @@ typedef struct RowHead
 struct SourceCopy
 {
 	MemoryContext context;		/* this and all below */
-	BufFile    *file;			/* NULL: closed */
+	File		file;			/* or CLOSED */
+	bool		writing;		/* and not yet reading */
+	char	   *block;			/* what is written or read next, */
+	off_t		place;			/* from where in the file; */
+	size_t		filled;			/* bytes of it that there are, */
+	size_t		taken;			/* and that are read */
 	int64		rows;
 	int64		next;			/* row to be read */
 	char	   *buffer;			/* of the row that was read last */
@@ -43,11 +56,11 @@ static void
 close_file(void *argument)
 {
 	SourceCopy *copy = argument;
-	BufFile    *file = copy->file;
+	File		file = copy->file;
 
-	copy->file = NULL;
-	if (file != NULL)
-		BufFileClose(file);
+	copy->file = CLOSED;
+	if (file != CLOSED)
+		FileClose(file);
 }
 
 SourceCopy *
@@ -57,23 +70,56 @@ source_copy_begin(void)
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
 
 	copy->context = CurrentMemoryContext;
+	copy->block = palloc(BLOCK_BYTES);
 	copy->capacity = 1024;
 	copy->buffer = palloc(copy->capacity);
+	copy->file = CLOSED;
+	copy->writing = true;
 	callback->func = close_file;
 	callback->arg = copy;
 	MemoryContextRegisterResetCallback(copy->context, callback);
-	copy->file = BufFileCreateTemp(true);
+	PrepareTempTablespaces();
+	copy->file = OpenTemporaryFile(true);
 	return copy;
+}
+
+static void
+write_block(SourceCopy *copy)
+{
+	size_t		written = 0;
+
+	while (written < copy->filled)
+	{
+		int			n = (int) FileWrite(copy->file, copy->block + written,
+										(int) (copy->filled - written), copy->place,
+										WAIT_EVENT_BUFFILE_WRITE);
+
+		if (n <= 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write to file \"%s\": %m", FilePathName(copy->file))));
+		written += n;
+		copy->place += n;
+	}
+	copy->filled = 0;
 }
 
 static void
 add_bytes(SourceCopy *copy, const void *bytes, size_t length)
 {
-	MemoryContext before = MemoryContextSwitchTo(copy->context);
+	const char *from = bytes;
 
-	/* servers before 16 do not say that they only read it */
-	BufFileWrite(copy->file, (void *) bytes, length);
-	MemoryContextSwitchTo(before);
+	while (length > 0)
+	{
+		size_t		n = Min(length, BLOCK_BYTES - copy->filled);
+
+		memcpy(copy->block + copy->filled, from, n);
+		copy->filled += n;
+		from += n;
+		length -= n;
+		if (copy->filled == BLOCK_BYTES)
+			write_block(copy);
+	}
 }
 
 void
@@ -105,20 +151,48 @@ source_copy_rows(const SourceCopy *copy)
 void
 source_copy_rewind(SourceCopy *copy)
 {
-	if (BufFileSeek(copy->file, 0, 0, SEEK_SET) != 0)
+	if (copy->writing)
+		write_block(copy);
+	copy->writing = false;
+	copy->place = 0;
+	copy->filled = copy->taken = 0;
+	copy->next = 0;
+}
+
+static void
+read_block(SourceCopy *copy)
+{
+	int			n = (int) FileRead(copy->file, copy->block, BLOCK_BYTES, copy->place,
+								   WAIT_EVENT_BUFFILE_READ);
+
+	if (n < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not rewind the copy of a source: %m")));
-	copy->next = 0;
+				 errmsg("could not read file \"%s\": %m", FilePathName(copy->file))));
+	if (n == 0)
+		elog(ERROR, "the copy of a source is shorter than it was");
+	copy->place += n;
+	copy->filled = n;
+	copy->taken = 0;
 }
 
 static void
 read_whole(SourceCopy *copy, void *bytes, size_t length)
 {
-	if (BufFileRead(copy->file, bytes, length) != length)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read the copy of a source: %m")));
+	char	   *to = bytes;
+
+	while (length > 0)
+	{
+		size_t		n;
+
+		if (copy->taken == copy->filled)
+			read_block(copy);
+		n = Min(length, copy->filled - copy->taken);
+		memcpy(to, copy->block + copy->taken, n);
+		copy->taken += n;
+		to += n;
+		length -= n;
+	}
 }
 
 bool

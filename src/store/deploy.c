@@ -45,9 +45,18 @@ deploy_model(int32 project_id, int32 model, int32 revision, const char *who, con
 	act_as_before(&acting);
 }
 
+/*
+ * Stored features of the encoder before go at once: as nobody follows the source
+ * with them any more, they would keep what is deleted from it.
+ */
 void
 deploy_keep_encoder(const Project *project, int64 encoder_id)
 {
+	static Statement forget = {
+		"DELETE FROM @hl_feature_block WHERE project_id = $1 AND encoder_id = "
+		"(SELECT s.encoder_id FROM @hl_serving s WHERE s.project_id = $1)",
+		1, {INT4OID}, NULL, 0
+	};
 	static Statement keep = {
 		"WITH serve AS (UPDATE @hl_serving SET encoder_id = $2, features = features + 1 "
 		"WHERE project_id = $1 RETURNING items) "
@@ -55,9 +64,13 @@ deploy_keep_encoder(const Project *project, int64 encoder_id)
 		"FROM serve s WHERE e.id = $2", 2, {INT4OID, INT8OID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(encoder_id)};
+	Acting		acting;
 
-	statement_run_as_extension(&keep, values, NULL, false);
-	change_note(project->id, CHANGE_ROWS, NULL, 0);
+	act_as_extension(&acting);
+	statement_run(&forget, values, NULL, false);
+	statement_run(&keep, values, NULL, false);
+	act_as_before(&acting);
+	change_note(project->id, CHANGE_ENCODER, NULL, 0);
 }
 
 void

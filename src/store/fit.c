@@ -40,6 +40,20 @@ fit_row(const SourceRow *row, void *argument)
 		state->dims = row->input.n;
 }
 
+TextFit *
+text_fit_begin(const Caller *caller, const TextFitOptions *options, const char *doing)
+{
+	size_t		needed = 0;
+	TextFit    *fit;
+	Status		status = text_fit_start(caller, options, &fit, &needed);
+
+	/* by our own setting; else there is none indeed */
+	if (needed > 0)
+		memory_check(Max(needed, options->memory + 1024 * 1024), doing);
+	status_check(status, doing);
+	return fit;
+}
+
 static void
 fit_text(const Project *project, const Caller *caller, RowFeed feed, void *from,
 		 FitState *state, Encoder **encoder)
@@ -51,11 +65,8 @@ fit_text(const Project *project, const Caller *caller, RowFeed feed, void *from,
 		.memory = (size_t) setting_work_mem * 1024,
 		.seed = (uint64) project->options.random_seed
 	};
-	size_t		needed = 0;
 
-	if (text_fit_start(caller, &options, &state->fit, &needed) == STATUS_NO_MEMORY)
-		memory_check(Max(needed, (size_t) setting_work_mem * 1024 + 1024 * 1024),
-					 "fit the text encoder");
+	state->fit = text_fit_begin(caller, &options, "fit the text encoder");
 	feed(fit_row, state, from);
 	status_check(text_fit_finish(state->fit, encoder), "fit the text encoder");
 	text_fit_free(state->fit);

@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_FIT_H
 #define HUMANLOOP_FIT_H
 
+#include "encode/encoder.h"
 #include "math/buffer.h"
 #include "store/source.h"
 
@@ -24,6 +25,10 @@ typedef struct FittedEncoder
 
 /* Calls back for every row of wherever they come from. */
 typedef void (*RowFeed) (SourceCallback callback, void *state, void *from);
+
+/* Begins to fit a text encoder; an error where there is not the memory. */
+extern TextFit *text_fit_begin(const Caller *caller, const TextFitOptions *options,
+							   const char *doing);
 
 /* Fits one; needs no transaction unless feed does. */
 extern FittedEncoder *encoder_compute(const Project *project, RowFeed feed, void *from);

@@ -18,11 +18,7 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
-#include <math.h>
-
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -34,15 +30,13 @@
 #include "store/session.h"
 #include "store/source.h"
 
-#define SPARE_CANDIDATES 500	/* places for rows that come later */
-
 static List *learners = NIL;
 
 /* ---------------------------------------------------------------------- */
 /* Making and forgetting */
 
-static Learner *
-find_learner(int32 project_id)
+Learner *
+learner_find(int32 project_id)
 {
 	ListCell   *cell;
 
@@ -56,23 +50,6 @@ find_learner(int32 project_id)
 	return NULL;
 }
 
-/* The last pool that was scored, until its learner takes it. */
-static struct
-{
-	int32		project_id;
-	int32		model;
-	int64		generation;
-	PoolFeatures *pool;			/* NULL: none */
-}			offered;
-
-static void
-forget_offered(void)
-{
-	if (offered.pool != NULL)
-		MemoryContextDelete(offered.pool->context);
-	offered.pool = NULL;
-}
-
 static void
 forget(Learner *learner)
 {
@@ -83,18 +60,17 @@ forget(Learner *learner)
 void
 learner_forget(int32 project_id)
 {
-	Learner    *learner = find_learner(project_id);
+	Learner    *learner = learner_find(project_id);
 
 	if (learner != NULL)
 		forget(learner);
-	if (offered.project_id == project_id)
-		forget_offered();
+	candidates_forget_offered(project_id);
 }
 
 void
 learners_forget(void)
 {
-	forget_offered();
+	candidates_forget_offered(0);
 	while (learners != NIL)
 		forget(linitial(learners));
 }
@@ -176,18 +152,6 @@ learned_item(Learner *learner, const char *item)
 	return learned;
 }
 
-static void
-exclude(Learner *learner, const LearnedItem *learned)
-{
-	CandidateEntry *entry = candidate_lookup(learner->places, learned->key);
-	bool		excluded = learned->now != NO_LABEL;
-
-	if (entry == NULL || learner->excluded[entry->place] == excluded)
-		return;
-	learner->excluded[entry->place] = excluded;
-	learner->nfree += excluded ? -1 : 1;
-}
-
 /* What the item's answers add up to now: a class, or NO_LABEL. */
 static void
 set_label(Learner *learner, const char *item, int now)
@@ -209,7 +173,7 @@ set_label(Learner *learner, const char *item, int now)
 	learner->behind += learned->now != learned->before;
 	learner->dirty = true;
 	learner->news++;
-	exclude(learner, learned);
+	candidates_exclude(learner, learned);
 }
 
 static void
@@ -381,8 +345,8 @@ take_row(Encode *encode, const char *item)
  * Features, as the head sees them, of these items, n x D; items is left with
  * those that are there.
  */
-static float *
-read_features(Learner *learner, const Project *project, char **items, int *n)
+float *
+learner_read_features(Learner *learner, const Project *project, char **items, int *n)
 {
 	RowsBuilder builder;
 	Encode		encode = {.take = take_row, .builder = &builder};
@@ -399,206 +363,6 @@ read_features(Learner *learner, const Project *project, char **items, int *n)
 	memcpy(items, encode.items, sizeof(char *) * encode.n);
 	*n = encode.n;
 	return features;
-}
-
-/* ---------------------------------------------------------------------- */
-/* The pool */
-
-/* Forgets what was known; room for n candidates and some that come later. */
-static void
-make_places(Learner *learner, int n)
-{
-	MemoryContext before;
-
-	if (learner->pool_context != NULL)
-		MemoryContextDelete(learner->pool_context);
-	learner->pool_context = AllocSetContextCreate(learner->context, "humanloop candidates",
-												  ALLOCSET_DEFAULT_SIZES);
-	before = MemoryContextSwitchTo(learner->pool_context);
-	learner->ncandidates = learner->nfree = 0;
-	learner->capacity = n + SPARE_CANDIDATES;
-	learner->candidate = palloc_array_checked(char *, learner->capacity);
-	learner->candidate_features = palloc_array_checked(float, (Size) learner->capacity * learner->D);
-	learner->excluded = palloc_array_checked(bool, learner->capacity);
-	learner->places = candidate_create(learner->pool_context, learner->capacity, NULL);
-	MemoryContextSwitchTo(before);
-}
-
-static void
-add_candidate(Learner *learner, const char *item, const float *features)
-{
-	ItemKey		key = item_key(item);
-	LearnedItem *learned = learned_lookup(learner->items, key);
-	CandidateEntry *entry;
-	bool		found;
-
-	entry = candidate_insert(learner->places, key, &found);
-	if (!found)
-	{
-		if (learner->ncandidates == learner->capacity)
-		{
-			candidate_delete(learner->places, key);
-			return;
-		}
-		entry->place = learner->ncandidates++;
-		learner->candidate[entry->place] = MemoryContextStrdup(learner->pool_context, item);
-		learner->excluded[entry->place] = learned != NULL && learned->now != NO_LABEL;
-		learner->nfree += learner->excluded[entry->place] ? 0 : 1;
-	}
-	memcpy(learner->candidate_features + (size_t) entry->place * learner->D, features,
-		   sizeof(float) * learner->D);
-	learner->dirty = true;
-}
-
-/* Items of a part of the stored ranking. */
-static char **
-ranked_items(const Learner *learner, const char *part, int *n)
-{
-	static Statement select = {
-		"SELECT items FROM @hl_ranking WHERE project_id = $1 AND part = $2",
-		2, {INT4OID, TEXTOID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(learner->project_id), CStringGetTextDatum(part)};
-	bool		isnull;
-
-	statement_run_as_extension(&select, values, NULL, false);
-	*n = 0;
-	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
-}
-
-/* Which ranking the candidates are from; 0: there is none. */
-static int64
-ranking_generation(const Project *project)
-{
-	static Statement select = {
-		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = 'rest'",
-		1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-
-	statement_run_as_extension(&select, values, NULL, false);
-	return SPI_processed == 0 ? 0 : result_bigint(0, 1);
-}
-
-static void
-set_targets(Learner *learner, const float *features, int n)
-{
-	learner->ntargets = n;
-	learner->target_features = MemoryContextAllocHuge(learner->pool_context,
-													  Max(n, 1) * sizeof(float) * learner->D);
-	memcpy(learner->target_features, features, sizeof(float) * n * learner->D);
-}
-
-static void
-add_candidates(Learner *learner, char **items, const float *features, int n)
-{
-	for (int i = 0; i < n; i++)
-		add_candidate(learner, items[i], features + (size_t) i * learner->D);
-}
-
-/* Nothing has come since. */
-static void
-pool_is_read(Learner *learner)
-{
-	learner->nfull = learner->nfree;
-	learner->first_late = learner->ncandidates;
-	learner->late_stored = 0;
-}
-
-/* What has come since, and is stored as the tail. */
-static void
-read_tail(Learner *learner, const Project *project)
-{
-	int			n;
-	char	  **items = ranked_items(learner, "tail", &n);
-
-	if (n > 0)
-	{
-		float	   *features = read_features(learner, project, items, &n);
-
-		add_candidates(learner, items, features, n);
-	}
-	learner->late_stored = learner->ncandidates - learner->first_late;
-}
-
-/* From the stored ranking, with features made anew. */
-static void
-read_pool(Learner *learner, const Project *project)
-{
-	char	  **items;
-	float	   *features;
-	int			n;
-
-	items = ranked_items(learner, "rest", &n);
-	make_places(learner, n);
-	features = read_features(learner, project, items, &n);
-	add_candidates(learner, items, features, n);
-	pool_is_read(learner);
-	items = ranked_items(learner, "targets", &n);
-	features = read_features(learner, project, items, &n);
-	set_targets(learner, features, n);
-	read_tail(learner, project);
-}
-
-/* False: it is not of this model and ranking. */
-static bool
-take_offered(Learner *learner, const Project *project)
-{
-	PoolFeatures *pool = offered.pool;
-
-	if (pool == NULL || offered.project_id != learner->project_id ||
-		offered.model != learner->serving.model || offered.generation != learner->generation ||
-		pool->D != learner->D)
-		return false;
-	make_places(learner, pool->n);
-	add_candidates(learner, pool->items, pool->features, pool->n);
-	pool_is_read(learner);
-	set_targets(learner, pool->targets, pool->ntargets);
-	forget_offered();
-	read_tail(learner, project);
-	return true;
-}
-
-void
-learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool)
-{
-	Learner    *learner = find_learner(project->id);
-
-	forget_offered();
-	offered.project_id = project->id;
-	offered.model = model;
-	offered.generation = ranking_generation(project);
-	offered.pool = pool;
-	MemoryContextSetParent(pool->context, TopMemoryContext);
-	if (learner != NULL && learner->serving.model == model)
-	{
-		learner->generation = offered.generation;
-		(void) take_offered(learner, project);
-	}
-}
-
-void
-learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
-{
-	Caller		caller = caller_in(CurrentMemoryContext);
-	float	   *features;
-
-	if (encoder_id != learner->serving.encoder_id)
-		return;
-	features = palloc_array_checked(float, (Size) Max(added->n, 1) * learner->D);
-	status_check(model_row_features(&caller, learner->serving.base, rows_finish(&added->rows),
-									features), "compute features");
-	for (int i = 0; i < added->n; i++)
-	{
-		if (!rows_blank(&added->rows, i))
-			add_candidate(learner, added->items[i], features + (size_t) i * learner->D);
-	}
-}
-
-bool
-learner_wants_pool(const Learner *learner)
-{
-	return learner->ncandidates == learner->capacity || learner->nfree < learner->nfull / 4 * 3;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -654,9 +418,8 @@ make_learner(const Project *project)
 	/* where labels go to be excluded; the pool comes when it is known which */
 	learner->places = candidate_create(context, 16, NULL);
 	read_all_labels(learner, project);
-	learner->generation = ranking_generation(project);
-	if (!take_offered(learner, project))
-		read_pool(learner, project);
+	learner->generation = ranking_generation(project, RANKING_REST_PART);
+	candidates_read(learner, project);
 	learner->fresh = learner->behind > 0 || learner->revision > 0;
 	learner->dirty = learner->fresh;
 	learner->news = 0;
@@ -670,13 +433,13 @@ learner_is_stale(const Learner *learner, const Project *project)
 
 	state_read(project, &state);
 	return state.model != learner->serving.model || state.revision != learner->revision ||
-		ranking_generation(project) != learner->generation;
+		ranking_generation(project, RANKING_REST_PART) != learner->generation;
 }
 
 Learner *
 learner_read(const Project *project, const Changes *changes)
 {
-	Learner    *learner = find_learner(project->id);
+	Learner    *learner = learner_find(project->id);
 
 	if (learner != NULL && (changes->model || learner_is_stale(learner, project)))
 	{

@@ -24,8 +24,17 @@ typedef struct Learner Learner;
  */
 extern Learner *learner_read(const Project *project, const Changes *changes);
 
-/* Rows that are encoded now and were not before: maybe worth asking. */
-extern void learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added);
+/*
+ * For before learner_read: what it knows of rows that were encoded anew, or
+ * are gone, is that no more.
+ */
+extern void learner_rows_changed(int32 project_id, const NewRows *added);
+
+/*
+ * Rows that are encoded now and were not before: maybe worth asking; others
+ * are gone.  False: not all of them have found a place.
+ */
+extern bool learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added);
 
 /*
  * Updates the model and puts the head of the queue in order.  Needs no
@@ -62,11 +71,12 @@ extern void learner_counts(const Learner *learner, LabelCounts *counts);
 extern void labels_count(const Project *project, LabelCounts *counts);
 
 /*
- * The pool was scored and ranked anew with the model that serves: its features
- * need not be made again.  To be called in the transaction that stores the
- * ranking; takes the features over.
+ * The pool was scored and ranked anew with the model that serves, and stored as
+ * that generation: its features need not be made again.  Takes them over.  To
+ * be called after the commit, as it may read the source.
  */
-extern void learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool);
+extern void learner_offer_pool(const Project *project, int32 model, int64 generation,
+							   PoolFeatures *pool);
 
 /* Is the queue so short that the pool should be scored again? */
 extern bool learner_wants_pool(const Learner *learner);

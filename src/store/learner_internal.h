@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * learner_internal.h
- *	  What a learner is made of: for learner.c and revise.c; everyone else
- *	  uses learner.h.
+ *	  What a learner is made of: for learner.c, candidates.c and revise.c;
+ *	  everyone else uses learner.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -93,10 +93,10 @@ struct Learner
 	int			capacity;
 	char	  **candidate;
 	float	   *candidate_features; /* capacity x D */
-	bool	   *excluded;		/* labelled or gone */
+	bool	   *excluded;		/* labelled, or their rows are gone */
 	candidate_hash *places;
 	int			nfree;			/* not excluded */
-	int			nfull;			/* free ones when the pool was scored */
+	int			nfull;			/* candidates when the pool was scored */
 	int			ntargets;
 	float	   *target_features;
 	bool		dirty;			/* labels, candidates have changed */
@@ -118,5 +118,24 @@ struct Learner
 
 /* Has somebody else changed the model or the ranking that it knows? */
 extern bool learner_is_stale(const Learner *learner, const Project *project);
+
+/* NULL: there is none. */
+extern Learner *learner_find(int32 project_id);
+
+/*
+ * Features, as the head sees them, of these items, n x D; items is left with
+ * those that have any.
+ */
+extern float *learner_read_features(Learner *learner, const Project *project, char **items,
+									int *n);
+
+/* All of them anew. */
+extern void candidates_read(Learner *learner, const Project *project);
+
+/* A labelled item is none, and one whose label was taken back is one again. */
+extern void candidates_exclude(Learner *learner, const LearnedItem *learned);
+
+/* What was offered for a project, 0: for any. */
+extern void candidates_forget_offered(int32 project_id);
 
 #endif							/* HUMANLOOP_LEARNER_INTERNAL_H */

@@ -334,7 +334,8 @@ struct PoolScan
 	const Model *model;
 	const LabelledItems *labelled;
 	int64		next_block;
-	int64		tail;			/* of the ranking, when the scan began */
+	int64		rest;			/* generations of the ranking when the scan */
+	int64		tail;			/* began; rest -1: it has not */
 	RowsBuilder builder;
 	int			which[BLOCK_ROWS];	/* row of the block, for each row scored */
 	Score		scores[BLOCK_ROWS];
@@ -409,7 +410,7 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 	scan->encoder_id = features->encoder_id;
 	scan->model = model;
 	scan->labelled = labelled;
-	scan->tail = -1;
+	scan->rest = -1;
 	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
 	random_seed(&scan->random, (uint64) project->options.random_seed);
 	kept_init(&scan->candidates,
@@ -423,14 +424,18 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 bool
 pool_scan_some(PoolScan *scan, int count)
 {
-	BlockScan  *blocks = block_scan_begin(scan->project->id, scan->encoder, scan->encoder_id,
-										  scan->next_block, true, false);
+	BlockScan  *blocks;
 	FeatureBlock block;
 	bool		more = false;
 
-	/* now, as there was no transaction before */
-	if (scan->tail < 0)
-		scan->tail = tail_generation(scan->project);
+	/* before the first block: what is ranked meanwhile is then known for newer */
+	if (scan->rest < 0)
+	{
+		scan->tail = ranking_generation(scan->project, RANKING_TAIL_PART);
+		scan->rest = ranking_generation(scan->project, RANKING_REST_PART);
+	}
+	blocks = block_scan_begin(scan->project->id, scan->encoder, scan->encoder_id,
+							  scan->next_block, true, false);
 	while (count > 0 && (more = block_scan_next(blocks, &block)))
 	{
 		score_block(scan, &block);
@@ -506,6 +511,7 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	for (int i = 0; i < n; i++)
 		ranking_add_scored(ranking, pool->items[chosen[i]], value[i], &scores[i],
 						   classes[scores[i].label], scored_reason(scan->project->acquisition));
+	ranking->rest = scan->rest;
 	ranking->tail = scan->tail;
 	spare_trim(&scan->spare);
 	ranking->nspare = scan->spare.n;

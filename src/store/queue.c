@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue.c
- *	  The queue as it is stored: ranking and leases.
+ *	  The queue as it is stored: the ranking, and what can be leased.
  *
  * The ranking is a few rows a project, each replaced as a whole; an item that has been
  * labelled since is left out by whoever reads it.  A lease is a row of its own
@@ -15,7 +15,6 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "storage/itemptr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -29,6 +28,7 @@ void
 ranking_init(Ranking *ranking, int capacity)
 {
 	memset(ranking, 0, sizeof(*ranking));
+	ranking->rest = -1;
 	ranking->items = palloc_array_checked(char *, capacity);
 	ranking->score = palloc_array_checked(float, capacity);
 	ranking->epistemic = palloc_array_checked(float, capacity);
@@ -155,51 +155,13 @@ leases_add(const Project *project, char **items, int n)
 	statement_run(&add, values, NULL, false);
 }
 
-/*
- * A lease row for every ranked item, and none for what has left the ranking.
- * Rows that are there are not touched, so nobody is waited for.
- */
-static void
-leases_follow(const Project *project, const Ranking *ranking)
-{
-	static Statement forget = {
-		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
-		"WHERE f.ctid = ANY ($1) AND f.project_id = $2 "
-		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
-		"FOR UPDATE SKIP LOCKED))",
-		2, {TIDARRAYOID, INT4OID}, NULL, 0
-	};
-	int			n = ranking->n + ranking->nspare;
-	RankedItem *ranked = palloc_array_checked(RankedItem, n);
-	char	  **missing = palloc_array_checked(char *, n);
-	Datum		values[2];
-	int			nmissing = 0;
-	int			unique = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		ranked[i].item = i < ranking->n ? ranking->items[i] : ranking->spare[i - ranking->n];
-		ranked[i].key = item_key(ranked[i].item);
-		ranked[i].leasable = false;
-	}
-	qsort(ranked, n, sizeof(RankedItem), compare_keys);
-	for (int i = 0; i < n; i++)
-	{
-		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
-			ranked[unique++] = ranked[i];
-	}
-	values[0] = compare_leases(project, ranked, unique);
-	values[1] = Int32GetDatum(project->id);
-	statement_run(&forget, values, NULL, false);
-	for (int i = 0; i < unique; i++)
-	{
-		if (!ranked[i].leasable)
-			missing[nmissing++] = ranked[i].item;
-	}
-	leases_add(project, missing, nmissing);
-}
-
 static const char *const part_names[] = {"head", "rest", "tail", "spare", "targets"};
+
+const char *
+ranking_part_name(RankingPart part)
+{
+	return part_names[part];
+}
 
 /* As the extension. */
 static void
@@ -236,16 +198,23 @@ write_part(const Project *project, RankingPart part, const Ranking *ranking)
 }
 
 int64
-tail_generation(const Project *project)
+ranking_generation(const Project *project, RankingPart part)
 {
 	static Statement select = {
-		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = 'tail'",
-		1, {INT4OID}, NULL, 0
+		"SELECT generation FROM @hl_ranking WHERE project_id = $1 AND part = $2",
+		2, {INT4OID, TEXTOID}, NULL, 0
 	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
+	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(part_names[part])};
 
 	statement_run_as_extension(&select, values, NULL, false);
 	return SPI_processed == 0 ? 0 : result_bigint(0, 1);
+}
+
+bool
+ranking_outdated(const Project *project, const Ranking *ranking)
+{
+	return ranking->rest >= 0 &&
+		ranking->rest != ranking_generation(project, RANKING_REST_PART);
 }
 
 /*
@@ -267,19 +236,77 @@ empty_tail(const Project *project, int64 generation)
 	statement_run(&empty, values, NULL, false);
 }
 
-/* Lease rows for a tail that stays. */
-static void
-leases_of_tail(const Project *project)
+/* Items of a tail that stays. */
+static char **
+read_tail(const Project *project, int *n)
 {
-	static Statement add = {
-		"INSERT INTO @hl_lease (project_id, item) SELECT $1, i FROM @hl_ranking r "
-		"CROSS JOIN LATERAL unnest(r.items) i WHERE r.project_id = $1 AND r.part = 'tail' "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_lease l WHERE l.project_id = $1 AND l.item = i OFFSET 0) "
-		"ON CONFLICT DO NOTHING", 1, {INT4OID}, NULL, 0
+	static Statement select = {
+		"SELECT items FROM @hl_ranking WHERE project_id = $1 AND part = 'tail'",
+		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
+	bool		isnull;
 
-	statement_run(&add, values, NULL, false);
+	*n = 0;
+	statement_run(&select, values, NULL, false);
+	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
+}
+
+static void
+add_ranked(RankedItem *ranked, int *n, char **items, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		RankedItem *item = &ranked[(*n)++];
+
+		item->item = items[i];
+		item->key = item_key(items[i]);
+		item->leasable = false;
+	}
+}
+
+/*
+ * A lease row for every ranked item, and none for what has left the ranking.
+ * Rows that are there are not touched, so nobody is waited for.
+ */
+static void
+leases_follow(const Project *project, const Ranking *ranking)
+{
+	static Statement forget = {
+		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
+		"WHERE f.ctid = ANY ($1) AND f.project_id = $2 "
+		"AND (f.lease_until IS NULL OR f.lease_until = 'infinity' OR f.lease_until < pg_catalog.clock_timestamp()) "
+		"FOR UPDATE SKIP LOCKED))",
+		2, {TIDARRAYOID, INT4OID}, NULL, 0
+	};
+	int			ntail;
+	char	  **tail = read_tail(project, &ntail);
+	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n + ranking->nspare + ntail);
+	char	  **missing;
+	Datum		values[2];
+	int			n = 0;
+	int			nmissing = 0;
+	int			unique = 0;
+
+	add_ranked(ranked, &n, ranking->items, ranking->n);
+	add_ranked(ranked, &n, ranking->spare, ranking->nspare);
+	add_ranked(ranked, &n, tail, ntail);
+	missing = palloc_array_checked(char *, n);
+	qsort(ranked, n, sizeof(RankedItem), compare_keys);
+	for (int i = 0; i < n; i++)
+	{
+		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
+			ranked[unique++] = ranked[i];
+	}
+	values[0] = compare_leases(project, ranked, unique);
+	values[1] = Int32GetDatum(project->id);
+	statement_run(&forget, values, NULL, false);
+	for (int i = 0; i < unique; i++)
+	{
+		if (!ranked[i].leasable)
+			missing[nmissing++] = ranked[i].item;
+	}
+	leases_add(project, missing, nmissing);
 }
 
 /* The first so many entries, which the fast update makes anew. */
@@ -326,8 +353,41 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
 	leases_follow(project, ranking);
-	leases_of_tail(project);
 	act_as_before(&acting);
+}
+
+/*
+ * The generations stay: what is left is in the order it was in, so that nobody
+ * who knows it has to read it again.
+ */
+void
+ranking_forget(const Project *project, char **items, int n)
+{
+	static Statement forget = {
+		"UPDATE @hl_ranking r SET (items, scores, epistemic, aleatoric, labels, confidence, reasons) = "
+		"(SELECT coalesce(pg_catalog.array_agg(e.item ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.score ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.epistemic ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.aleatoric ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.label ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.confidence ORDER BY e.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(e.reason ORDER BY e.n), '{}') "
+		"FROM unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, r.confidence, r.reasons) "
+		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
+		"WHERE e.item NOT IN (SELECT g FROM unnest($2) g)) "
+		"WHERE r.project_id = $1 AND EXISTS (SELECT 1 FROM unnest(r.items) i "
+		"WHERE i IN (SELECT g FROM unnest($2) g))",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	static Statement leases = {
+		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM @hl_lease l "
+		"WHERE l.project_id = $1 AND l.item = ANY ($2) FOR UPDATE SKIP LOCKED))",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
+
+	statement_run_as_extension(&forget, values, NULL, false);
+	statement_run_as_extension(&leases, values, NULL, false);
 }
 
 bool
@@ -363,218 +423,4 @@ ranking_write_tail(const Project *project, const Ranking *tail)
 	write_part(project, RANKING_TAIL_PART, tail);
 	leases_add(project, tail->items, tail->n);
 	act_as_before(&acting);
-}
-
-/*
- * Free items of one stretch of the ranking; those that others hold locked are
- * passed over.  A lease or label committed since our snapshot shows on the
- * recheck of the locked row (READ COMMITTED) or is a 40001.
- *
- * Item by item, in the order of the ranking, until there are enough: the
- * lateral subquery with its locks, and the OFFSET in the other one, leave the
- * planner no choice.  Without statistics, as in the first minutes of a project,
- * it would compare every item with every answer.
- */
-static int
-take_from(const Project *project, RankingPart part, const char *annotator, int n,
-		  Interval *duration, Datum refused, int from, int to, Lease *leases)
-{
-	static Statement take = {
-		"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n "
-		"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], "
-		"r.epistemic[$4:$5], r.reasons[$4:$5]) "
-		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
-		"free AS (SELECT l.place, e.n FROM ranked e "
-		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x "
-		"WHERE x.project_id = $1 AND x.item = e.item "
-		"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) "
-		"FOR UPDATE SKIP LOCKED) l "
-		"WHERE e.item <> ALL ($7) "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 "
-		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0) "
-		"LIMIT $3), "
-		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
-		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
-		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
-		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), "
-		"t.lease_until "
-		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
-		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
-	};
-	Datum		values[8] = {
-		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
-		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused,
-		CStringGetTextDatum(part_names[part])
-	};
-	bool		isnull;
-
-	statement_run_as_extension(&take, values, NULL, false);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		leases[i].item = result_string(i, 1);
-		leases[i].label = result_string(i, 2);
-		leases[i].confidence = result_double(i, 3);
-		leases[i].epistemic = result_double(i, 4);
-		leases[i].has_scores = !result_is_null(i, 3);
-		leases[i].reason = result_string(i, 5);
-		leases[i].until = DatumGetTimestampTz(result_datum(i, 6, &isnull));
-	}
-	return (int) SPI_processed;
-}
-
-/*
- * Where this session has found something the last time.  When many people have
- * answered most of a ranking, looking through what they have answered would
- * cost each of them more than all the rest.  What becomes free before that
- * place meanwhile is found some seconds later, or when nothing else is left.
- */
-#define RESUME_MS 5000
-
-typedef struct Resume
-{
-	int32		project_id;
-	Oid			role;
-	ItemKey		annotator;
-	TimestampTz since;
-	int64		generation[RANKING_PARTS];
-	int			length[RANKING_PARTS];
-	int			from[RANKING_PARTS];	/* 1: from the beginning */
-} Resume;
-
-static Resume resume = {0};
-
-static void
-resume_begin(const Project *project, const char *annotator)
-{
-	ItemKey		key = item_key(annotator);
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (resume.project_id == project->id && resume.role == GetUserId() &&
-		compare_keys(&resume.annotator, &key) == 0 &&
-		now >= resume.since && now - resume.since < RESUME_MS * INT64CONST(1000))
-		return;
-	memset(&resume, 0, sizeof(resume));
-	resume.project_id = project->id;
-	resume.role = GetUserId();
-	resume.annotator = key;
-	resume.since = now;
-}
-
-/* Forgets what it knows of parts that have been written since. */
-static void
-resume_check(const Project *project)
-{
-	static Statement select = {
-		"SELECT part, generation FROM @hl_ranking WHERE project_id = $1", 1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-	int64		generation[RANKING_PARTS] = {0};
-
-	statement_run_as_extension(&select, values, NULL, false);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		char	   *name = result_string(i, 1);
-
-		for (int part = 0; part < RANKING_PARTS; part++)
-		{
-			if (strcmp(part_names[part], name) == 0)
-				generation[part] = result_bigint(i, 2);
-		}
-	}
-	for (int part = 0; part < RANKING_PARTS; part++)
-	{
-		if (resume.generation[part] == generation[part])
-			continue;
-		resume.generation[part] = generation[part];
-		resume.from[part] = 1;
-		resume.length[part] = -1;
-	}
-}
-
-static int
-part_length(const Project *project, RankingPart part)
-{
-	static Statement length = {
-		"SELECT pg_catalog.cardinality(items) FROM @hl_ranking WHERE project_id = $1 AND part = $2",
-		2, {INT4OID, TEXTOID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(part_names[part])};
-
-	if (resume.generation[part] == 0)
-		return 0;
-	if (resume.length[part] < 0)
-	{
-		statement_run_as_extension(&length, values, NULL, false);
-		resume.length[part] = SPI_processed == 0 ? 0 : result_int(0, 1);
-	}
-	return resume.length[part];
-}
-
-/* again: all has been looked at but what is before the places to resume at. */
-static int
-take_somewhere(const Project *project, const char *annotator, int n, Interval *duration,
-			   char **refused, int nrefused, bool again, Lease *leases)
-{
-	static const RankingPart parts[] = {RANKING_REST_PART, RANKING_TAIL_PART, RANKING_SPARE_PART};
-	Datum		refused_array = text_array(refused, nrefused);
-	int			taken = 0;
-	bool		skipped;
-
-	resume_begin(project, annotator);
-	if (resume.from[RANKING_HEAD_PART] > 1)
-		resume_check(project);
-	skipped = resume.from[RANKING_HEAD_PART] > 1;
-	/* nearly always the head is enough, and nothing else has to be looked at */
-	if (!skipped)
-		taken = take_from(project, RANKING_HEAD_PART, annotator, n, duration, refused_array,
-						  1, RANKING_HEAD, leases);
-	if (taken == n)
-		return taken;
-	if (!skipped)
-		resume_check(project);
-	resume.from[RANKING_HEAD_PART] = RANKING_HEAD + 1;
-	for (int i = 0; i < (int) lengthof(parts) && taken < n; i++)
-	{
-		RankingPart part = parts[i];
-		int			length = part_length(project, part);
-		int			stretch = Max(100, 4 * n);
-
-		/* one is as good as another: each session begins somewhere else */
-		if (part == RANKING_SPARE_PART && resume.from[part] == 1 && length > 0 && !again)
-			resume.from[part] = 1 + (int) ((uint32) MyProcPid * 2654435761u % (uint32) length);
-		skipped = skipped || resume.from[part] > 1;
-		for (int from = resume.from[part]; from <= length && taken < n;
-			 from += stretch, stretch *= 4)
-		{
-			taken += take_from(project, part, annotator, n - taken, duration, refused_array,
-							   from, from + stretch - 1, leases + taken);
-			if (taken < n)
-				resume.from[part] = from + stretch;
-		}
-	}
-	if (taken == n || !skipped)
-		return taken;
-	/* has something become free before where we have begun? */
-	memset(&resume, 0, sizeof(resume));
-	return taken + take_somewhere(project, annotator, n - taken, duration, refused, nrefused, true,
-								  leases + taken);
-}
-
-int
-leases_take(const Project *project, const char *annotator, int n, Interval *duration,
-			char **refused, int nrefused, Lease *leases)
-{
-	return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
-}
-
-void
-lease_release(const Project *project, char *item)
-{
-	static Statement give_back = {
-		"UPDATE @hl_lease SET annotator = NULL, leased_at = NULL, lease_until = NULL "
-		"WHERE project_id = $1 AND item = $2", 2, {INT4OID, TEXTOID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
-
-	statement_run_as_extension(&give_back, values, NULL, false);
 }

@@ -15,7 +15,8 @@
 /* What the model thinks is worth asking, best first; parallel arrays. */
 typedef struct Ranking
 {
-	int64		tail;			/* tail_generation() before the pool was read */
+	int64		rest;			/* ranking_generation() of these parts before the */
+	int64		tail;			/* pool was read; rest -1: whatever it was */
 	int32		model;			/* 0: none, a seed batch */
 	int32		revision;
 	int			n;
@@ -56,6 +57,12 @@ typedef enum RankingPart
 	RANKING_PARTS
 } RankingPart;
 
+/* As in hl_ranking.part. */
+extern const char *ranking_part_name(RankingPart part);
+
+/* Counts how often a part was written; 0: it is not there. */
+extern int64 ranking_generation(const Project *project, RankingPart part);
+
 /*
  * Replaces the project's ranking and makes its items leasable.  targets may
  * be NULL.  A tail that was written since ranking->tail stays.
@@ -63,19 +70,22 @@ typedef enum RankingPart
 extern void ranking_write(const Project *project, const Ranking *ranking,
 						  const Ranking *targets);
 
+/* Has somebody else ranked the pool since this was begun? */
+extern bool ranking_outdated(const Project *project, const Ranking *ranking);
+
+/* Takes items out of it whose rows are gone. */
+extern void ranking_forget(const Project *project, char **items, int n);
+
 /* Was the whole pool scored by this model, and not by one before it? */
 extern bool ranking_is_of(const Project *project, int32 model);
 
 /* Replaces its head only; every item has been in the ranking before. */
 extern void ranking_write_head(const Project *project, const Ranking *head);
 
-/* Which tail is stored; 0: none. */
-extern int64 tail_generation(const Project *project);
-
 /* Replaces the tail, and makes its items leasable. */
 extern void ranking_write_tail(const Project *project, const Ranking *tail);
 
-/* An item handed to somebody. */
+/* lease.c: an item handed to somebody. */
 typedef struct Lease
 {
 	char	   *item;

@@ -550,6 +550,20 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 	}
 }
 
+/* Another encoder has come to serve, and the source is not encoded with it yet. */
+static bool
+features_missing(const Project *project)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_change WHERE project_id = $1 AND kind = 'encoder' LIMIT 1",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0;
+}
+
 bool
 features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 {
@@ -557,7 +571,7 @@ features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 	state_read(project, &refreshed->state);
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->items = refreshed->state.items;
-	if (refreshed->encoder_id == 0 ||
+	if (refreshed->encoder_id == 0 || features_missing(project) ||
 		(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)))
 		return false;
 	blas_load();
@@ -662,6 +676,21 @@ merge_tail(RefreshState *state)
 }
 
 static void
+note_gone(RefreshState *state, char **items, int n)
+{
+	NewRows    *added = state->added;
+
+	added->gone = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+	{
+		const ItemEntry *entry = items_lookup(state->items, item_key(items[i]));
+
+		if (!entry->seen || entry->hash == 0)
+			added->gone[added->ngone++] = items[i];
+	}
+}
+
+static void
 write_taken(RefreshState *state)
 {
 	ProjectState *now = &state->result->state;
@@ -718,6 +747,7 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	}
 	source_rows(project, distinct, n, refresh_row, &state);
 	refresh_forget_unseen(&state);
+	note_gone(&state, distinct, n);
 	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)

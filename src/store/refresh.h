@@ -47,8 +47,8 @@ extern void features_refresh(const Project *project, bool may_refit, Refreshed *
 
 /*
  * The features as they are stored, for a caller who knows that they are up to
- * date.  False where there are none, or, with may_refit, where the encoder
- * shall be fitted anew: then features_refresh is to be called.
+ * date.  False where they are not all there, or, with may_refit, where the
+ * encoder shall be fitted anew: then features_refresh is to be called.
  */
 extern bool features_current(const Project *project, bool may_refit, Refreshed *refreshed);
 
@@ -66,6 +66,8 @@ typedef struct NewRows
 	int			capacity;
 	char	  **items;
 	RowsBuilder rows;			/* as read from the blocks */
+	char	  **gone;			/* items that have no row now, or no input */
+	int			ngone;
 } NewRows;
 
 /*

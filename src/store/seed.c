@@ -24,6 +24,7 @@
 #include "humanloop.h"
 #include "math/random.h"
 #include "store/caller.h"
+#include "store/fit.h"
 #include "store/pool.h"
 #include "store/session.h"
 
@@ -137,7 +138,6 @@ sample_encoder(const Project *project, const Sample *sample, const Caller *calle
 		.dims = SAMPLE_DIMS, .vocabulary = SAMPLE_VOCABULARY, .sample_rows = SAMPLE_ROWS,
 		.memory = (size_t) setting_work_mem * 1024, .seed = (uint64) project->options.random_seed
 	};
-	size_t		needed = 0;
 	Encoder    *encoder = NULL;
 	TextFit    *fit;
 
@@ -146,9 +146,7 @@ sample_encoder(const Project *project, const Sample *sample, const Caller *calle
 		make_vector_encoder(caller, sample->rows[0].input.n, &encoder);
 		return encoder;
 	}
-	if (text_fit_start(caller, &options, &fit, &needed) == STATUS_NO_MEMORY)
-		memory_check(Max(needed, (size_t) setting_work_mem * 1024 + 1024 * 1024),
-					 "choose the seed batch");
+	fit = text_fit_begin(caller, &options, "choose the seed batch");
 	for (int i = 0; i < sample->n; i++)
 		status_check(text_fit_add(fit, sample->rows[i].input.text, sample->rows[i].input.length),
 					 "choose the seed batch");

@@ -91,6 +91,19 @@ compact_classes(Training *training)
 	pfree(number);
 }
 
+/* How much all will take is reckoned from those that are read: it doubles. */
+static void
+check_rows_memory(const Training *training)
+{
+	size_t		bytes = rows_bytes(&training->rows);
+
+	if (bytes / 1024 <= (size_t) setting_work_mem)
+		return;
+	for (int64 rows = training->rows.capacity; rows < training->consensus.n; rows *= 2)
+		bytes *= 2;
+	memory_check(bytes, "read the labelled rows");
+}
+
 /* Features of the labelled rows, in the order of the blocks. */
 static void
 read_labelled_rows(Training *training)
@@ -121,7 +134,7 @@ read_labelled_rows(Training *training)
 			training->items[training->rows.n] = training->consensus.items[index];
 			rows_add(&training->rows, block.dense + (size_t) row * block.dims, terms, length);
 		}
-		memory_check(rows_bytes(&training->rows), "read the labelled rows");
+		check_rows_memory(training);
 	}
 	block_scan_end(scan);
 }
@@ -462,6 +475,9 @@ train_write(Training *training, const char *who, const char *reason)
 	}
 	deploy_model(training->project->id, training->number, 0, who, reason);
 	training->ranking.model = training->number;
+	/* there may be rows in the queue that were not there when ours was made */
+	if (ranking_outdated(training->project, &training->ranking))
+		change_note(training->project->id, CHANGE_POOL, NULL, 0);
 	ranking_write(training->project, &training->ranking, &training->targets);
 	change_note(training->project->id, CHANGE_MODEL, NULL, 0);
 }

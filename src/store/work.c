@@ -16,15 +16,11 @@
 
 #include <math.h>
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/itemptr.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
+#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 #include "humanloop.h"
@@ -35,6 +31,7 @@
 #define RETRY_MOST 3600.0
 #define BUSY_SECONDS 2.0
 #define SLOW_SHARE 10			/* a source that takes too long gets that part of the time */
+#define HOLD_MOST 60.0			/* where nobody can see the next try */
 #define RUNS_KEPT 100			/* a project */
 
 /* ---------------------------------------------------------------------- */
@@ -92,6 +89,79 @@ work_write(int32 project_id, const Work *work)
 	statement_run_as_extension(&upsert, values, nulls, false);
 }
 
+/* Seconds to wait after so many failures, the last of which was this one. */
+static double
+retry_after(int failures, int sqlerrcode)
+{
+	double		least = 0;
+
+	if (sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
+		least = SLOW_SHARE * setting_worker_source_timeout / 1000.0;
+	return Min(Max(RETRY_FIRST * pow(2.0, Min(failures, 20) - 1), least), RETRY_MOST);
+}
+
+/*
+ * A project whose failure could not be recorded, as when the disk is full: it
+ * waits as the others do, but what it waits for is in memory.
+ */
+typedef struct Hold
+{
+	int32		project_id;
+	int			failures;
+	bool		resumed;		/* somebody has called hl_resume() meanwhile */
+	TimestampTz until;
+} Hold;
+
+static HTAB *holds = NULL;
+
+void
+work_hold(int32 project_id)
+{
+	Hold	   *hold;
+	bool		found;
+
+	if (holds == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(int32), .entrysize = sizeof(Hold)};
+
+		holds = hash_create("humanloop held projects", 16, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	hold = hash_search(holds, &project_id, HASH_ENTER, &found);
+	if (!found)
+	{
+		hold->failures = 0;
+		hold->resumed = false;
+	}
+	hold->failures++;
+	hold->until = GetCurrentTimestamp() +
+		(int64) (Min(retry_after(hold->failures, 0), HOLD_MOST) * 1e6);
+}
+
+void
+work_release(int32 project_id)
+{
+	if (holds != NULL)
+		(void) hash_search(holds, &project_id, HASH_REMOVE, NULL);
+}
+
+/*
+ * Whoever calls hl_resume() is heard once: his note stays until something can
+ * be written.
+ */
+static TimestampTz
+held_until(int32 project_id, bool resumed)
+{
+	Hold	   *hold = holds == NULL ? NULL : hash_search(holds, &project_id, HASH_FIND, NULL);
+
+	if (hold == NULL || (resumed && !hold->resumed))
+	{
+		if (hold != NULL)
+			hold->resumed = true;
+		return DT_NOBEGIN;
+	}
+	return hold->until;
+}
+
 int32 *
 work_due(int *n, TimestampTz *next)
 {
@@ -101,9 +171,9 @@ work_due(int *n, TimestampTz *next)
 	 * this process, keeps nobody waiting.
 	 */
 	static Statement select = {
-		"SELECT d.id, CASE WHEN d.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume') "
-		"THEN d.todo ELSE greatest(d.todo, d.retry_at) END FROM (SELECT p.id, w.retry_at, "
-		"coalesce(w.failures, 0) > 0 AS failing, least(w.train_at, "
+		"SELECT d.id, CASE WHEN d.resumed THEN d.todo ELSE greatest(d.todo, d.retry_at) END, d.resumed "
+		"FROM (SELECT p.id IN (SELECT c.project_id FROM @hl_change c WHERE c.kind = 'resume') AS resumed, "
+		"p.id, w.retry_at, coalesce(w.failures, 0) > 0 AS failing, least(w.train_at, "
 		"CASE WHEN w.project_id IS NULL OR p.id IN (SELECT c.project_id FROM @hl_change c) "
 		"THEN '-infinity'::timestamptz END) AS todo "
 		"FROM @hl_project p LEFT JOIN @hl_work w ON w.project_id = p.id WHERE NOT p.paused) d "
@@ -119,18 +189,27 @@ work_due(int *n, TimestampTz *next)
 	*next = DT_NOEND;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
+		int32		project_id = result_int(i, 1);
 		TimestampTz at = result_time(i, 2);
+		bool		isnull;
 
+		at = Max(at, held_until(project_id, DatumGetBool(result_datum(i, 3, &isnull))));
 		if (at <= now)
-			due[(*n)++] = result_int(i, 1);
-		else if (*next == DT_NOEND || at < *next)
-			*next = at;
+			due[(*n)++] = project_id;
+		else
+			*next = Min(*next, at);
 	}
 	return due;
 }
 
 /* ---------------------------------------------------------------------- */
 /* Changes */
+
+/* More items than these are not learned, or read, one by one. */
+#define LABELS_LISTED 100000
+#define ROWS_LISTED 20000
+
+#define DONE_AT_ONCE 50000		/* changes deleted in one transaction */
 
 typedef struct ItemList
 {
@@ -139,127 +218,110 @@ typedef struct ItemList
 	int			capacity;
 } ItemList;
 
+typedef struct ChangesReader
+{
+	Changes    *changes;
+	MemoryContext context;		/* of the result */
+	ItemList	labelled;
+	ItemList	inserted;
+	ItemList	changed;
+} ChangesReader;
+
+/* In the context of the result. */
 static void
-add_items(ItemList *list, Datum array)
+add_items(ItemList *list, ArrayType *array, int most, bool *all)
 {
 	int			n;
-	char	  **items = array_strings(array, &n);
+	char	  **items;
 
+	if (*all)
+		return;
+	items = array_strings(PointerGetDatum(array), &n);
 	if (list->n + n > list->capacity)
 	{
-		char	  **larger;
-
 		list->capacity = 2 * (list->n + n);
-		larger = palloc_array_checked(char *, list->capacity);
-		if (list->n > 0)
-			memcpy(larger, list->items, sizeof(char *) * list->n);
-		list->items = larger;
+		list->items = list->items == NULL ? palloc_array_checked(char *, list->capacity) :
+			repalloc_huge(list->items, mul_size(list->capacity, sizeof(char *)));
 	}
 	memcpy(list->items + list->n, items, sizeof(char *) * n);
 	list->n += n;
+	*all = list->n > most;
 }
 
-static Datum
-places_array(Datum *places, int n)
+static void
+read_change(ChangeKind kind, ArrayType *items, const ChangePlace *place, void *state)
 {
-	return PointerGetDatum(construct_array(places, n, TIDOID, sizeof(ItemPointerData), false,
-										   TYPALIGN_SHORT));
-}
+	ChangesReader *reader = state;
+	Changes    *changes = reader->changes;
+	MemoryContext before = MemoryContextSwitchTo(reader->context);
 
-/* The file that the table is in. */
-static Oid
-changes_file(void)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(extension_table("hl_change")));
-	Oid			file = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
+	changes->any = true;
+	switch (kind)
 	{
-		file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
-		ReleaseSysCache(tuple);
+		case CHANGE_LABELS:
+			if (items == NULL)
+				changes->all_labels = true;
+			else
+				add_items(&reader->labelled, items, LABELS_LISTED, &changes->all_labels);
+			break;
+		case CHANGE_INSERTED:
+		case CHANGE_ROWS:
+			if (items == NULL)
+				changes->all_rows = true;
+			else
+				add_items(kind == CHANGE_INSERTED ? &reader->inserted : &reader->changed, items,
+						  ROWS_LISTED, &changes->all_rows);
+			break;
+		case CHANGE_ENCODER:
+			changes->all_rows = true;
+			break;
+		case CHANGE_MODEL:
+			changes->model = true;
+			break;
+		case CHANGE_RESUME:
+			changes->resume = true;
+			break;
+		case CHANGE_POOL:
+			changes->pool = true;
+			break;
 	}
-	return file;
+	change_places_add(kind == CHANGE_POOL ? &changes->pool_places :
+					  kind == CHANGE_INSERTED || kind == CHANGE_ROWS || kind == CHANGE_ENCODER ?
+					  &changes->rows_places : &changes->label_places, place);
+	MemoryContextSwitchTo(before);
 }
 
 void
 changes_read(int32 project_id, Changes *changes)
 {
-	static Statement select = {
-		"SELECT ctid, kind, items FROM @hl_change WHERE project_id = $1", 1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project_id)};
-	ItemList	labelled = {0};
-	ItemList	inserted = {0};
-	ItemList	changed = {0};
-	Datum	   *rows;
-	Datum	   *labels;
-	Datum	   *pool;
-	int			nrows = 0;
-	int			nlabels = 0;
-	int			npool = 0;
+	ChangesReader reader = {.changes = changes, .context = CurrentMemoryContext};
 
 	memset(changes, 0, sizeof(*changes));
-	LockRelationOid(extension_table("hl_change"), AccessShareLock);
-	changes->file = changes_file();
-	statement_run_as_extension(&select, values, NULL, false);
-	changes->any = SPI_processed > 0;
-	rows = palloc_array_checked(Datum, SPI_processed);
-	labels = palloc_array_checked(Datum, SPI_processed);
-	pool = palloc_array_checked(Datum, SPI_processed);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		Datum		place = result_datum(i, 1, &isnull);
-		char	   *kind = result_string(i, 2);
-		Datum		items = result_datum(i, 3, &isnull);
-		bool		of_rows = strcmp(kind, "inserted") == 0 || strcmp(kind, "rows") == 0;
-
-		if (strcmp(kind, "pool") == 0)
-		{
-			changes->pool = true;
-			pool[npool++] = place;
-			continue;
-		}
-		if (of_rows)
-			rows[nrows++] = place;
-		else
-			labels[nlabels++] = place;
-		if (strcmp(kind, "model") == 0)
-			changes->model = true;
-		else if (strcmp(kind, "resume") == 0)
-			changes->resume = true;
-		else if (isnull && of_rows)
-			changes->all_rows = true;
-		else if (isnull)
-			changes->all_labels = true;
-		else
-			add_items(of_rows ? kind[0] == 'i' ? &inserted : &changed : &labelled, items);
-	}
-	changes->rows_places = places_array(rows, nrows);
-	changes->label_places = places_array(labels, nlabels);
-	changes->pool_places = places_array(pool, npool);
-	changes->labelled = labelled.items;
-	changes->nlabelled = labelled.n;
-	changes->inserted = inserted.items;
-	changes->ninserted = inserted.n;
-	changes->changed = changed.items;
-	changes->nchanged = changed.n;
+	changes->file = changes_scan(project_id, read_change, &reader);
+	changes->labelled = reader.labelled.items;
+	changes->nlabelled = reader.labelled.n;
+	changes->inserted = reader.inserted.items;
+	changes->ninserted = reader.inserted.n;
+	changes->changed = reader.changed.items;
+	changes->nchanged = reader.changed.n;
 }
 
-/*
- * Places are of no use once the table has been rewritten (VACUUM FULL): then
- * the changes stay, and are learned once more, which changes nothing.
- */
+bool
+changes_done(const Changes *changes, ChangePlaces *places)
+{
+	changes_delete(places, changes->file, DONE_AT_ONCE);
+	return places->n == 0;
+}
+
 void
-changes_done(const Changes *changes, Datum places)
+changes_encoded(int32 project_id)
 {
 	static Statement delete = {
-		"DELETE FROM @hl_change WHERE ctid = ANY ($1)", 1, {TIDARRAYOID}, NULL, 0
+		"DELETE FROM @hl_change WHERE project_id = $1 AND kind = 'encoder'", 1, {INT4OID}, NULL, 0
 	};
+	Datum		values[1] = {Int32GetDatum(project_id)};
 
-	LockRelationOid(extension_table("hl_change"), RowExclusiveLock);
-	if (changes_file() == changes->file)
-		statement_run_as_extension(&delete, &places, NULL, false);
+	statement_run_as_extension(&delete, values, NULL, false);
 }
 
 void
@@ -273,14 +335,14 @@ changes_before(const Project *project, Changes *changes)
 }
 
 void
-changes_settle(const Changes *changes, bool labels)
+changes_settle(Changes *changes, bool labels)
 {
 	if (!changes->by_hand)
 		return;
-	changes_done(changes, changes->rows_places);
-	changes_done(changes, changes->pool_places);
+	changes_delete(&changes->rows_places, changes->file, INT_MAX);
+	changes_delete(&changes->pool_places, changes->file, INT_MAX);
 	if (labels)
-		changes_done(changes, changes->label_places);
+		changes_delete(&changes->label_places, changes->file, INT_MAX);
 }
 
 void
@@ -309,9 +371,16 @@ run_begin(int32 project_id, const char *kind, const char *step)
 		"WHERE project_id = $1 ORDER BY id DESC LIMIT $2))",
 		2, {INT4OID, INT4OID}, NULL, 0
 	};
+	/* there is one worker, and it runs nothing else: that it has ended was not stored */
+	static Statement close = {
+		"UPDATE @hl_run SET state = 'failed', step = NULL, finished_at = pg_catalog.clock_timestamp(), "
+		"error = 'how it ended could not be recorded' WHERE project_id = $1 AND state = 'running'",
+		1, {INT4OID}, NULL, 0
+	};
 	Datum		values[4] = {Int32GetDatum(project_id), Int32GetDatum(RUNS_KEPT)};
 	int64		id;
 
+	statement_run_as_extension(&close, values, NULL, false);
 	statement_run_as_extension(&prune, values, NULL, false);
 	values[1] = CStringGetTextDatum(kind);
 	values[2] = Int32GetDatum(MyProcPid);
@@ -348,15 +417,12 @@ run_end(int64 run, const char *state, int32 model)
 	statement_run_as_extension(&update, values, nulls, false);
 }
 
-/* Seconds to wait after so many failures, the last of which was this one. */
-static double
-retry_after(int failures, int sqlerrcode)
+/* How much memory was wanted is in the detail. */
+static char *
+error_text(const ErrorData *error)
 {
-	double		least = 0;
-
-	if (sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
-		least = SLOW_SHARE * setting_worker_source_timeout / 1000.0;
-	return Min(Max(RETRY_FIRST * pow(2.0, Min(failures, 20) - 1), least), RETRY_MOST);
+	return error->sqlerrcode == ERRCODE_OUT_OF_MEMORY && error->detail != NULL ?
+		psprintf("%s: %s", error->message, error->detail) : error->message;
 }
 
 bool
@@ -388,7 +454,7 @@ work_failed(int32 project_id, const char *kind, const ErrorData *error)
 		4, {INT4OID, TEXTOID, FLOAT8OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[5] = {
-		Int32GetDatum(project_id), CStringGetTextDatum(error->message),
+		Int32GetDatum(project_id), CStringGetTextDatum(error_text(error)),
 		CStringGetTextDatum(unpack_sql_state(error->sqlerrcode)), Int32GetDatum(MyProcPid),
 		CStringGetTextDatum(kind)
 	};

@@ -36,6 +36,13 @@ extern void work_write(int32 project_id, const Work *work);
  */
 extern int32 *work_due(int *n, TimestampTz *next);
 
+/*
+ * Puts a project off without a record of it: after a failure that could not be
+ * recorded.  Ends with the next success or record.
+ */
+extern void work_hold(int32 project_id);
+extern void work_release(int32 project_id);
+
 /* Changes of one project that can be seen now. */
 typedef struct Changes
 {
@@ -43,7 +50,7 @@ typedef struct Changes
 	bool		model;			/* another model serves */
 	bool		resume;			/* somebody wants what has failed tried again */
 	bool		pool;			/* rows are encoded and not yet ranked */
-	bool		all_labels;		/* more items than are listed */
+	bool		all_labels;		/* more items than can be listed */
 	bool		all_rows;
 	char	  **labelled;		/* items, maybe repeated */
 	int			nlabelled;
@@ -51,17 +58,24 @@ typedef struct Changes
 	int			ninserted;
 	char	  **changed;		/* rows */
 	int			nchanged;
-	Datum		rows_places;	/* tid[]: what changes_done deletes; */
-	Datum		label_places;	/* model changes are with the labels */
-	Datum		pool_places;
+	ChangePlaces rows_places;	/* what changes_done deletes; */
+	ChangePlaces label_places;	/* model changes are with the labels */
+	ChangePlaces pool_places;
 	Oid			file;			/* of the table: there the places hold */
 	bool		by_hand;		/* the worker does not come */
 } Changes;
 
 extern void changes_read(int32 project_id, Changes *changes);
 
-/* Forgets what has been learned, in the transaction that stores it. */
-extern void changes_done(const Changes *changes, Datum places);
+/*
+ * Forgets what has been learned, in the transaction that stores it.  Of very
+ * many only some, and false; the others are then to be forgotten by more such
+ * calls, in transactions of their own.
+ */
+extern bool changes_done(const Changes *changes, ChangePlaces *places);
+
+/* Under the project's lock: all rows have features of the encoder that serves. */
+extern void changes_encoded(int32 project_id);
 
 /*
  * For whoever does the worker's work by hand where the worker does not come
@@ -69,7 +83,7 @@ extern void changes_done(const Changes *changes, Datum places);
  * changes_settle does nothing where the worker does come.
  */
 extern void changes_before(const Project *project, Changes *changes);
-extern void changes_settle(const Changes *changes, bool labels);
+extern void changes_settle(Changes *changes, bool labels);
 
 /* Changes of projects that are gone. */
 extern void changes_sweep(void);

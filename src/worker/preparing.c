@@ -37,7 +37,7 @@ typedef struct Preparing
 	Turn	   *turn;
 	int64		run;
 	Preparation *preparation;
-	Datum		places;			/* of changes; 0: none */
+	ChangePlaces *places;		/* of changes; NULL: none */
 	bool		more;			/* what a step has left */
 	TimestampTz told;			/* progress */
 } Preparing;
@@ -68,9 +68,10 @@ static void
 finish(Preparing *state)
 {
 	preparation_finish(state->preparation);
-	if (state->places != (Datum) 0)
+	changes_encoded(state->turn->project_id);
+	if (state->places != NULL)
 	{
-		changes_done(&state->turn->changes, state->places);
+		(void) changes_done(&state->turn->changes, state->places);
 		if (state->turn->state.model != 0)
 			change_note(state->turn->project_id, CHANGE_POOL, NULL, 0);
 	}
@@ -176,7 +177,7 @@ take_steps(Preparing *state)
 }
 
 bool
-prepare(Turn *turn, int64 run, bool may_refit, Datum places)
+prepare(Turn *turn, int64 run, bool may_refit, ChangePlaces *places)
 {
 	Preparing	state = {.turn = turn, .run = run, .places = places};
 	MemoryContext context = AllocSetContextCreate(turn->context, "humanloop preparation",

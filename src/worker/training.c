@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "store/pool.h"
+#include "store/queue.h"
 #include "store/train.h"
 #include "store/work.h"
 #include "worker/turn.h"
@@ -19,6 +20,8 @@
 #include "worker/worker.h"
 
 #define WORKER_NAME "worker"
+
+int32		training_project = 0;
 
 void
 start_step(const Turn *turn, int64 run, const char *step)
@@ -64,7 +67,7 @@ replan(Turn *turn, const Training *training)
  * project.  Superseded: somebody has trained or fitted features meanwhile,
  * perhaps from more than we have seen; the plan is made anew.
  */
-static const char *
+static void
 write_training(Turn *turn, Training *training, int64 run)
 {
 	TimestampTz started = GetCurrentTimestamp();
@@ -85,13 +88,11 @@ write_training(Turn *turn, Training *training, int64 run)
 			else
 			{
 				train_write(training, WORKER_NAME, turn->reason);
-				if (training->deploy)
-					learner_offer_pool(turn->project, training->number, training->pool_features);
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->deployed = training->number > 0 && training->deploy;
 			if (turn->deployed)
-				changes_done(&turn->changes, turn->changes.pool_places);
+				(void) changes_done(&turn->changes, &turn->changes.pool_places);
 			replan(turn, training);
 			work_succeeded(turn->project_id, true);
 			run_end(run, outcome, training->number);
@@ -112,7 +113,18 @@ write_training(Turn *turn, Training *training, int64 run)
 			turn_take_quickly();
 		}
 	}
-	return outcome;
+}
+
+/* What the pool's candidates look like to the model need not be made again. */
+static void
+offer_pool(const Turn *turn, Training *training)
+{
+	transaction_begin();
+	if (project_try_keep(turn->project_id))
+		learner_offer_pool(turn->project, training->number,
+						   ranking_generation(turn->project, RANKING_REST_PART),
+						   training->pool_features);
+	transaction_commit();
 }
 
 /*
@@ -133,7 +145,7 @@ prepare_features(Turn *turn, int64 run)
 		transaction_begin();
 		current = compared && extension_try_lock() && features_current(turn->project, true, &features);
 		transaction_commit();
-		if (!current && !prepare(turn, run, true, (Datum) 0))
+		if (!current && !prepare(turn, run, true, NULL))
 			return false;
 	}
 	return true;
@@ -173,7 +185,11 @@ train(Turn *turn)
 	transaction_begin();
 	go = project_try_lock(turn->project);
 	if (go)
+	{
 		train_read(training, turn->project, false);
+		/* what is marked by now is scored with the pool */
+		changes_read(turn->project_id, &turn->changes);
+	}
 	transaction_commit();
 	if (!go)
 	{
@@ -182,6 +198,7 @@ train(Turn *turn)
 	}
 
 	computing++;
+	training_project = turn->project_id;
 	start_step(turn, run, "fitting");
 	train_compute(training);
 	transaction_begin();
@@ -195,7 +212,10 @@ train(Turn *turn)
 		train_rank_end(training);
 	}
 	start_step(turn, run, "writing");
-	(void) write_training(turn, training, run);
+	write_training(turn, training, run);
+	if (turn->deployed)
+		offer_pool(turn, training);
 	computing--;
+	training_project = 0;
 	turn->done_something = true;
 }

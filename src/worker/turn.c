@@ -22,10 +22,8 @@
 #include <math.h>
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -34,14 +32,12 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "store/cache.h"
 #include "store/deploy.h"
 #include "store/fit.h"
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/queue.h"
 #include "store/session.h"
-#include "store/train.h"
 #include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
@@ -51,11 +47,12 @@
 
 #define FIRST_LABELS 10			/* before the first training */
 #define FIRST_PER_CLASS 2
-#define RANK_BLOCKS 8			/* of the pool, in one transaction */
 #define QUIET_SHARE 10			/* the worker trains at most that part of the
 								 * time, when it need not */
 
 int			computing = 0;
+
+bool		taking_quickly = false;
 
 /* ---------------------------------------------------------------------- */
 /* Transactions */
@@ -142,7 +139,7 @@ read_turn(Turn *turn)
 		if (!turn->work.known)
 		{
 			work_write(turn->project_id, &turn->work);
-			change_note(turn->project_id, CHANGE_ROWS, NULL, 0);
+			change_note(turn->project_id, CHANGE_ENCODER, NULL, 0);
 			changes_read(turn->project_id, &turn->changes);
 		}
 		state_read(turn->project, &turn->state);
@@ -200,6 +197,8 @@ turns_reset(void)
 {
 	computing = 0;
 	preparing = 0;
+	training_project = 0;
+	scoring = taking_quickly = false;
 	if (known_features != NULL)
 		hash_destroy(known_features);
 	known_features = NULL;
@@ -265,24 +264,33 @@ take_listed_rows(Turn *turn)
 	return true;
 }
 
-/* Too many were changed to be listed, or have never been taken up. */
+/* What there is to do after rows were taken up, and meanwhile. */
 static void
-take_all_rows(Turn *turn)
+read_again(Turn *turn)
 {
-	turn->doing = "rows";
-	if (!prepare(turn, 0, false, turn->changes.rows_places))
-		return;
-	turn->rescore = true;
-	turn->done_something = true;
+	forget_rest(turn, &turn->changes.rows_places);
 	transaction_begin();
 	if (extension_try_lock())
 	{
-		/* labels were learned meanwhile */
 		work_read(turn->project_id, &turn->work);
 		changes_read(turn->project_id, &turn->changes);
 		state_read(turn->project, &turn->state);
 	}
 	transaction_commit();
+	turn->done_something = true;
+}
+
+/* Too many were changed to be listed, or have never been taken up. */
+static void
+take_all_rows(Turn *turn)
+{
+	turn->doing = "rows";
+	if (!prepare(turn, 0, false, &turn->changes.rows_places))
+		return;
+	/* it knows the rows of labelled items as they were */
+	learner_forget(turn->project_id);
+	turn->rescore = true;
+	read_again(turn);
 }
 
 /* Encodes what is new.  Reads listed rows, so it takes a short transaction. */
@@ -310,18 +318,20 @@ take_rows(Turn *turn)
 	}
 	if (taken)
 	{
-		changes_done(&turn->changes, turn->changes.rows_places);
+		(void) changes_done(&turn->changes, &turn->changes.rows_places);
 		if (turn->state.model != 0)
 			change_note(turn->project_id, CHANGE_POOL, NULL, 0);
-		/* the label column may have said something new */
-		changes_read(turn->project_id, &turn->changes);
+		if (turn->added.ngone > 0)
+			ranking_forget(turn->project, turn->added.gone, turn->added.ngone);
 		state_read(turn->project, &turn->state);
 		/* a scan may have met rows whose INSERT is still listed */
 		features_remember(turn->project_id,
 						  turn->rescore ? FEATURES_UNKNOWN : turn->state.features);
-		turn->done_something = true;
 	}
 	transaction_commit();
+	/* the label column may have said something new, too */
+	if (taken)
+		read_again(turn);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -358,11 +368,12 @@ reason_to_train(const Turn *turn)
 		return psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
 	if (counts->new_class && counts->labelled > work->tried_labels)
 		return "new class";
-	if (work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp())
-		return "quiet";
 	if (turn->state.encoder_id != 0 &&
 		encoder_outgrown(turn->state.encoder_id, turn->state.items))
 		return psprintf("source grew to " INT64_FORMAT " rows", turn->state.items);
+	/* last, as a quick turn that finds one of the others plans it for now */
+	if (work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp())
+		return "quiet";
 	return NULL;
 }
 
@@ -402,169 +413,96 @@ plan_training(Turn *turn)
 		work->train_at = GetCurrentTimestamp();
 }
 
+void
+forget_rest(const Turn *turn, ChangePlaces *places)
+{
+	while (places->n > 0)
+	{
+		transaction_begin();
+		if (!extension_try_lock())
+			places->n = 0;
+		else
+			(void) changes_done(&turn->changes, places);
+		transaction_commit();
+		worker_heartbeat();
+	}
+}
+
 /* Without a model there is nothing to update: only to count. */
 static void
 count_labels(Turn *turn)
 {
+	bool		counted;
+
 	transaction_begin();
-	if (project_try_keep(turn->project_id))
+	counted = project_try_keep(turn->project_id);
+	if (counted)
 	{
 		labels_count(turn->project, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(&turn->changes, turn->changes.label_places);
+		(void) changes_done(&turn->changes, &turn->changes.label_places);
 		if (turn->state.model == 0)
-			changes_done(&turn->changes, turn->changes.pool_places);
+			(void) changes_done(&turn->changes, &turn->changes.pool_places);
 		work_succeeded(turn->project_id, false);
 		turn->done_something = turn->done_something || turn->changes.any;
 	}
 	transaction_commit();
+	if (counted)
+		forget_rest(turn, &turn->changes.label_places);
+}
+
+/*
+ * Either the new rows are in the tail of the queue, or the pool is to be
+ * scored: that is kept, as the worker may end before it has done so.
+ */
+static void
+mark_pool(Turn *turn)
+{
+	if (!turn->rescore)
+		(void) changes_done(&turn->changes, &turn->changes.pool_places);
+	else if (!turn->changes.pool)
+		change_note(turn->project_id, CHANGE_POOL, NULL, 0);
 }
 
 static void
 learn_labels(Turn *turn)
 {
 	Learner    *learner;
+	bool		stored;
 
 	turn->doing = "update";
 	report(turn, "learning labels");
+	learner_rows_changed(turn->project_id, &turn->added);
 	transaction_begin();
 	/* whoever has the lock would have us compute in vain */
 	learner = project_try_lock(turn->project) ? learner_read(turn->project, &turn->changes) : NULL;
 	transaction_commit();
 	if (learner == NULL)
 		return;
-	if (turn->added.n > 0)
-		learner_add_rows(learner, turn->added_encoder, &turn->added);
+	if (!learner_add_rows(learner, turn->added_encoder, &turn->added))
+		turn->rescore = true;
 	learner_compute(learner);
 	transaction_begin();
-	if (project_try_lock(turn->project) && learner_write(learner, turn->project))
+	stored = project_try_lock(turn->project) && learner_write(learner, turn->project);
+	if (stored)
 	{
 		learner_counts(learner, &turn->counts);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
-		changes_done(&turn->changes, turn->changes.label_places);
+		(void) changes_done(&turn->changes, &turn->changes.label_places);
 		if (turn->changes.model || learner_stored(learner))
 			notify(turn->project, turn->changes.model ? "deployed" : "queue",
 				   learner_model(learner), learner_revision(learner));
-		if (!turn->rescore)
-			changes_done(&turn->changes, turn->changes.pool_places);
 		work_succeeded(turn->project_id, turn->changes.model);
 		turn->rescore = turn->rescore || learner_wants_pool(learner) ||
 			(turn->changes.model && !ranking_is_of(turn->project, learner_model(learner)));
+		mark_pool(turn);
 		turn->done_something = true;
 	}
 	transaction_commit();
-}
-
-/* ---------------------------------------------------------------------- */
-/* The pool */
-
-void
-scan_pool(PoolScan *scan)
-{
-	bool		more = true;
-
-	while (more)
-	{
-		transaction_begin();
-		extension_keep();
-		more = pool_scan_some(scan, RANK_BLOCKS);
-		transaction_commit();
-		worker_heartbeat();
-		turn_take_quickly();
-	}
-}
-
-/* Without a model: a seed batch, where there is none or not a whole one. */
-static void
-choose_seeds(Turn *turn)
-{
-	const Project *project = turn->project;
-	Refreshed	features;
-
-	transaction_begin();
-	if (project_try_lock(project) && !seed_complete(project))
-	{
-		if (features_current(project, false, &features))
-			queue_rebuild(project, &features);
-		else
-			seed_refill(project);
-	}
-	transaction_commit();
-}
-
-/* As soon as nobody has the project's lock, unless that takes too long. */
-static void
-write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *targets,
-			  PoolFeatures *pool)
-{
-	const Project *project = turn->project;
-	TimestampTz started = GetCurrentTimestamp();
-	bool		done = false;
-
-	while (!done && !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), PATIENCE_MS))
-	{
-		ProjectState state;
-
-		transaction_begin();
-		done = project_try_lock(project);
-		if (done)
-		{
-			state_read(project, &state);
-			if (state.model == model)
-			{
-				ranking_write(project, ranking, targets);
-				changes_done(&turn->changes, turn->changes.pool_places);
-				learner_offer_pool(project, model, pool);
-				notify(project, "queue", state.model, state.revision);
-			}
-		}
-		transaction_commit();
-		if (!done)
-			worker_nap(LOCK_NAP_MS);
-	}
-}
-
-/* Ranks the pool anew with the model that serves. */
-static void
-rescore(Turn *turn)
-{
-	const Project *project = turn->project;
-	Refreshed	features;
-	Consensus	consensus;
-	Serving		serving;
-	PoolScan   *scan = NULL;
-	Ranking		ranking;
-	Ranking		targets;
-	PoolFeatures *pool;
-
-	turn->doing = "score";
-	report(turn, "scoring the pool");
-	transaction_begin();
-	extension_keep();
-	if (features_current(project, false, &features) &&
-		serving_open(project, false, turn->context, &serving) &&
-		serving.encoder_id == features.encoder_id)
-	{
-		consensus_read(project, &consensus);
-		scan = pool_scan_begin(project, &features, serving.classifier,
-							   labelled_items(&consensus, turn->context));
-	}
-	else if (project_try_keep(turn->project_id))
-		/* features of another encoder are on their way, with a ranking */
-		changes_done(&turn->changes, turn->changes.pool_places);
-	transaction_commit();
-	if (scan == NULL)
-		return;
-	computing++;
-	scan_pool(scan);
-	pool = pool_scan_end(scan, serving.classes, &ranking, &targets);
-	computing--;
-	ranking.model = serving.model;
-	ranking.revision = serving.revision;
-	write_ranking(turn, serving.model, &ranking, &targets, pool);
-	turn->done_something = true;
+	if (stored)
+		forget_rest(turn, &turn->changes.label_places);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -580,7 +518,8 @@ take_steps(Turn *turn)
 		return;
 	if (rows_changed(&turn->changes) && preparing != turn->project_id)
 		take_rows(turn);
-	if (turn->state.model == 0 || (!turn->changes.any && turn->added.n == 0))
+	if (turn->state.model == 0 ||
+		(!turn->changes.any && turn->added.n + turn->added.ngone == 0))
 		count_labels(turn);
 	else
 		learn_labels(turn);
@@ -589,8 +528,20 @@ take_steps(Turn *turn)
 	if (turn->reason != NULL && !turn->quick)
 		train(turn);
 	/* also while somebody trains: the queue must not run dry */
-	if (turn->rescore && turn->state.model != 0 && !turn->deployed)
+	if (may_rescore(turn))
 		rescore(turn);
+}
+
+static void
+complain(const Turn *turn, const ErrorData *error, const char *hint)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("humanloop worker: project \"%s\": %s",
+					turn->project == NULL ? "?" : turn->project->name, error->message),
+			 error->detail_log ? errdetail_internal("%s", error->detail_log) :
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 errhint("%s", hint)));
 }
 
 /*
@@ -614,17 +565,16 @@ record_failure(Turn *turn, const ErrorData *error)
 	/* somebody drops the project; without a record it would fail again at once */
 	if (!recorded)
 		worker_nap(LOCK_NAP_MS);
+	else
+		work_release(turn->project_id);
 	if (first)
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("humanloop worker: project \"%s\": %s",
-						turn->project == NULL ? "?" : turn->project->name, error->message),
-				 error->detail_log ? errdetail_internal("%s", error->detail_log) :
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
-				 errhint("The view hl_projects says when it is tried again; hl_resume() does so at once.")));
+		complain(turn, error, "The view hl_projects says when it is tried again; hl_resume() does so at once.");
 }
 
-/* The disk may be full, or the extension gone meanwhile. */
+/*
+ * The disk may be full, or the extension gone meanwhile.  Without a record it
+ * would be tried again at once, and again.
+ */
 static void
 record_safely(Turn *turn, const ErrorData *error)
 {
@@ -639,7 +589,8 @@ record_safely(Turn *turn, const ErrorData *error)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(turn->context);
-		worker_nap(LOCK_NAP_MS);
+		complain(turn, error, "It is not recorded, and tried again in a while; hl_resume() does so at once.");
+		work_hold(turn->project_id);
 	}
 	PG_END_TRY();
 }
@@ -650,6 +601,9 @@ take(int32 project_id, bool quick)
 	MemoryContext before = CurrentMemoryContext;
 	int			outer = computing;
 	int32		outer_preparing = preparing;
+	int32		outer_training = training_project;
+	bool		outer_scoring = scoring;
+	bool		outer_quick = taking_quickly;
 	Turn	   *turn;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop turn",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -664,6 +618,7 @@ take(int32 project_id, bool quick)
 	PG_TRY();
 	{
 		take_steps(turn);
+		work_release(project_id);
 	}
 	PG_CATCH();
 	{
@@ -680,6 +635,9 @@ take(int32 project_id, bool quick)
 	PG_END_TRY();
 	computing = outer;
 	preparing = outer_preparing;
+	training_project = outer_training;
+	scoring = outer_scoring;
+	taking_quickly = outer_quick;
 	done = turn->done_something;
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
@@ -691,8 +649,6 @@ turn_take(int32 project_id)
 {
 	return take(project_id, false);
 }
-
-static bool taking_quickly = false;
 
 /* Whoever has something to learn, one after another. */
 static void

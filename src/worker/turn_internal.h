@@ -49,14 +49,33 @@ extern void report(const Turn *turn, const char *what);
 /* Tells who listens.  Names and numbers only: anybody may listen. */
 extern void notify(const Project *project, const char *event, int32 model, int32 revision);
 
+/* We are within a quick turn: no other begins. */
+extern bool taking_quickly;
+
+/* scoring.c: a pool is being scored, and not in a training. */
+extern bool scoring;
+
 /*
  * Scores the pool block by block, some in a transaction; between two of them
  * labels are learned.
  */
 extern void scan_pool(PoolScan *scan);
 
+/* Ranks the pool with the model that serves; whether it is to be done and may. */
+extern void rescore(Turn *turn);
+extern bool may_rescore(const Turn *turn);
+
+/* Without a model: a seed batch, where there is none or not a whole one. */
+extern void choose_seeds(Turn *turn);
+
 /* The blocks may hold what is still listed as inserted. */
 extern void features_forget(int32 project_id);
+
+/* Very many changes that are dealt with are forgotten in several transactions. */
+extern void forget_rest(const Turn *turn, ChangePlaces *places);
+
+/* The project that is being trained; 0: none. */
+extern int32 training_project;
 
 /* False also where there is none to wait for: then gone is set. */
 extern bool try_lock(const Turn *turn, bool *gone);
@@ -74,7 +93,7 @@ extern void train(Turn *turn);
  * then.  False: it was in vain, somebody has been at the same, or the project is
  * gone.
  */
-extern bool prepare(Turn *turn, int64 run, bool may_refit, Datum places);
+extern bool prepare(Turn *turn, int64 run, bool may_refit, ChangePlaces *places);
 
 /* The project whose rows are being prepared: others leave them alone; 0: none. */
 extern int32 preparing;

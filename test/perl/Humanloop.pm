@@ -9,7 +9,13 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never worker worker_gone model_by_itself);
+our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never at_once worker worker_gone workers_started
+	model_by_itself orphans $learned $fitting);
+
+# For eventually(): all that was noted is learned; the worker is in the middle
+# of a training.
+our $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
+our $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
 
 # A running server, UTF8, with the extension in database postgres.  "conf" is
 # for postgresql.conf, the other options are those of init.
@@ -93,9 +99,9 @@ sub session
 {
 	my ($node, $database) = @_;
 	my ($in, $out, $err) = ('', '', '');
-	my $psql = { in => \$in, out => \$out, err => \$err };
+	my $psql = { in => \$in, out => \$out, err => \$err, timeout => IPC::Run::timeout(180) };
 
-	$psql->{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($database // 'postgres') ], '<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(180));
+	$psql->{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($database // 'postgres') ], '<', \$in, '>', \$out, '2>', \$err, $psql->{timeout});
 	return $psql;
 }
 
@@ -105,6 +111,8 @@ sub ask
 	my ($psql, $query, $later) = @_;
 	my $mark = $later ? '' : "\\echo =-=\n";
 
+	# for each answer, not for all of them
+	$psql->{timeout}->start;
 	${ $psql->{out} } = '';
 	${ $psql->{in} } .= "$query;\n$mark";
 	if ($later)
@@ -152,6 +160,55 @@ sub never
 	return;
 }
 
+# Does a statement succeed at the first try, in less than so many seconds?
+sub at_once
+{
+	my ($node, $statement, $what, $seconds) = @_;
+	my $began = time;
+
+	is(sqlstate($node, $statement), '', $what);
+	my $took = time - $began;
+	note sprintf('%s: %.2f s', $what, $took);
+	cmp_ok($took, '<', $seconds, "$what: at once");
+	return;
+}
+
+# A query that lists rows which belong to nothing, "table: what" a line: nothing
+# of the kind may be left, whatever was dropped, cancelled or killed.
+sub orphans
+{
+	my @of_project = qw(hl_project_local hl_privilege hl_privilege_local hl_answer hl_current_answer hl_lease hl_ranking hl_work hl_run
+		hl_encoder hl_feature_block hl_model hl_model_part hl_model_label hl_revision hl_serving hl_deployment);
+	my @checks = map { ["$_ without project", "$_ t WHERE NOT EXISTS (SELECT FROM hl_project p WHERE p.id = t.project_id)"] } @of_project;
+
+	push @checks,
+		['project without serving', 'hl_project t WHERE NOT EXISTS (SELECT FROM hl_serving s WHERE s.project_id = t.id)'],
+		['part without encoder', 'hl_encoder_part t WHERE NOT EXISTS (SELECT FROM hl_encoder e WHERE e.id = t.encoder_id)'],
+		['encoder without part', 'hl_encoder t WHERE NOT EXISTS (SELECT FROM hl_encoder_part e WHERE e.encoder_id = t.id)'],
+		['encoder of nothing', 'hl_encoder t WHERE NOT EXISTS (SELECT FROM hl_serving s WHERE s.encoder_id = t.id)
+			AND NOT EXISTS (SELECT FROM hl_model m WHERE m.encoder_id = t.id AND m.stored)'],
+		['block of another encoder', 'hl_feature_block t JOIN hl_serving s USING (project_id) WHERE s.encoder_id IS DISTINCT FROM t.encoder_id'],
+		['part without model', 'hl_model_part t WHERE NOT EXISTS (SELECT FROM hl_model m WHERE (m.project_id, m.model) = (t.project_id, t.model) AND m.stored)'],
+		['labels without model', 'hl_model_label t WHERE NOT EXISTS (SELECT FROM hl_model m WHERE (m.project_id, m.model) = (t.project_id, t.model) AND m.stored)'],
+		['model without part', 'hl_model t WHERE stored AND NOT EXISTS (SELECT FROM hl_model_part m WHERE (m.project_id, m.model) = (t.project_id, t.model))'],
+		['model without labels', 'hl_model t WHERE stored AND NOT EXISTS (SELECT FROM hl_model_label m WHERE (m.project_id, m.model) = (t.project_id, t.model))'],
+		['model without encoder', 'hl_model t WHERE stored AND NOT EXISTS (SELECT FROM hl_encoder e WHERE e.id = t.encoder_id)'],
+		['model beyond the last', 'hl_model t JOIN hl_serving s USING (project_id) WHERE t.model > s.last_model'],
+		['serving without model', 'hl_serving t WHERE model IS NOT NULL AND NOT EXISTS (SELECT FROM hl_model m WHERE (m.project_id, m.model) = (t.project_id, t.model) AND m.stored)'],
+		['serving without revision', 'hl_serving t WHERE revision > 0 AND NOT EXISTS (SELECT FROM hl_revision r WHERE (r.project_id, r.model, r.revision) = (t.project_id, t.model, t.revision))'],
+		['revision without model', 'hl_revision t WHERE NOT EXISTS (SELECT FROM hl_model m WHERE (m.project_id, m.model) = (t.project_id, t.model) AND m.stored)'],
+		['revision without parent', 'hl_revision t WHERE parent > 0 AND NOT EXISTS (SELECT FROM hl_revision r WHERE (r.project_id, r.model, r.revision) = (t.project_id, t.model, t.parent))'],
+		['revision beyond the last', 'hl_revision t JOIN hl_serving s USING (project_id, model) WHERE t.revision > s.revision'],
+		['deployment without model', 'hl_deployment t WHERE NOT EXISTS (SELECT FROM hl_model m WHERE (m.project_id, m.model) = (t.project_id, t.model))'],
+		['current answer without answer', 'hl_current_answer t WHERE NOT EXISTS (SELECT FROM hl_answer a WHERE a.id = t.answer_id
+			AND (a.project_id, a.item, a.annotator) = (t.project_id, t.item, t.annotator) AND a.label IS NOT DISTINCT FROM t.label)'],
+		['answer that should hold', q{(SELECT DISTINCT ON (project_id, item, annotator) * FROM hl_answer ORDER BY project_id, item, annotator, id DESC) t
+			WHERE t.action <> 'undo' AND NOT EXISTS (SELECT FROM hl_current_answer c WHERE c.answer_id = t.id)}],
+		['ranked item without lease row', q{hl_ranking t CROSS JOIN LATERAL unnest(t.items) i WHERE part <> 'targets'
+			AND NOT EXISTS (SELECT FROM hl_lease l WHERE l.project_id = t.project_id AND l.item = i)}];
+	return join ' UNION ALL ', map { "SELECT '$_->[0]: ' || count(*) FROM $_->[1] HAVING count(*) > 0" } @checks;
+}
+
 # Process id of a database's worker; '' where there is none.
 sub worker
 {
@@ -167,6 +224,16 @@ sub worker_gone
 
 	$node->safe_psql('postgres', sprintf(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND datname = '%s'}, $database // 'postgres'));
 	return;
+}
+
+# How many workers the server has started so far, or since its log was so long;
+# with log_min_messages = debug1.
+sub workers_started
+{
+	my ($node, $offset) = @_;
+	my @starts = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset) =~ /starting background worker process "humanloop worker"/g;
+
+	return scalar @starts;
 }
 
 1;

@@ -10,14 +10,6 @@ use Time::HiRes qw(time);
 my $node = new_node('main', conf => "humanloop.worker_idle_timeout = '2s'\nlog_min_messages = debug1\n");
 my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'humanloop worker'};
 
-# How many workers the server has started so far.
-sub started
-{
-	my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile);
-	my @starts = $log =~ /starting background worker process "humanloop worker"/g;
-	return scalar @starts;
-}
-
 is($node->safe_psql('postgres', 'SHOW shared_preload_libraries'), '', 'nothing is preloaded');
 is($node->safe_psql('postgres', $workers), '0', 'no worker without work');
 
@@ -66,16 +58,70 @@ like(worker($node), qr/^\d+$/, 'the worker is in pg_stat_activity, once');
 is($node->safe_psql('postgres', q{SELECT application_name, datname, state FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}), 'humanloop worker|postgres|idle', 'by its name');
 never($node, q{SELECT coalesce(bool_or(xact_start IS NOT NULL AND now() - xact_start > '0.5 s'), false) FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}, 'it keeps no transaction open while idle', 1);
 my $left = eventually($node, "SELECT ($workers) = 0", 'after humanloop.worker_idle_timeout it goes', 15);
-my $before = started();
+my $before = workers_started($node);
 $node->safe_psql('postgres', q{SELECT 1 FROM hl_queue LIMIT 1; SELECT 1 FROM hl_projects; SELECT 1 FROM hl_predict('tickets', 'x')});
-is(started(), $before, 'and nobody who only reads brings it back');
+is(workers_started($node), $before, 'and nobody who only reads brings it back');
 
 # One worker for many sessions that label at the same time.
 my $dir = PostgreSQL::Test::Utils::tempdir();
 PostgreSQL::Test::Utils::append_to_file("$dir/label", "\\set i random(100, 600)\nSELECT hl_label('tickets', :i, 'billing', 'c' || :client_id);\n");
 $node->command_ok([ 'pgbench', '-n', '-c', '20', '-j', '2', '-t', '10', '-f', "$dir/label", '-d', $node->connstr('postgres') ], 'twenty sessions label at the same moment');
-is(started(), $before + 1, 'one worker was started');
+is(workers_started($node), $before + 1, 'one worker was started');
 eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'which learns it all', 30);
+
+# ----------------------------------------------------------------------
+# Whoever listens is not told each single label
+# ----------------------------------------------------------------------
+
+# What is told of project "heard", until that is how it stands.  It may come
+# a moment after the commit that it tells of.
+sub told
+{
+	my ($what) = @_;
+	my $until = time + 30;
+	my @told;
+	my $state;
+
+	do
+	{
+		$state = $node->safe_psql('postgres', q{SELECT '"model": ' || model || ', "revision": ' || revision FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'heard'});
+		push @told, ask($listener, 'SELECT 1') =~ /"humanloop" with payload "(\{"event": "\w+", "project": "heard", [^}]*\})"/g;
+	} until ((@told && $told[-1] =~ /\Q$state\E\}$/) || time > $until);
+	like($told[-1] // '', qr/\Q$state\E\}$/, "$what: the last that is told is how it stands");
+	note "$what: $_" for @told;
+	return @told;
+}
+
+# Nothing but labels changes it.
+$node->safe_psql('postgres', q{SELECT hl_create_project('heard', 'ticket', 'body', options => '{"train_growth": 100, "train_quiet": 86400}');
+	SELECT hl_label_many('heard', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 60;
+	CREATE SEQUENCE item START 101;});
+eventually($node, q{SELECT model = 1 FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'heard'}, 'another project', 30);
+eventually($node, $learned, 'at rest', 30);
+told('its first model');
+PostgreSQL::Test::Utils::append_to_file("$dir/listened", "SELECT hl_label('heard', id, topic) FROM nextval('item') i JOIN ticket ON id = i;\n");
+$node->command_ok([ 'pgbench', '-n', '-c', '20', '-j', '2', '-t', '10', '-f', "$dir/listened", '-d', $node->connstr('postgres') ], 'twenty sessions label');
+eventually($node, $learned, 'which is learned', 30);
+is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_labels WHERE project = 'heard'}), '260', 'two hundred labels');
+my @burst = told('burst');
+cmp_ok(scalar @burst, '<', 200, 'are told in ' . @burst . ' notifications');
+is(scalar(grep { !/"event": "queue", .* "model": 1,/ } @burst), 0, 'all of the queue, as no other model was deployed');
+
+# one transaction is one revision, and at most the pool is scored anew beside it
+my $revision = $node->safe_psql('postgres', q{SELECT revision + 1 FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'heard'});
+eventually($node, q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND state <> 'idle')}, 'no worker is at it', 30);
+ask($listener, 'SELECT 1');
+$node->safe_psql('postgres', q{SELECT hl_label_many('heard', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id BETWEEN 301 AND 350});
+eventually($node, $learned, 'fifty at once are learned', 30);
+my @batch = told('batch');
+cmp_ok(scalar @batch, '<=', 3, 'and told in ' . @batch . ' notifications');
+like($batch[-1] // '', qr/"revision": $revision\}/, 'of one revision');
+
+# who trains himself is announced by the worker
+$node->safe_psql('postgres', q{SELECT hl_train('heard')});
+eventually($node, $learned, 'hl_train is taken up', 30);
+is(scalar(grep { /"event": "deployed", .* "model": 2, "revision": 0\}/ } told('hl_train')), 1, 'and told, too');
+$node->safe_psql('postgres', q{SELECT hl_drop_project('heard')});
 
 # ----------------------------------------------------------------------
 # While it computes
@@ -93,7 +139,7 @@ my $samples = 0;
 my $threads = 0;
 my $pid = worker($node);
 my $busy = session($node);
-while (ask($busy, q{SELECT count(*) FROM hl_run WHERE state = 'running'}) eq '1')
+while (ask($busy, q{SELECT count(*) FROM hl_run JOIN hl_project p ON p.id = project_id WHERE name = 'many' AND state = 'running'}) eq '1')
 {
 	my ($xact, $xmin, $locks) = split /\|/, ask($busy, q{SELECT coalesce(clock_timestamp() - xact_start > '0.3 s', false), backend_xmin IS NOT NULL AND coalesce(clock_timestamp() - xact_start > '0.3 s', true),
 		(SELECT count(*) FROM pg_locks l WHERE l.pid = a.pid AND locktype = 'relation' AND coalesce(clock_timestamp() - xact_start > '0.3 s', true)) FROM pg_stat_activity a WHERE backend_type = 'humanloop worker'});
@@ -115,7 +161,8 @@ SKIP:
 	skip 'no /proc', 1 unless -d '/proc/self/task';
 	is($threads, 1, 'it has one thread');
 }
-eventually($node, q{SELECT state = 'done' FROM hl_run ORDER BY id DESC LIMIT 1}, 'the training ends well');
+# "tickets", whose labels are at random, may have been trained since, and rejected
+eventually($node, q{SELECT state = 'done' FROM hl_runs WHERE project = 'many' ORDER BY id DESC LIMIT 1}, 'the training ends well');
 
 # What it writes is counted, so that autovacuum sees it.
 eventually($node, q{SELECT bool_and(n_tup_ins > 0) AND count(*) = 4 FROM pg_stat_user_tables WHERE relname IN ('hl_model', 'hl_run', 'hl_change', 'hl_feature_block')}, 'inserted rows are counted', 15);

@@ -12,7 +12,6 @@ my $node = new_node('main');
 fill($node, 400, 'postgres', '{"train_growth": 100, "train_quiet": 86400}');
 model_by_itself($node, 30);
 
-my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 my $predictions = q{SELECT p.label, round(p.probability::numeric, 6), id FROM ticket, hl_probabilities('tickets', body) p WHERE id % 9 = 0 ORDER BY id, p.label};
 
 # Labels, and waits until it is learned.

@@ -7,8 +7,6 @@ use Humanloop;
 use Test::More;
 
 my $node = new_node('main', conf => "restart_after_crash = on\n");
-my $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
-my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 
 # Kills a process of the server, and waits until that has restarted itself.
 sub crash

@@ -7,7 +7,6 @@ use lib "$FindBin::Bin/../perl";
 use Humanloop;
 use Test::More;
 
-my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 
 # Preloaded or not
 for my $preload (0, 1)

@@ -8,7 +8,6 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $node = new_node('main', conf => "max_prepared_transactions = 5\nlog_min_messages = debug1\n");
-my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 
 # Items of a project that have features.
 sub encoded
@@ -22,13 +21,6 @@ sub encoded
 }
 
 my $items = q{(SELECT items FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'tickets')};
-
-# How many workers the server has started so far.
-sub started
-{
-	my @starts = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /starting background worker process "humanloop worker"/g;
-	return scalar @starts;
-}
 
 fill($node, 600, 'postgres', '{"train_growth": 100, "train_quiet": 86400}');
 model_by_itself($node, 60);
@@ -99,19 +91,19 @@ $node->safe_psql('huge', q{CREATE EXTENSION humanloop; CREATE TABLE note (id int
 	INSERT INTO note SELECT i, (ARRAY['send it back ', 'late parcel ', 'charged twice '])[1 + i % 3] || i % 100, (ARRAY['returns', 'delivery', 'billing'])[1 + i % 3] FROM generate_series(1, 300) i});
 $node->poll_query_until('huge', q{SELECT count(*) = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE model = 1});
 worker_gone($node, 'huge');
-my $workers = started();
+my $workers = workers_started($node);
 my $began = time;
 $node->safe_psql('huge', q{INSERT INTO note SELECT i, (ARRAY['send it back ', 'late parcel ', 'charged twice '])[1 + i % 3] || i % 100, (ARRAY['returns', 'delivery', 'billing'])[1 + i % 3] FROM generate_series(1001, 101000) i});
 note sprintf('100,000 rows with labels: %.1f s', time - $began);
 $took = eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, '100,000 rows with labels in one statement are taken up', 120, 'huge');
-is(started(), $workers + 1, 'by one worker');
+is(workers_started($node), $workers + 1, 'by one worker');
 is($node->safe_psql('huge', q{SELECT items FROM hl_serving}), '100300', 'all of them');
 is($node->safe_psql('huge', q{SELECT count(*) FROM hl_labels}), '100300', 'with their labels');
 is($node->safe_psql('huge', q{SELECT revision > 0 OR model > 1 FROM hl_serving}), 't', 'which are learned');
 is($node->safe_psql('huge', q{BEGIN; SELECT hl_label_many('notes', array_agg(id::text), array_agg('returns'::text), 'crowd') FROM note; SELECT count(*), count(items) FROM hl_change; COMMIT}) =~ s/\n/ /gr, '100300 1|0', 'hl_label_many notes 100,300 labels in one row');
 $took = eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'and they are learned', 120, 'huge');
 is($node->safe_psql('huge', q{SELECT failures, last_error FROM hl_work}), '0|', 'without an error');
-is(started(), $workers + 1, 'by the same worker');
+is(workers_started($node), $workers + 1, 'by the same worker');
 $node->safe_psql('postgres', 'DROP DATABASE huge');
 
 # ----------------------------------------------------------------------

@@ -8,8 +8,6 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $node = new_node('main');
-my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
-my $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
 
 fill($node, 600, 'postgres', '{"train_growth": 100, "train_quiet": 86400, "keep_models": 3}');
 model_by_itself($node, 60);
@@ -146,6 +144,131 @@ my $trained_on = $node->safe_psql('postgres', q{SELECT labels FROM hl_models('ma
 is($trained_on, '7500', 'which has not seen labels that came during its fit');
 eventually($node, q{SELECT revision > 0 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'many'}, 'they are in its first revision', 5);
 is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_ranking r JOIN hl_project p ON p.id = project_id, unnest(items) item WHERE name = 'many' AND part = 'head' AND item::int > 7980}), '0', 'and are not asked again');
+
+# ----------------------------------------------------------------------
+# hl_deploy between models with encoders of their own
+# ----------------------------------------------------------------------
+
+$node->safe_psql('postgres', q{SELECT hl_drop_project('tickets'); DROP TABLE ticket});
+$node->safe_psql('postgres', 'CREATE DATABASE byhand');
+$node->safe_psql('byhand', q{CREATE EXTENSION humanloop; ALTER DATABASE byhand SET humanloop.enabled = off});
+my $tickets = q{(SELECT id FROM hl_project WHERE name = 'tickets')};
+
+# What the model that serves says, and which it is.
+my $answers = q{SELECT label, confidence, epistemic, model, revision FROM ticket, hl_predict('tickets', body) WHERE id % 20 = 0 ORDER BY id};
+
+# Has each row stored features of the serving model's encoder, and are they those
+# of its text?  How many are left of another encoder?
+my $features = qq{
+	SELECT (SELECT count(*) = (SELECT count(*) FROM ticket) AND count(*) = max(v.items) AND count(DISTINCT item) FILTER (WHERE item IN (SELECT id::text FROM ticket)) = count(*)
+			FROM hl_serving v JOIN hl_model m USING (project_id, model, encoder_id) JOIN hl_feature_block b USING (project_id, encoder_id),
+			unnest(b.items, ARRAY(SELECT substr(b.hashes, 8 * g - 7, 8) FROM generate_series(1, cardinality(b.items)) g)) u(item, hash)
+			WHERE v.project_id = $tickets AND hash <> '\\x0000000000000000'),
+		(SELECT max(abs(a.confidence - p.confidence)) < 1e-5 FROM ticket JOIN hl_predict('tickets') a ON a.item = id::text, hl_predict('tickets', body) p),
+		(SELECT count(*) FROM hl_feature_block b JOIN hl_serving v USING (project_id) WHERE v.project_id = $tickets AND b.encoder_id <> v.encoder_id)};
+
+# The encoders of the models, and for how many rows they are good.
+my $encoders = qq{SELECT string_agg(model || ' ' || source_rows, ', ' ORDER BY model) FROM hl_model m JOIN hl_encoder e ON e.id = m.encoder_id WHERE m.project_id = $tickets};
+
+# Is every row in the queue that has no label?  By which models; how many entries
+# does the one that serves see in another way?
+my $queue = q{
+	SELECT count(*) = (SELECT count(*) FROM ticket WHERE id::text NOT IN (SELECT item FROM hl_labels WHERE project = 'tickets')), string_agg(DISTINCT q.model::text, ' '),
+		count(*) FILTER (WHERE q.revision = p.revision AND (q.label <> p.label OR abs(q.confidence - p.confidence) > 1e-4))
+	FROM hl_queue q JOIN ticket ON id::text = q.item, hl_predict('tickets', body) p WHERE q.project = 'tickets'};
+
+# Before the worker can have done anything.
+sub deploy_and_ask
+{
+	my ($model) = @_;
+	return "BEGIN; DO 'BEGIN PERFORM hl_deploy(''tickets'', $model); END'; $answers; COMMIT";
+}
+
+# With the worker, and without
+for my $database ('postgres', 'byhand')
+{
+	my $by_hand = $database eq 'byhand';
+	my $kind = $by_hand ? 'by hand' : 'by itself';
+	my $query = sub { return $node->safe_psql($database, $_[0]) };
+	my $settled = sub
+	{
+		my ($model, $what) = @_;
+		# what concerns the model waits for a worker, if there is none
+		my $notes = $by_hand ? q{kind NOT IN ('model', 'labels')} : 'true';
+
+		$query->(q{SELECT hl_refresh('tickets')}) if $by_hand;
+		eventually($node, "SELECT model = $model AND NOT EXISTS (SELECT FROM hl_change WHERE $notes) FROM hl_serving WHERE project_id = $tickets", "$kind: $what", 30, $database);
+	};
+
+	fill($node, 200, $database, '{"train_growth": 100, "train_quiet": 86400}');
+	$query->(q{SELECT hl_label_many('tickets', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 60});
+	$query->(q{SELECT hl_train('tickets')}) if $by_hand;
+	$settled->(1, 'a model');
+	my $first = $query->($answers);
+	$query->(q{INSERT INTO ticket SELECT 1000 + i, (ARRAY['the invoice has a wrong number, ', 'nobody answers the phone, ', 'my password for the shop is lost, '])[1 + i % 3] || 'customer ' || md5(i::text) FROM generate_series(1, 300) i});
+	$query->(q{SELECT hl_train('tickets')}) if $by_hand;
+	$settled->(2, 'a source that has grown makes a second model');
+	is($query->($encoders), '1 200, 2 500', "$kind: with an encoder of its own");
+	is($query->($features), 't|t|0', "$kind: whose features are stored");
+	is($query->($queue), 't|2|0', "$kind: and whose queue is asked");
+	my $second = $query->($answers);
+
+	# back
+	my $then = $query->(deploy_and_ask(1));
+	is(join("\n", (split /\n/, $then)[0 .. 9]), $first, "$kind: the first model is deployed, and says what it said");
+	is($query->($answers), $then, "$kind: to everybody");
+	is($query->(q{SELECT count(*) FROM hl_next('tickets', 5, lease => '1 millisecond')}), '5', "$kind: questions are handed out");
+	is($query->(q{SELECT count(*) FROM hl_queue WHERE project = 'tickets'}), '440', "$kind: of a queue as long as before");
+	$settled->(1, 'rows are encoded');
+	is($query->($answers), $then, "$kind: which changes no answer");
+	is($query->($features), 't|t|0', "$kind: features are those of the first model's encoder");
+	is($query->($queue), 't|1|0', "$kind: the queue is the first model's");
+
+	# it goes on with this encoder
+	$query->(q{SELECT hl_label('tickets', item, 'billing') FROM hl_next('tickets')});
+	if ($by_hand)
+	{
+		is($query->(q{SELECT model, deployed FROM hl_train('tickets')}), '3|t', "$kind: another training");
+	}
+	else
+	{
+		eventually($node, "SELECT model = 1 AND revision = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE project_id = $tickets", "$kind: a label moves the first model", 20);
+		isnt($query->($answers), $then, "$kind: and what it says");
+		is($query->("SELECT train_at > now() + '1 hour' FROM hl_work WHERE project_id = $tickets"), 't', "$kind: no training is due");
+	}
+	is($query->($encoders), $by_hand ? '1 500, 2 500, 3 500' : '1 500, 2 500', "$kind: the encoder is not fitted anew");
+	is($query->("SELECT count(DISTINCT encoder_id) FROM hl_model WHERE project_id = $tickets"), '2', "$kind: but used again");
+	is($query->($features), 't|t|0', "$kind: its features stay");
+
+	# and forward, to a source that has changed meanwhile
+	$query->(q{DELETE FROM ticket WHERE id = 1007; INSERT INTO ticket VALUES (2001, 'the invoice is wrong, where is the parcel')});
+	$settled->($by_hand ? 3 : 1, 'rows change');
+	is($query->(deploy_and_ask(2)), $second, "$kind: the second model is deployed, and says what it said");
+	$settled->(2, 'rows are encoded again');
+	is($query->($features), 't|t|0', "$kind: features are those of the second model's encoder");
+	is($query->($queue), 't|2|0', "$kind: the queue is the second model's");
+	is($query->("SELECT count(*) FROM hl_encoder WHERE project_id = $tickets"), '2', "$kind: there are two encoders");
+}
+
+# The worker is in the middle of another project's training, whose end is held up:
+# it learns labels, and cannot encode.
+$node->safe_psql('postgres', q{UPDATE hl_work SET train_at = now() WHERE project_id = (SELECT id FROM hl_project WHERE name = 'many'); SELECT hl_resume('many')});
+eventually($node, $fitting, 'the worker trains', 60);
+my $holder = session($node);
+ask($holder, 'BEGIN');
+ask($holder, q{SELECT hl_deploy('many', 1)});
+my $heard = "SELECT NOT EXISTS (SELECT FROM hl_change WHERE project_id = $tickets AND kind IN ('model', 'labels'))";
+$node->safe_psql('postgres', q{SELECT hl_deploy('tickets', 1)});
+eventually($node, $heard, 'a model with another encoder is deployed meanwhile', 10);
+$node->safe_psql('postgres', q{SELECT hl_label('tickets', item, 'billing') FROM hl_next('tickets')});
+eventually($node, $heard, 'which learns', 10);
+is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running'}), 't', 'the worker still trains');
+like($node->safe_psql('postgres', $queue), qr/^t\|/, 'the queue is as long as before');
+ask($holder, 'ROLLBACK');
+eventually($node, $learned, 'all is done', 60);
+is($node->safe_psql('postgres', $features), 't|t|0', 'features are those of the encoder that serves');
+like($node->safe_psql('postgres', $queue), qr/^t\|1\|/, 'the queue is its model\'s');
+
 unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/deadlock|PANIC|WARNING:  humanloop/, 'no deadlock, no failure');
 
 $node->stop;

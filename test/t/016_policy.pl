@@ -51,6 +51,42 @@ eventually($node, q{SELECT count(*) = 1 FROM hl_models('others')}, 'a training',
 is(query(q{SELECT count(*) FROM hl_runs WHERE project = 'others' AND state IN ('running', 'failed', 'crashed')}), '0', 'leaves no run open either');
 
 # ----------------------------------------------------------------------
+# When labels have grown by a quarter, which is the default
+# ----------------------------------------------------------------------
+
+sub label_others
+{
+	my ($from, $to, $annotator) = @_;
+
+	query("SELECT hl_label_many('others', array_agg(id::text), array_agg(topic), '$annotator') FROM other WHERE id BETWEEN $from AND $to");
+	eventually($node, $learned, "$annotator: labels of $from to $to are learned", 20);
+	return;
+}
+
+# Trainings, labelled items at the last one; is another due?
+my $planned = q{SELECT (SELECT count(*) FROM hl_run r WHERE r.project_id = w.project_id AND kind = 'train' AND model IS NOT NULL), tried_labels, train_at < now() + '1 hour'
+	FROM hl_work w JOIN hl_project p ON p.id = project_id WHERE name = 'others'};
+
+is(query(q{SELECT options->'train_growth' IS NULL FROM hl_project WHERE name = 'others'}), 't', 'a project without the option');
+eventually($node, $learned, 'its first model', 20);
+my $last = 60;
+my $number = 1;
+for my $next (75, 94)
+{
+	label_others($last + 1, $next - 1, 'ann');
+	is(query($planned), "$number|$last|f", 'one label less than a quarter more: no training');
+	# what counts is how many items are labelled
+	label_others(1, 50, 'bob');
+	is(query($planned), "$number|$last|f", 'nor for answers to items that have a label');
+	query("SELECT hl_label('others', id, topic, 'ann') FROM other WHERE id = $next");
+	$number++;
+	eventually($node, "SELECT count(*) = 1 FROM hl_models('others') WHERE model = $number AND labels = $next AND trained_by = 'worker' AND reason = 'labels grew from $last to $next'", "the label that makes $next of $last brings a training", 30);
+	eventually($node, $learned, 'which is taken up', 20);
+	is(query($planned) =~ s/\|\w?$//r, "$number|$next", 'and the next quarter is counted from there');
+	$last = $next;
+}
+
+# ----------------------------------------------------------------------
 # An end between two steps
 # ----------------------------------------------------------------------
 

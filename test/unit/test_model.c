@@ -586,6 +586,25 @@ test_asks_often(void)
 	free_data(&data);
 }
 
+/* Where LAPACK has no memory for itself. */
+static void
+test_lapack_memory(const Data *data)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	MatrixOps	ops = *matrix_blas_ops();
+	Model	   *model = NULL;
+	CrossValidation validation = {0};
+
+	ops.syevd = unit_syevd_no_memory;
+	matrix = &ops;
+	CHECK(train(&caller, data, -1, &model, &validation) == STATUS_NO_MEMORY);
+	CHECK(model == NULL);
+	free_validation(&caller, &validation);
+	CHECK(memory.blocks == 0);
+	matrix = matrix_blas_ops();
+}
+
 /* Runs out of memory, or is stopped, at every possible place. */
 static void
 test_failures(void)
@@ -643,6 +662,7 @@ test_failures(void)
 		}
 		CHECK(status == STATUS_SUCCESS);
 	}
+	test_lapack_memory(&data);
 	free_data(&data);
 	free_data(&targets);
 }

@@ -192,11 +192,34 @@ test_svd_wide(void)
 	CHECK(memory.blocks == 0);
 }
 
+/* Where LAPACK has no memory for itself. */
+static void
+test_svd_memory(void)
+{
+	static size_t start[SVD_ROWS + 1];
+	static uint32_t index[SVD_ROWS * SVD_COLUMNS];
+	static float value[SVD_ROWS * SVD_COLUMNS];
+	MatrixOps	ops = *matrix_blas_ops();
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SparseMatrix a;
+	float	   *v;
+	int			found;
+
+	make_sparse(svd_matrix, SVD_ROWS, SVD_COLUMNS, start, index, value, &a);
+	ops.syevd = unit_syevd_no_memory;
+	matrix = &ops;
+	CHECK(truncated_svd(&caller, &a, 5, 1, &v, &found) == STATUS_NO_MEMORY);
+	CHECK(memory.blocks == 0);
+	matrix = matrix_blas_ops();
+}
+
 int
 main(void)
 {
 	matrix = matrix_blas_ops();
 	test_svd();
+	test_svd_memory();
 	test_svd_rank();
 	test_svd_wide();
 	return unit_end();

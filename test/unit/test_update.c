@@ -1039,6 +1039,27 @@ test_memory_plan(void)
 		}
 }
 
+/* Where LAPACK has no memory for itself. */
+static void
+test_lapack_memory(const Caller *caller, const Setting *s)
+{
+	MatrixOps	ops = *matrix_blas_ops();
+	Model	   *next;
+	Model	   *stored = NULL;
+	Writer		writer;
+
+	writer_init(&writer, caller);
+	REQUIRE(model_update(caller, s->base, NULL, &s->data.rows, s->label, s->before, &next) ==
+			STATUS_SUCCESS);
+	ops.syevd = unit_syevd_no_memory;
+	matrix = &ops;
+	CHECK(model_delta_write(caller, s->base, s->base, next, &writer, &stored) == STATUS_NO_MEMORY);
+	CHECK(stored == NULL);
+	matrix = matrix_blas_ops();
+	release(caller, writer.bytes);
+	model_free(caller, next);
+}
+
 /* Runs out of memory, or is stopped, at every possible place. */
 static void
 test_failures(void)
@@ -1082,6 +1103,7 @@ test_failures(void)
 		}
 		CHECK(status == STATUS_SUCCESS);
 	}
+	test_lapack_memory(&base_caller, &s);
 	free_setting(&base_caller, &s);
 	CHECK(base_memory.blocks == 0);
 }

@@ -1,0 +1,133 @@
+# From 0.1.0 to this version: the older objects work with the newer library,
+# are updated while the worker is there, and then are as if installed new.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+use Humanloop;
+use Test::More;
+
+my $old = '0.1.0';
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '-E', 'UTF8', '--locale=C' ]);
+$node->start;
+my $new = $node->safe_psql('postgres', q{SELECT default_version FROM pg_available_extensions WHERE name = 'humanloop'});
+isnt($new, $old, 'there is something to update to');
+
+# ----------------------------------------------------------------------
+# The older version at work
+# ----------------------------------------------------------------------
+
+$node->safe_psql('postgres', qq{CREATE EXTENSION humanloop VERSION '$old'});
+$node->safe_psql('postgres', q{CREATE ROLE ann; CREATE ROLE eve; CREATE ROLE boss});
+fill($node, 600, 'postgres', '{"train_growth": 100, "train_quiet": 86400}');
+$node->safe_psql('postgres', q{GRANT SELECT ON ticket TO ann, boss});
+model_by_itself($node, 60);
+$node->safe_psql('postgres', q{
+	SELECT hl_grant('tickets', 'ann', 'annotate'), hl_grant('tickets', 'eve', 'predict'), hl_grant('tickets', 'boss', 'manage');
+	SELECT hl_revoke('tickets', 'eve', 'predict'), hl_grant('tickets', 'eve', 'predict');
+	CREATE VIEW mine AS SELECT project, last_error FROM hl_projects;
+	CREATE TABLE v (id int PRIMARY KEY, v real[]);
+	INSERT INTO v SELECT i, ARRAY[i % 2, 1 - i % 2, 0.1 * sin(i)] FROM generate_series(1, 40) i;
+	SELECT hl_create_project('places', 'v', 'v');
+	SELECT hl_label_many('places', array_agg(i::text), array_agg('c' || i % 2)) FROM generate_series(1, 20) i;
+	SELECT hl_train('places');});
+is($node->safe_psql('postgres', q{SELECT * FROM hl_privileges('tickets')}), "ann|annotate\nboss|manage\neve|predict", 'grants');
+is($node->safe_psql('postgres', q{SET ROLE ann; SELECT hl_label('tickets', item, 'returns') > 0 FROM hl_next('tickets', 2)}), "t\nt", 'questions and answers');
+is($node->safe_psql('postgres', q{SET ROLE eve; SELECT label FROM hl_predict('tickets', 'where is the parcel')}), 'delivery', 'predictions');
+is(sqlstate($node, q{SET ROLE eve; SELECT hl_label('tickets', 300, 'x')}), '42501', 'and nothing else');
+my ($calls, @failed) = (0);
+for my $call (q{hl_refresh('tickets')}, q{hl_train('tickets')}, q{hl_models('tickets')}, q{hl_metrics('tickets')}, q{hl_confusion('tickets')}, q{hl_learning_curve('tickets')},
+	q{hl_deploy('tickets', 1)}, q{hl_deploy('tickets', 2)}, q{hl_pause('tickets')}, q{hl_resume('tickets')}, q{hl_undo('tickets', 1)}, q{hl_skip('tickets', 301, 'why')}, q{hl_predict('tickets')},
+	q{hl_probabilities('tickets', 'x')}, q{hl_uncertainty('tickets', 'x')}, q{hl_embed('tickets', 'x')}, 'hl_projects', 'hl_queue', 'hl_labels', 'hl_label_history', 'hl_runs', 'hl_queue_tickets')
+{
+	$calls++;
+	push @failed, $call if sqlstate($node, "SELECT count(*) FROM $call") ne '';
+}
+is("@failed", '', "$calls others");
+eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'the worker learns', 30);
+my $pid = worker($node);
+like($pid, qr/^\d+$/, 'and is there');
+
+my %questions = (
+	projects => q{SELECT project, source, owner, items, labelled, model, revision, state FROM hl_projects ORDER BY project},
+	labels => q{SELECT * FROM hl_labels ORDER BY id},
+	history => q{SELECT * FROM hl_label_history ORDER BY id},
+	answers => q{SELECT * FROM hl_predict('tickets', 'I was charged twice') UNION ALL SELECT * FROM hl_predict('places', ARRAY[1, 0, 0.1])},
+	'answers for all' => q{SELECT * FROM hl_predict('tickets') ORDER BY item},
+	queue => q{SELECT project, rank, item, reason, leased_by FROM hl_queue ORDER BY 1, 2},
+	models => q{SELECT model, deployed, labels, accuracy FROM hl_models('tickets')},
+	privileges => q{SELECT * FROM hl_privileges('tickets')},
+	runs => q{SELECT kind, state, model FROM hl_runs ORDER BY id},
+	'a view of the user' => q{SELECT * FROM mine ORDER BY 1});
+my %before = map { $_ => $node->safe_psql('postgres', $questions{$_}) } keys %questions;
+
+# ----------------------------------------------------------------------
+# The update
+# ----------------------------------------------------------------------
+
+# sessions that have used it, one with a plan of its own, one in a transaction
+my $session = session($node);
+ask($session, q{PREPARE p AS SELECT label FROM hl_predict('tickets', $1); EXECUTE p('where is the parcel')});
+my $annotator = session($node);
+ask($annotator, q{SELECT item FROM hl_next('tickets')});
+
+is(sqlstate($node, 'ALTER EXTENSION humanloop UPDATE'), '', 'the update');
+is($node->safe_psql('postgres', q{SELECT extversion FROM pg_extension WHERE extname = 'humanloop'}), $new, 'it is the new version');
+like(ask($session, q{EXECUTE p('where is the parcel')}), qr/delivery/, 'a prepared statement goes on');
+like(ask($annotator, q{SELECT hl_label('tickets', 400, 'billing') > 0}), qr/t/, 'so does a session');
+$node->safe_psql('postgres', q{SELECT hl_undo('tickets', 400); UPDATE hl_lease SET annotator = NULL, leased_at = NULL, lease_until = NULL});
+eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'and the worker', 30);
+
+for my $name (sort keys %questions)
+{
+	next if $name =~ /^(labels|history|queue|answers|projects)/;
+	is($node->safe_psql('postgres', $questions{$name}), $before{$name}, "$name as before");
+}
+is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_label_history}) - 2, scalar(split /\n/, $before{history}), 'history, and the two things said since');
+is($node->safe_psql('postgres', $questions{labels}), $before{labels}, 'labels as before');
+
+# what is new
+eventually($node, q{SELECT string_agg(role, ',' ORDER BY role) = 'ann,boss,eve' FROM hl_privilege_local}, 'roles are known by their OIDs', 30);
+$node->safe_psql('postgres', q{ALTER ROLE eve RENAME TO adam; CREATE ROLE eve});
+is($node->safe_psql('postgres', q{SELECT * FROM hl_privileges('tickets')}), "adam|predict\nann|annotate\nboss|manage", 'and followed');
+is(sqlstate($node, q{SET ROLE eve; SELECT hl_predict('tickets', 'x')}), '42501', 'not replaced');
+is($node->safe_psql('postgres', q{SELECT model FROM hl_train('tickets')}), '3', 'trainings go on');
+
+# ----------------------------------------------------------------------
+# While the worker trains
+# ----------------------------------------------------------------------
+
+$node->safe_psql('postgres', 'CREATE DATABASE busy');
+$node->safe_psql('busy', qq{CREATE EXTENSION humanloop VERSION '$old'});
+fill_many($node, 4000, 'busy');
+eventually($node, q{SELECT count(*) = 1 FROM hl_runs WHERE kind = 'train' AND state = 'running'}, 'a training runs', 60, 'busy');
+is(sqlstate($node, 'ALTER EXTENSION humanloop UPDATE', 'busy'), '', 'the update at that time');
+eventually($node, q{SELECT model = 1 FROM hl_serving}, 'the training goes on', 120, 'busy');
+is($node->safe_psql('busy', q{SELECT state, error FROM hl_runs WHERE kind = 'train'}), 'done|', 'without an error');
+
+# ----------------------------------------------------------------------
+# As if it had been installed new
+# ----------------------------------------------------------------------
+
+my $objects = q{
+	WITH member AS (SELECT classid, objid FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'humanloop') AND deptype = 'e')
+	SELECT pg_describe_object(classid, objid, 0) || CASE classid
+		WHEN 'pg_proc'::regclass THEN (SELECT pg_get_functiondef(objid) || coalesce(proacl::text, '') FROM pg_proc WHERE oid = objid)
+		WHEN 'pg_class'::regclass THEN (SELECT coalesce(relacl::text, '') || coalesce(reloptions::text, '') || relpersistence::text || CASE WHEN relkind = 'v' THEN pg_get_viewdef(oid) ELSE '' END
+			|| coalesce((SELECT string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attstorage, pg_get_expr(adbin, adrelid)), E'\n' ORDER BY attnum) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = objid AND attnum > 0 AND NOT attisdropped), '')
+			|| coalesce((SELECT string_agg(pg_get_indexdef(indexrelid), E'\n' ORDER BY 1) FROM pg_index WHERE indrelid = objid), '')
+			|| coalesce((SELECT string_agg(conname || pg_get_constraintdef(oid), E'\n' ORDER BY conname) FROM pg_constraint WHERE conrelid = objid), '')
+			|| coalesce((SELECT string_agg(pg_get_triggerdef(oid), E'\n' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = objid AND NOT tgisinternal), '')
+			|| coalesce((SELECT c::text FROM pg_extension, unnest(extconfig, extcondition) u(r, c) WHERE r = objid), 'not dumped') FROM pg_class WHERE oid = objid)
+		WHEN 'pg_type'::regclass THEN (SELECT coalesce(string_agg(attname || ' ' || format_type(atttypid, atttypmod), E'\n' ORDER BY attnum), '') FROM pg_type t JOIN pg_attribute ON attrelid = typrelid WHERE t.oid = objid AND NOT attisdropped AND attnum > 0)
+		ELSE '' END || coalesce(obj_description(objid, classid::regclass::name), '')
+	FROM member ORDER BY 1};
+$node->safe_psql('postgres', 'CREATE DATABASE fresh');
+$node->safe_psql('fresh', 'CREATE EXTENSION humanloop');
+my ($updated, $fresh) = map { $node->safe_psql($_, $objects) } qw(postgres fresh);
+cmp_ok(length $fresh, '>', 25000, 'there is much to compare');
+is($updated, $fresh, 'every object is that of a new installation');
+
+$node->stop;
+done_testing();
