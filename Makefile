@@ -5,6 +5,7 @@
 #   make demo               the main job on real text
 #   make bench              how fast and how good, beside scikit-learn
 #   make unit               the plain C rooms without a server
+#   make fuzz               everything that takes bytes or SQL, with junk, for long
 #   make installcheck       against a server that is already running
 #   make dist
 
@@ -187,20 +188,41 @@ UNIT_TESTS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/t
 UNIT_OBJS = $(patsubst %.c,build/unit/%.o,$(ROOM_SOURCES) src/math/matrix_blas.c \
 	$(filter-out test/unit/test_%.c,$(wildcard test/unit/*.c)))
 
-.PHONY: unit unit-build
+# Programs that take any bytes: with inputs made at random here, and with those
+# that coverage leads to, for which a compiler with libFuzzer is needed.
+FUZZ_TARGETS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+LIBFUZZER_TARGETS = $(FUZZ_TARGETS:build/fuzz/%=build/libfuzzer/%)
+LIBFUZZER_CC ?= clang
+
+.PHONY: unit unit-build fuzz fuzz-build libfuzzer-build
 unit:
 	@+test/tools/run_tests unit
 
 unit-build: $(UNIT_TESTS)
+fuzz-build: $(FUZZ_TARGETS)
+libfuzzer-build: $(LIBFUZZER_TARGETS)
 
-build/unit/%.o: %.c $(wildcard src/*/*.h test/unit/*.h)
+build/unit/%.o: %.c $(wildcard src/*/*.h test/unit/*.h test/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) $(PG_CFLAGS) $(BLAS_CFLAGS) -Isrc -c -o $@ $<
 
 $(UNIT_TESTS): build/unit/%: build/unit/test/unit/%.o $(UNIT_OBJS)
 	$(CC) $(UNIT_CFLAGS) -o $@ $^ $(BLAS_LIBS) -lm
 
-.SECONDARY: $(UNIT_TESTS:build/unit/%=build/unit/test/unit/%.o)
+$(FUZZ_TARGETS): build/fuzz/%: build/unit/test/fuzz/%.o build/unit/test/fuzz/driver.o $(UNIT_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -o $@ $^ $(BLAS_LIBS) -lm
+
+build/libfuzzer/%.o: %.c $(wildcard src/*/*.h test/unit/*.h test/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(LIBFUZZER_CC) $(UNIT_CFLAGS) -fsanitize=fuzzer-no-link $(BLAS_CFLAGS) -Isrc -c -o $@ $<
+
+$(LIBFUZZER_TARGETS): build/libfuzzer/%: build/libfuzzer/test/fuzz/%.o $(UNIT_OBJS:build/unit/%=build/libfuzzer/%)
+	$(LIBFUZZER_CC) $(UNIT_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLAS_LIBS) -lm
+
+.SECONDARY: $(UNIT_TESTS:build/unit/%=build/unit/test/unit/%.o) \
+	$(FUZZ_TARGETS:build/fuzz/%=build/unit/test/fuzz/%.o) \
+	$(FUZZ_TARGETS:build/fuzz/%=build/libfuzzer/test/fuzz/%.o)
 
 # On a bare machine PGXS is there only for the make that comes after setup.
 # The lock is for two who start this in one tree.
@@ -212,6 +234,9 @@ ready:
 
 test: ready
 	@+test/tools/run_tests
+
+fuzz: ready
+	@+test/tools/fuzz
 
 demo: ready
 	@test/tools/demo

@@ -22,6 +22,7 @@ CREATE INDEX ticket_topic ON ticket (topic);
 CREATE TYPE pair AS (id int, body text);
 CREATE TEMP TABLE fleeting (id int PRIMARY KEY, body text);
 CREATE TEMP VIEW fleeting_view AS SELECT id, body FROM ticket;
+SELECT error_of($$SELECT hl_create_project('p', 4294967295::regclass, 'body')$$);
 SELECT error_of($$SELECT hl_create_project('p', 'counter', 'last_value')$$);
 SELECT error_of($$SELECT hl_create_project('p', 'ticket_topic', 'topic')$$);
 SELECT error_of($$SELECT hl_create_project('p', 'pair', 'body')$$);

@@ -123,6 +123,18 @@ SELECT hl_label('three', 'heavy rain and wind in region 2', 'wet') > 0 AS labell
 SELECT count(*) FROM hl_queue_three WHERE input = 'heavy rain and wind in region 2';
 SELECT count(hl_drop_project(project)::text) FROM hl_projects;
 
+-- A key that does not fit into an index is no item, and in nobody's way.
+CREATE TABLE longish (k text NOT NULL, body text);
+INSERT INTO longish SELECT body, body FROM base;
+SELECT project, items = (SELECT count(*) FROM base) AS items FROM hl_create_project('longish', 'longish', 'body', 'k');
+INSERT INTO longish SELECT string_agg(md5(i::text), ''), 'heavy rain and wind in region 200' FROM generate_series(1, 100) i;
+INSERT INTO longish SELECT left(k, 2600), body FROM longish WHERE length(k) > 2600;
+SELECT hl_refresh('longish') = (SELECT count(*) + 1 FROM base) AS refreshed;
+SELECT items - (SELECT count(*) FROM base) AS one_more FROM hl_projects;
+SELECT error_of($$SELECT hl_label('longish', (SELECT k FROM longish WHERE length(k) > 2600), 'x')$$);
+SELECT hl_label('longish', (SELECT k FROM longish WHERE length(k) = 2600), 'x') > 0 AS labelled;
+SELECT hl_drop_project('longish');
+
 -- Nothing in the source, or nothing but NULL and empty text.
 CREATE TABLE empty (id int PRIMARY KEY, body text);
 SELECT project, items, hint FROM hl_create_project('empty', 'empty', 'body');
@@ -141,7 +153,7 @@ SELECT label FROM hl_predict('empty', 'hello');
 SELECT count(*) FROM hl_predict('empty');
 SELECT hl_drop_project('empty');
 
-DROP TABLE base, keyed, parted, parent, quick, dented, worded, clash, empty CASCADE;
+DROP TABLE base, keyed, parted, parent, quick, dented, worded, clash, longish, empty CASCADE;
 DROP SCHEMA "My ""quoted"" Schema" CASCADE;
 DROP FUNCTION go_round, go_text, view_columns;
 DROP DOMAIN order_no, prose;

@@ -100,20 +100,21 @@ compose(uint32_t first, uint32_t second)
  * Canonical order and composition of the held segment, in place: marks are
  * sorted by combining class, equal classes keep their order; each that is not
  * blocked by a mark of the same class is merged into the starter if there is
- * such a character.
+ * such a character.  At the beginning of a text there may be no starter.
  */
 static void
 compose_segment(Folder *folder)
 {
+	int			marks = folder->combining[0] == 0 ? 1 : 0;
 	int			kept = 1;
 
-	for (int i = 2; i < folder->held; i++)
+	for (int i = marks + 1; i < folder->held; i++)
 	{
 		FoldedChar	mark = folder->segment[i];
 		uint8_t		combining = folder->combining[i];
 		int			j = i;
 
-		while (j > 1 && folder->combining[j - 1] > combining)
+		while (j > marks && folder->combining[j - 1] > combining)
 		{
 			folder->segment[j] = folder->segment[j - 1];
 			folder->combining[j] = folder->combining[j - 1];

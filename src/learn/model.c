@@ -120,15 +120,19 @@ model_count_shares(Model *model)
 		model->log_prior[k] = (float) log(fmax(model->count[k], 0.5) / total);
 }
 
+bool
+model_suits(const Model *model, int dims, int sparse_dims)
+{
+	return dims == model->dims &&
+		(model->refine == NULL || sparse_dims == model->refine->sparse_dims);
+}
+
 /* Do the rows have the dense and sparse parts that the model was trained on? */
 bool
 model_takes(const Model *model, const Rows *rows)
 {
-	if (rows->n < 0 || rows->dims != model->dims)
-		return false;
-	return model->refine == NULL ||
-		(rows->sparse != NULL && rows->sparse->n >= rows->n &&
-		 rows->sparse_dims == model->refine->sparse_dims);
+	return rows->n >= 0 && model_suits(model, rows->dims, rows->sparse_dims) &&
+		(model->refine == NULL || (rows->sparse != NULL && rows->sparse->n >= rows->n));
 }
 
 /* Rows as the head sees them (count x D); see model_internal.h. */

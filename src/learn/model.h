@@ -66,6 +66,9 @@ extern double model_prior_precision(const Model *model);
 extern double model_scale(const Model *model);	/* of the calibration */
 extern bool model_refined(const Model *model);
 
+/* Can it score the rows of an encoder with these numbers of dimensions? */
+extern bool model_suits(const Model *model, int dims, int sparse_dims);
+
 /* The answer for one row; entropies in nats. */
 typedef struct Score
 {

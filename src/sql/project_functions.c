@@ -81,6 +81,19 @@ check_new(const Project *project)
 		project_exists(project);
 }
 
+/* Anybody can cast a number to regclass. */
+static Relation
+open_source(Oid source)
+{
+	Relation	relation = try_relation_open(source, AccessShareLock);
+
+	if (relation == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", source)));
+	return relation;
+}
+
 /* The kinds of relations that rows can be read from. */
 static void
 check_source(Relation relation)
@@ -161,15 +174,31 @@ primary_key_column(Relation relation)
 	return column;
 }
 
+/*
+ * Does a unique index compare as the column does?  One of another collation
+ * may tell values apart that are equal for the column.
+ */
+static bool
+compares_alike(HeapTuple index, Oid collation)
+{
+	bool		isnull;
+	Datum		collations = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indcollation,
+											 &isnull);
+
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation) ||
+		((oidvector *) DatumGetPointer(collations))->values[0] == collation;
+}
+
 /* Does a constraint or index promise that the column is unique and not NULL? */
 static bool
 promised_unique(Relation relation, AttrNumber attnum)
 {
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	List	   *indexes = relation->rd_rel->relhasindex ? RelationGetIndexList(relation) : NIL;
 	bool		unique = false;
 	ListCell   *cell;
 
-	if (!TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attnotnull)
+	if (!column->attnotnull)
 		return false;
 	foreach(cell, indexes)
 	{
@@ -181,7 +210,8 @@ promised_unique(Relation relation, AttrNumber attnum)
 		form = (Form_pg_index) GETSTRUCT(tuple);
 		if (form->indisunique && form->indimmediate && form->indisvalid &&
 			form->indnkeyatts == 1 && form->indkey.values[0] == attnum &&
-			heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			compares_alike(tuple, column->attcollation))
 			unique = true;
 		ReleaseSysCache(tuple);
 	}
@@ -422,11 +452,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 
 	check_new(project);
 
-	relation = try_relation_open(project->source, AccessShareLock);
-	if (relation == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", project->source)));
+	relation = open_source(project->source);
 	check_source(relation);
 	project->source_schema = get_namespace_name(RelationGetNamespace(relation));
 	project->source_name = pstrdup(RelationGetRelationName(relation));

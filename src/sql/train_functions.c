@@ -117,7 +117,8 @@ read_confusion(const Project *project, Confusion *confusion)
 	confusion->names = array_strings(result_datum(0, 2, &isnull), &confusion->classes);
 	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 3, &isnull)), INT4OID, sizeof(int32),
 					  true, TYPALIGN_INT, &confusion->counts, NULL, &cells);
-	if (cells != confusion->classes * confusion->classes)
+	if (cells != confusion->classes * confusion->classes ||
+		!strings_complete(confusion->names, confusion->classes))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the confusion matrix of project \"%s\" is damaged", project->name)));

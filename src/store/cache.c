@@ -165,7 +165,8 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 		entry->classes = array_strings(classes, &entry->nclasses);
 		model_parts_read(project_id, model, read_only, &reader);
 		status_check(model_read(caller, &reader, &entry->model), "read the model");
-		if (model_classes(entry->model) != entry->nclasses)
+		if (model_classes(entry->model) != entry->nclasses ||
+			!strings_complete(entry->classes, entry->nclasses))
 			status_check(STATUS_CORRUPT, "read the model");
 		pfree((void *) reader.bytes);
 	}
@@ -334,6 +335,9 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	serving->classes = entry->classes;
 	serving->nclasses = entry->nclasses;
 	serving->encoder = encoder_open(serving->encoder_id, read_only, pin_context);
+	if (!model_suits(serving->base, encoder_dims(serving->encoder),
+					 encoder_sparse_dims(serving->encoder)))
+		status_check(STATUS_CORRUPT, "read the model");
 	return true;
 }
 

@@ -116,11 +116,17 @@ ranked_items(const Learner *learner, const char *part, int *n)
 		2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(learner->project_id), CStringGetTextDatum(part)};
+	char	  **items;
 	bool		isnull;
 
 	statement_run_as_extension(&select, values, NULL, false);
 	*n = 0;
-	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
+	if (SPI_processed == 0)
+		return NULL;
+	items = array_strings(result_datum(0, 1, &isnull), n);
+	if (!strings_complete(items, *n))
+		status_check(STATUS_CORRUPT, "read the queue");
+	return items;
 }
 
 static void

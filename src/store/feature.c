@@ -110,13 +110,17 @@ damaged(int64 block)
 			 errhint("DELETE the project's rows from hl_feature_block; hl_refresh() encodes anew.")));
 }
 
-/* Detoasted copy in the current context, aligned for float and uint32. */
+/*
+ * Detoasted copy in the current context, aligned for float and uint32.  A copy
+ * also of what lies in the row itself, as the few rows of a small block do: it
+ * must outlive the result.
+ */
 static const unsigned char *
 bytes_of(SPITupleTable *table, uint64 row, int column, size_t *length)
 {
 	bool		isnull;
 	Datum		value = SPI_getbinval(table->vals[row], table->tupdesc, column, &isnull);
-	bytea	   *bytes = DatumGetByteaP(value);
+	bytea	   *bytes = DatumGetByteaPCopy(value);
 
 	*length = VARSIZE(bytes) - VARHDRSZ;
 	return (const unsigned char *) VARDATA(bytes);
@@ -168,7 +172,7 @@ decode_block(SPITupleTable *table, uint64 row, int dims, bool bodies, FeatureBlo
 	block->hashes = palloc_array_checked(uint64, block->rows);
 	memcpy(block->hashes, bytes, block->rows * sizeof(uint64));
 	block->items = array_strings(SPI_getbinval(table->vals[row], table->tupdesc, 4, &isnull), &n);
-	if (n != block->rows)
+	if (n != block->rows || !strings_complete(block->items, n))
 		damaged(block->number);
 	if (bodies)
 		decode_bodies(table, row, block);

@@ -232,6 +232,8 @@ read_base_labels(Learner *learner)
 	items = array_strings(result_datum(0, 1, &isnull), &n);
 	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 2, &isnull)), INT4OID, sizeof(int32),
 					  true, TYPALIGN_INT, &labels, NULL, &nlabels);
+	if (!strings_complete(items, n))
+		status_check(STATUS_CORRUPT, "read what the model was trained with");
 	for (int i = 0; i < Min(n, nlabels); i++)
 	{
 		int			label = DatumGetInt32(labels[i]);

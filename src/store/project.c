@@ -160,7 +160,13 @@ project_from_result(void)
 	project->view_schema = result_string(0, COLUMN_VIEW_SCHEMA);
 	value = result_datum(0, COLUMN_CLASSES, &isnull);
 	if (!isnull)
+	{
 		project->classes = array_strings(value, &project->nclasses);
+		if (!strings_complete(project->classes, project->nclasses))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("the classes of project \"%s\" are damaged", project->name)));
+	}
 	project->encoder = result_string(0, COLUMN_ENCODER);
 	project->acquisition = acquisition_from_name(result_string(0, COLUMN_ACQUISITION));
 	value = result_datum(0, COLUMN_OPTIONS, &isnull);
@@ -175,7 +181,7 @@ project_from_result(void)
 		project->input_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_INPUT, &isnull));
 		project->key_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_KEY, &isnull));
 		value = result_datum(0, COLUMN_LOCAL_LABEL, &isnull);
-		project->label_attnum = isnull ? 0 : DatumGetInt16(value);
+		project->label_attnum = isnull || project->label_column == NULL ? 0 : DatumGetInt16(value);
 		value = result_datum(0, COLUMN_LOCAL_VIEW, &isnull);
 		project->queue_view = isnull ? InvalidOid : DatumGetObjectId(value);
 	}

@@ -257,8 +257,12 @@ add_ranked(RankedItem *ranked, int *n, char **items, int count)
 {
 	for (int i = 0; i < count; i++)
 	{
-		RankedItem *item = &ranked[(*n)++];
+		RankedItem *item = &ranked[*n];
 
+		/* a stored tail may be damaged, and goes with this ranking */
+		if (items[i] == NULL)
+			continue;
+		(*n)++;
 		item->item = items[i];
 		item->key = item_key(items[i]);
 		item->leasable = false;

@@ -50,9 +50,12 @@ typedef struct ItemEntry
 void
 state_read(const Project *project, ProjectState *state)
 {
+	/* a restore that has failed half-way may name a model that is not there */
 	static Statement select = {
-		"SELECT model, revision, last_model, features, encoder_id, items "
-		"FROM @hl_serving WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+		"SELECT CASE WHEN EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = v.project_id "
+		"AND m.model = v.model) THEN v.model END, "
+		"v.revision, v.last_model, v.features, v.encoder_id, v.items "
+		"FROM @hl_serving v WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 

@@ -351,3 +351,14 @@ array_strings(Datum array, int *n)
 		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
 	return strings;
 }
+
+bool
+strings_complete(char **strings, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strings[i] == NULL)
+			return false;
+	}
+	return true;
+}

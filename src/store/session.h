@@ -98,4 +98,7 @@ extern Datum text_array(char **strings, int n);
 /* C strings from a text[]; NULL elements give NULL */
 extern char **array_strings(Datum array, int *n);
 
+/* Is none of them NULL?  Nobody but damage writes one into our tables. */
+extern bool strings_complete(char **strings, int n);
+
 #endif							/* HUMANLOOP_SESSION_H */

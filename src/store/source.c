@@ -15,9 +15,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "access/detoast.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -37,6 +40,51 @@
 #define FETCH_MAX 1000
 #define FETCH_MS 250			/* and no more than in about that time */
 
+#define PIECE_BYTES 8192		/* of UTF8 at a time */
+
+/*
+ * Longer keys, which only a source without a B-tree on them has, do not fit
+ * into the indexes of our own tables: they are no items.
+ */
+#define MAX_ITEM_BYTES 2600
+
+/*
+ * Some encodings take characters that Unicode has not, as 0x81 in WIN1252.
+ * They separate, like bytes that are no characters at all: one bad
+ * row must not end a scan.
+ */
+static void
+to_utf8(const char *text, int length, StringInfo utf8)
+{
+	int			encoding = GetDatabaseEncoding();
+	Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	unsigned char piece[PIECE_BYTES];
+
+	if (!OidIsValid(conversion))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("texts of encoding \"%s\" cannot be converted to UTF8",
+						pg_encoding_to_char(encoding))));
+	initStringInfo(utf8);
+	while (length > 0)
+	{
+		int			taken = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
+														  (unsigned char *) text, length,
+														  piece, sizeof(piece), true);
+
+		appendStringInfoString(utf8, (char *) piece);
+		/* it stops before such a character, and where the piece is full */
+		if (taken == 0)
+		{
+			appendStringInfoChar(utf8, ' ');
+			taken = Min(pg_mblen(text), length);
+		}
+		text += taken;
+		length -= taken;
+		interrupts_check();
+	}
+}
+
 Input
 input_from_text(Datum datum)
 {
@@ -48,11 +96,11 @@ input_from_text(Datum datum)
 	/* bytes of an SQL_ASCII database are taken as they are */
 	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
 	{
-		char	   *copy = pnstrdup(input.text, input.length);
-		char	   *utf8 = pg_server_to_any(copy, (int) input.length, PG_UTF8);
+		StringInfoData utf8;
 
-		input.text = utf8;
-		input.length = strlen(utf8);
+		to_utf8(input.text, (int) input.length, &utf8);
+		input.text = utf8.data;
+		input.length = utf8.len;
 	}
 	return input;
 }
@@ -170,6 +218,16 @@ fetch(void *argument)
 	SPI_cursor_fetch(scan->portal, true, scan->count);
 }
 
+/* Has the row a key that can be an item? */
+static bool
+has_item(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		key = SPI_getbinval(tuple, desc, 1, &isnull);
+
+	return !isnull && toast_raw_datum_size(key) - VARHDRSZ <= MAX_ITEM_BYTES;
+}
+
 /* Calls back for every row of a query and closes it. */
 static void
 read_portal(SourceScan *scan, SourceCallback callback, void *state)
@@ -196,12 +254,10 @@ read_portal(SourceScan *scan, SourceCallback callback, void *state)
 		for (uint64 i = 0; i < rows; i++)
 		{
 			MemoryContext before = MemoryContextSwitchTo(row_context);
-			bool		isnull;
 			SourceRow	row;
 
 			bytes += table->vals[i]->t_len;
-			(void) SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull);
-			if (!isnull)
+			if (has_item(table->vals[i], table->tupdesc))
 			{
 				read_row(scan->project, table->vals[i], table->tupdesc, &row);
 				callback(&row, state);
@@ -374,6 +430,10 @@ can_be_item(const Project *project, const char *item)
 static void
 check_item(const Project *project, const char *item)
 {
+	if (strlen(item) > MAX_ITEM_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a key of more than %d bytes cannot be an item", MAX_ITEM_BYTES)));
 	if (item[0] == '\0' || !can_be_item(project, item))
 		unknown_item(project, item);
 }

@@ -232,7 +232,9 @@ read_learned(int32 project_id, int32 model, Learned *learned)
 	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 3, &isnull)), FLOAT4OID, sizeof(float4),
 					  true, TYPALIGN_INT, &learned->losses, NULL, &nlosses);
 	learned->classes = array_strings(result_datum(0, 4, &isnull), &learned->nclasses);
-	return nlabels == learned->n && nlosses == learned->n;
+	return nlabels == learned->n && nlosses == learned->n &&
+		strings_complete(learned->items, learned->n) &&
+		strings_complete(learned->classes, learned->nclasses);
 }
 
 /* For each class of training, its index among the learned ones, or -1. */

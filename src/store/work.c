@@ -243,8 +243,11 @@ add_items(ItemList *list, ArrayType *array, int most, bool *all)
 		list->items = list->items == NULL ? palloc_array_checked(char *, list->capacity) :
 			repalloc_huge(list->items, mul_size(list->capacity, sizeof(char *)));
 	}
-	memcpy(list->items + list->n, items, sizeof(char *) * n);
-	list->n += n;
+	for (int i = 0; i < n; i++)
+	{
+		if (items[i] != NULL)
+			list->items[list->n++] = items[i];
+	}
 	*all = list->n > most;
 }
 

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never at_once worker worker_gone workers_started
+our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never at_once worker worker_gone crash workers_started
 	model_by_itself orphans $learned $fitting);
 
 # For eventually(): all that was noted is learned; the worker is in the middle
@@ -215,6 +215,18 @@ sub worker
 	my ($node, $database) = @_;
 
 	return $node->safe_psql('postgres', sprintf(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND datname = '%s'}, $database // 'postgres'));
+}
+
+# Kills a process of the server, and waits until that has restarted itself: by
+# its log, as a psql that cannot connect may be gone before it is told anything.
+sub crash
+{
+	my ($node, $pid) = @_;
+	my $offset = -s $node->logfile;
+
+	kill 'KILL', $pid;
+	$node->wait_for_log(qr/all server processes terminated; reinitializing.*ready to accept connections/s, $offset);
+	return;
 }
 
 # Ends a database's worker and waits until it is gone.

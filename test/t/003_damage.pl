@@ -38,7 +38,16 @@ for my $table ('hl_model_part', 'hl_encoder_part')
 	damaged("$table: the first part is missing", "UPDATE $table SET part = part + 1");
 }
 damaged('a model of another project in its place', q{UPDATE hl_model SET classes = classes || ARRAY['another']});
+$node->safe_psql('postgres', q{
+	CREATE TABLE place (id int PRIMARY KEY, v real[]);
+	INSERT INTO place SELECT i, ARRAY[i % 2, 1, sin(i)] FROM generate_series(1, 20) i;
+	SELECT hl_create_project('places', 'place', 'v');
+	SELECT hl_label_many('places', array_agg(id::text), array_agg('c' || id % 2)) FROM place;
+	SELECT hl_train('places');});
+damaged('an encoder of another project in its place', q{UPDATE hl_model SET encoder_id = (SELECT m.encoder_id FROM hl_model m ORDER BY id DESC LIMIT 1) WHERE project_id = (SELECT id FROM hl_project WHERE name = 'tickets')});
+$node->safe_psql('postgres', q{SELECT hl_drop_project('places'); DROP TABLE place});
 is(sqlstate($node, q{BEGIN; UPDATE hl_model SET confusion = '{1,2}'; SELECT hl_confusion('tickets')}), 'XX001', 'the confusion matrix');
+is(sqlstate($node, q{BEGIN; UPDATE hl_project_local SET label_attnum = 3; SELECT hl_refresh('tickets')}), '', 'the number of a label column where there is none');
 is($node->safe_psql('postgres', q{SELECT label, confidence FROM hl_predict('tickets', 'where is the parcel')}), $good, 'undamaged, it answers as before');
 
 # The way out that the error names.

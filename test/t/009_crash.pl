@@ -8,18 +8,6 @@ use Test::More;
 
 my $node = new_node('main', conf => "restart_after_crash = on\n");
 
-# Kills a process of the server, and waits until that has restarted itself.
-sub crash
-{
-	my ($pid) = @_;
-	my $offset = -s $node->logfile;
-
-	kill 9, $pid;
-	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not come back';
-	return;
-}
-
 # kill -9 of the postmaster; its worker sees that, and goes.
 sub killed_postmaster
 {
@@ -112,7 +100,7 @@ eventually($node, $fitting, 'hl_resume tries at once', 10);
 
 is($node->safe_psql('postgres', q{SELECT label, round(confidence::numeric, 5), model FROM hl_predict('tickets', 'where is the parcel')}) =~ s/\|.*\|/|/r, $before =~ s/\|.*\|/|/r, 'the old model serves meanwhile');
 label_one();
-crash(worker($node));
+crash($node, worker($node));
 never($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}, 'without preload nobody is there after the crash', 1);
 is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_run WHERE state = 'running'}), '1', 'the run looks as if it ran');
 $node->safe_psql('postgres', q{SELECT hl_predict('tickets', 'x')});
@@ -131,7 +119,7 @@ my $revision = $node->safe_psql('postgres', q{SELECT model, revision FROM hl_ser
 label_one();
 eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND wait_event = 'PgSleep'}, 'a worker in the middle of a write', 10);
 is($node->safe_psql('postgres', q{SELECT model, revision FROM hl_predict('tickets', 'x')}), $revision, 'nobody waits for it, and the revision before answers');
-crash(worker($node));
+crash($node, worker($node));
 is($node->safe_psql('postgres', q{SELECT model, revision FROM hl_serving WHERE project_id = (SELECT id FROM hl_project WHERE name = 'tickets')}), $revision, 'after kill -9 it is as before the write');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_change}), '1', 'and the label is still to be learned');
 $node->safe_psql('postgres', q{DROP TRIGGER hold ON hl_revision});
@@ -178,7 +166,7 @@ $node->stop('immediate');
 $node->start;
 eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker'}, 'the launcher resumes at once', 10);
 $node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'humanloop worker'; DROP TRIGGER hold ON hl_revision;});
-crash($node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'}));
+crash($node, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'}));
 all_learned('also after a crash, without any call', 20);
 
 $node->stop;

@@ -74,6 +74,27 @@ eventually($node, 'SELECT ' . encoded("item = '10032'") . ' = 1', 'a row after a
 is($node->safe_psql('postgres', 'SELECT ' . encoded("item IN ('10030', '10031')")), '0', 'but none that was rolled back');
 
 # ----------------------------------------------------------------------
+# Blocks of a few rows, each of which is come back to
+# ----------------------------------------------------------------------
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE note (id int PRIMARY KEY, body text, topic text);
+	INSERT INTO note SELECT * FROM ticket WHERE id <= 90;
+	SELECT hl_create_project('notes', 'note', 'body', options => '{"dimensions": 16, "train_growth": 100, "train_quiet": 86400}');
+	SELECT hl_label_many('notes', array_agg(id::text), array_agg(topic)) FROM note WHERE id <= 60;
+	SELECT hl_train('notes')});
+for my $i (1 .. 3)
+{
+	$node->safe_psql('postgres', "INSERT INTO note SELECT 100 + 10 * $i + j, body FROM ticket JOIN generate_series(1, 2) j ON id = $i + 7 * j");
+	eventually($node, $learned, 'two rows', 5);
+}
+# the second of each two is behind the first of all others
+$node->safe_psql('postgres', q{UPDATE note SET topic = 'moved' WHERE id IN (112, 122, 132)});
+is($node->safe_psql('postgres', 'SELECT ' . encoded('true', 'notes') . ', count(*) FROM hl_feature_block WHERE project_id = (SELECT id FROM hl_project WHERE name = \'notes\')'), '96|4', 'are a block');
+is($node->safe_psql('postgres', q{SELECT count(*), count(*) FILTER (WHERE a.label <> o.label OR abs(a.confidence - o.confidence) > 1e-4) FROM note n JOIN hl_predict('notes') a ON a.item::int = n.id, hl_predict('notes', n.body) o}), '96|0', 'all rows at once are predicted as one by one');
+$node->safe_psql('postgres', q{SELECT hl_drop_project('notes'); DROP TABLE note});
+
+# ----------------------------------------------------------------------
 # Many rows
 # ----------------------------------------------------------------------
 

@@ -55,6 +55,8 @@ test_learns(const Caller *caller, int n, int classes, int refine, double at_leas
 	CHECK(model_features(model) ==
 		  12 + (refine ? (classes == 2 ? 1 : classes) : 0) + 1);
 	CHECK(model_classes(model) == classes && validation.folds == 5 && validation.n == n);
+	CHECK(model_suits(model, 12, data.rows.sparse_dims) && !model_suits(model, 13, data.rows.sparse_dims));
+	CHECK(model_suits(model, 12, data.rows.sparse_dims + 1) == (refine == 0));
 	measure(validation.probability, data.label, n, classes, &metrics);
 	accuracy = accuracy_on(caller, model, &fresh);
 	CHECK(accuracy > at_least);

@@ -65,6 +65,8 @@ test_composition(void)
 	CHECK(same_terms("\xe1\xb9\xa9", "s\xcc\x87\xcc\xa3"));
 	/* same class: the order says something and is kept */
 	CHECK(!same_terms("a\xcc\x81\xcc\x88", "a\xcc\x88\xcc\x81"));
+	/* any order also where there is no letter they belong to */
+	CHECK(same_terms("\xcc\x81\xcc\xa3\xcc\x87 x", "\xcc\xa3\xcc\x81\xcc\x87 x"));
 	/* Hangul: syllable, jamo, half a syllable and a final */
 	CHECK(same_terms("\xed\x95\x9c", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab"));
 	CHECK(same_terms("\xed\x95\x9c", "\xed\x95\x98\xe1\x86\xab"));

@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_encoder.c
+ *	  Any bytes as a stored encoder: refused, or fit to encode with.
+ *
+ * Those behind the encoder are used as a text and as packed terms.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fuzz_encode.h"
+
+/* What was read is what would be written. */
+static void
+check_written(const Caller *caller, const Encoder *encoder, const uint8_t *data, size_t length)
+{
+	Writer		writer;
+
+	writer_init(&writer, caller);
+	if (encoder_write(encoder, &writer) == STATUS_SUCCESS)
+		FUZZ_CHECK(writer.length == length && memcmp(writer.bytes, data, length) == 0);
+	release(caller, writer.bytes);
+}
+
+static void
+check_vector(const Encoder *encoder, Encoding *encoding)
+{
+	float	   *vector = calloc((size_t) encoder_dims(encoder), sizeof(float));
+
+	vector[encoder_dims(encoder) - 1] = 3.0f;
+	FUZZ_CHECK(encode_vector(encoder, vector, encoder_dims(encoder), encoding) == STATUS_SUCCESS);
+	check_encoding(encoder, encoding);
+	FUZZ_CHECK(encode_text(encoder, "x", 1, encoding) == STATUS_BAD_ARGUMENT);
+	free(vector);
+}
+
+/* Encodes with it, whatever it is. */
+static void
+use(const Caller *caller, const Encoder *encoder, const uint8_t *rest, size_t length, bool fails)
+{
+	Encoding	encoding;
+	Status		status;
+
+	if (encoding_init(caller, encoder, &encoding) != STATUS_SUCCESS)
+	{
+		FUZZ_CHECK(fails);
+		return;
+	}
+	if (encoder_kind(encoder) == ENCODER_VECTOR)
+		check_vector(encoder, &encoding);
+	else
+	{
+		for (int i = 0; i < 3; i++)
+		{
+			const char *text = i == 0 ? (const char *) rest : corpus[i];
+
+			status = encode_text(encoder, text, i == 0 ? length : strlen(text), &encoding);
+			FUZZ_CHECK(status == STATUS_SUCCESS || fails);
+			if (status == STATUS_SUCCESS)
+				check_encoding(encoder, &encoding);
+		}
+		status = terms_unpack(encoder, rest, length, &encoding);
+		FUZZ_CHECK(status == STATUS_SUCCESS || status == STATUS_CORRUPT || fails);
+		if (status == STATUS_SUCCESS)
+			check_terms(encoder, &encoding);
+	}
+	encoding_free(&encoding);
+}
+
+static void
+run_encoder(const Caller *caller, const uint8_t *data, size_t size, bool fails)
+{
+	for (int in_place = 0; in_place < 2; in_place++)
+	{
+		Reader		reader;
+		Encoder    *encoder;
+		Status		status;
+
+		reader_init(&reader, data, size);
+		status = in_place ? encoder_read_in_place(caller, &reader, &encoder) :
+			encoder_read(caller, &reader, &encoder);
+		FUZZ_CHECK(status == STATUS_SUCCESS || status == STATUS_CORRUPT ||
+				   (fails && status == STATUS_NO_MEMORY));
+		FUZZ_CHECK((status == STATUS_SUCCESS) == (encoder != NULL));
+		if (encoder == NULL)
+			continue;
+		check_written(caller, encoder, data, reader.position);
+		use(caller, encoder, data + reader.position, size - reader.position, fails);
+		encoder_free(caller, encoder);
+	}
+}
+
+const long	fuzz_runs = 20000;
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_run(run_encoder, data, size);
+}
+
+bool
+fuzz_seed(int n, Writer *writer)
+{
+	Encoder    *vectors;
+
+	switch (n)
+	{
+		case 0:
+		case 1:
+			FUZZ_CHECK(encoder_write(fuzz_encoder(), writer) == STATUS_SUCCESS);
+			if (n == 1)
+				write_bytes(writer, "\x01\x02\x00 where is my card", 19);
+			return true;
+		case 2:
+			FUZZ_CHECK(vector_encoder(fuzz_keeper(), 5, &vectors) == STATUS_SUCCESS);
+			FUZZ_CHECK(encoder_write(vectors, writer) == STATUS_SUCCESS);
+			encoder_free(fuzz_keeper(), vectors);
+			return true;
+		case 3:
+			{
+				/* two terms, a word and a piece, that can be seen in a dump */
+				const uint64_t hashes[2] = {UINT64_C(0x1111111111111110), UINT64_C(0x2222222222222223)};
+				const float ones[4] = {1.0f, 1.0f, 1e-3f, 1e-3f};
+				const int16_t mantissas[4] = {32767, 0, 0, 32767};
+
+				write_u32(writer, UINT32_C(0x4E454C48));
+				write_u32(writer, 1);
+				write_u32(writer, ENCODER_TEXT);
+				write_u32(writer, 2);
+				write_u32(writer, 2);
+				write_u32(writer, 1);
+				write_u64s(writer, hashes, 2);
+				write_floats(writer, ones, 4);
+				write_i16s(writer, mantissas, 4);
+				return true;
+			}
+		default:
+			return false;
+	}
+}

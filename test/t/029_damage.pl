@@ -1,0 +1,237 @@
+# Random damage to everything that is stored, with checksums that are right: an
+# error that says so or another answer, but no backend dies, hangs or takes all
+# memory.  (003_damage.pl: damage that the checksums show.)
+#
+# FUZZ_SECONDS: how long at random (make fuzz); FUZZ_SEED: another sequence.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+use Fuzz;
+use Humanloop;
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $seconds = $ENV{FUZZ_SECONDS} // 8;
+my $seed = $ENV{FUZZ_SEED} // 1;
+# what has been freed is not as it was
+$ENV{MALLOC_PERTURB_} = 165;
+my $node = new_node('main', conf => q{
+	log_line_prefix = '[%p] %e %u: '
+	log_statement = none
+	log_min_error_statement = error
+	client_min_messages = error
+	max_worker_processes = 40});
+
+# Small, so that chance hits all of it; and a second project that has nothing.
+$node->safe_psql('postgres', 'CREATE DATABASE sound');
+$node->safe_psql('sound', 'CREATE EXTENSION humanloop');
+fill($node, 90, 'sound', '{"dimensions": 4, "vocabulary": 64, "queue_size": 20, "refine": true, "train_quiet": 86400, "train_growth": 100}');
+train($node, 30, 'sound');
+$node->safe_psql('sound', q{
+	CREATE TABLE other AS SELECT * FROM ticket;
+	ALTER TABLE other ADD PRIMARY KEY (id);
+	SELECT hl_create_project('others', 'other', 'body', options => '{"train_quiet": 86400, "train_growth": 100}');
+	SELECT hl_label_many('others', array_agg(id::text), array_agg(topic)) FROM other WHERE id <= 30;
+	SELECT hl_train('others');
+	SELECT hl_label('tickets', 40, 'returns'), hl_label('others', 40, 'returns');});
+$node->poll_query_until('sound', q{SELECT bool_and(revision > 0) AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving}) or die 'no revision came';
+$node->safe_psql('postgres', 'ALTER DATABASE sound SET humanloop.enabled = off');
+worker_gone($node, 'sound');
+
+# Bytes with head and checksum, as parts.c writes them.
+my @crc_table = map { my $crc = $_; $crc = $crc & 1 ? $crc >> 1 ^ 0x82F63B78 : $crc >> 1 for 1 .. 8; $crc } 0 .. 255;
+
+sub seal
+{
+	my ($bytes) = @_;
+	my $crc = 0xFFFFFFFF;
+
+	$crc = $crc_table[ ($crc ^ $_) & 255 ] ^ $crc >> 8 for unpack 'C*', $bytes;
+	return pack('a4 V V V', 'HLP1', length $bytes, 0, $crc ^ 0xFFFFFFFF) . $bytes;
+}
+
+sub pick
+{
+	return $_[ int(rand(@_)) ];
+}
+
+# Some changes to a string of bytes: bits, numbers, blocks, an end.
+sub mutate
+{
+	my ($bytes) = @_;
+
+	for (1 .. pick(1, 1, 2, 3, 8))
+	{
+		my $length = length $bytes or last;
+		my $at = int(rand(pick($length, $length < 64 ? $length : 64)));
+		my $size = 1 + int(rand(16));
+
+		$at -= $at % 4 if rand() < 0.5;
+		pick(
+			sub { substr($bytes, $at, 1) = chr(ord(substr($bytes, $at, 1)) ^ 1 << int(rand(8))) },
+			sub { substr($bytes, $at, 1) = chr(int(rand(256))) },
+			sub { substr($bytes, $at, 4) = pack('V', pick(0, 1, 2, 16, 255, 65536, 1 << 20, 1 << 24, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)) if $at + 4 <= $length },
+			sub { substr($bytes, $at, 4) = pack('V', pick(0x7F800000, 0xFF800000, 0x7FC00000, 0x7F7FFFFF, 1, 0x3F800000, 0x58635FA9)) if $at + 4 <= $length },
+			sub { substr($bytes, $at, $size) = join('', map { chr(int(rand(256))) } 1 .. $size) if $at + $size <= $length },
+			sub { substr($bytes, $at, $size) = substr($bytes, int(rand($length)), $size) if $at + $size <= $length },
+			sub { substr($bytes, $at, $size) = '' if $at + $size <= $length },
+			sub { substr($bytes, $at, 0) = join('', map { chr(int(rand(256))) } 1 .. $size) },
+			sub { $bytes = substr($bytes, 0, int(rand($length))) if rand() < 0.3 })->();
+	}
+	return $bytes;
+}
+
+sub hex_of
+{
+	return q{'\x} . unpack('H*', $_[0]) . q{'};
+}
+
+# What is stored, without the heads.
+my %stored;
+for my $table (qw(hl_model_part hl_encoder_part hl_revision))
+{
+	my $whose = $table eq 'hl_encoder_part' ? 'encoder_id' : 'project_id';
+
+	$stored{$table} = substr(pack('H*', $node->safe_psql('sound', "SELECT encode(data, 'hex') FROM $table WHERE $whose = 1")), 16);
+	note "$table: " . length($stored{$table}) . ' bytes';
+}
+my ($hashes, $dense, $terms) = map { pack 'H*', $_ } split /\|/, $node->safe_psql('sound', q{SELECT encode(hashes, 'hex'), encode(dense, 'hex'), encode(terms, 'hex') FROM hl_feature_block WHERE project_id = 1});
+my %block = (hashes => $hashes, dense => $dense, terms => $terms);
+
+# An array that is not what it should be.
+sub array_damage
+{
+	my ($table, $column, $type) = @_;
+	my $value = $type eq 'text' ? pick(q{NULL}, q{''}, q{'1'}, q{'no such thing'}, q{repeat('x', 100000)}) : $type eq 'real' ? pick(q{NULL}, q{'NaN'::real}, q{'Infinity'::real}, q{-1e38::real}, 0) : pick(q{NULL}, -1, 2, 3, 2147483647, q{-2147483648});
+
+	return "UPDATE $table SET $column = "
+		. pick(
+			"'{}'", "$column\[1:" . int(rand(20)) . ']', "$column || $column", "$column || $value\::$type", "ARRAY[$column, $column]", "array_fill($value\::$type, ARRAY[" . pick(1, 50, 100) . '])', "('[' || 5 || ':' || 4 + cardinality($column) || ']=' || $column\::text)::$type\[]",
+			"array_replace($column, $column\[1 + " . int(rand(10)) . "], $value\::$type)", "array_fill(NULL::$type, ARRAY[20000])");
+}
+
+my %arrays = (hl_ranking => [ [ items => 'text' ], [ scores => 'real' ], [ epistemic => 'real' ], [ aleatoric => 'real' ], [ labels => 'text' ], [ confidence => 'real' ], [ reasons => 'text' ] ], hl_model => [ [ classes => 'text' ], [ confusion => 'integer' ] ],
+	hl_model_label => [ [ items => 'text' ], [ labels => 'integer' ], [ losses => 'real' ] ], hl_feature_block => [ [ items => 'text' ] ], hl_project => [ [ classes => 'text' ] ]);
+my @values = (
+	'hl_serving SET model = ' . '%s', 'hl_serving SET revision = %s', 'hl_serving SET last_model = %s', 'hl_serving SET features = %s', 'hl_serving SET items = %s', 'hl_serving SET encoder_id = %s', 'hl_model SET encoder_id = %s', 'hl_model SET labels = %s', 'hl_model SET folds = %s', 'hl_model SET model = %s', 'hl_model SET prior_precision = %s',
+	'hl_model SET scale = %s', 'hl_model SET log_loss = %s', 'hl_encoder SET dims = %s', 'hl_encoder SET sparse_dims = %s', 'hl_encoder SET source_rows = %s', 'hl_feature_block SET live_rows = %s', 'hl_feature_block SET block = %s', 'hl_ranking SET model = %s', 'hl_ranking SET revision = %s', 'hl_ranking SET generation = %s',
+	'hl_revision SET parent = %s', 'hl_revision SET revision = revision + %s', 'hl_model_part SET part = %s', 'hl_encoder_part SET part = %s', 'hl_project_local SET input_attnum = %s', 'hl_project_local SET key_attnum = %s', 'hl_project_local SET label_attnum = %s', 'hl_work SET tried_labels = %s', 'hl_work SET failures = %s',
+	'hl_current_answer SET answer_id = %s');
+my @others = (
+	q{hl_project SET options = '{"dimensions": 0}'}, q{hl_project SET options = '[]'}, q{hl_project SET options = '7'}, q{hl_project SET options = '{"queue_size": 1e300}'}, q{hl_project SET encoder = 'none'}, q{hl_project SET acquisition = 'none'}, q{hl_project SET source_name = ''}, q{hl_project SET input_column = 'none'},
+	q{hl_project SET key_column = 'body'}, q{hl_project SET label_column = 'ctid'}, q{hl_project SET owner = ''}, q{hl_project SET view_schema = 'none'}, q{hl_project_local SET source = 0}, q{hl_project_local SET source = 'pg_class'::regclass}, q{hl_project_local SET source = 4294967295}, q{hl_project_local SET queue_view = 'pg_class'::regclass},
+	q{hl_lease SET lease_until = '-infinity'}, q{hl_lease SET lease_until = 'infinity', annotator = NULL}, q{hl_ranking SET made_at = 'infinity'}, q{hl_model SET trained_at = '-infinity'}, q{hl_model SET encoder = ''}, q{hl_model SET stored = false}, q{hl_model SET log_loss = 'NaN', accuracy = 'Infinity'},
+	q{hl_current_answer SET label = NULL}, q{hl_current_answer SET label = ''}, q{hl_current_answer SET label = repeat('x', 100000)}, q{hl_current_answer SET item = item || ' '}, q{hl_encoder SET name = ''}, q{hl_work SET train_at = 'infinity', retry_at = '-infinity'});
+
+sub bytes_damage
+{
+	my ($table) = @_;
+
+	return "UPDATE $table SET data = " . hex_of(seal(mutate($stored{$table}))) . ' WHERE ' . ($table eq 'hl_encoder_part' ? 'encoder_id' : 'project_id') . ' = 1';
+}
+
+sub block_damage
+{
+	my ($column) = @_;
+
+	return "UPDATE hl_feature_block SET $column = " . hex_of(mutate($block{$column})) . ' WHERE project_id = 1';
+}
+
+# One damage; statements for psql.
+sub damage
+{
+	my $anew = "UPDATE hl_model SET id = nextval('hl_model_id_seq')";
+	my $part = pick(qw(hl_model_part hl_model_part hl_model_part hl_encoder_part hl_encoder_part hl_revision hl_revision));
+	my $column = pick(keys %block);
+	my $table = pick(sort keys %arrays);
+	my $array = pick(@{ $arrays{$table} });
+
+	return pick(
+		# sessions keep what they have read by its id: an encoder's would stay
+		(sub { ($part eq 'hl_encoder_part' ? "\\c -\nBEGIN" : 'BEGIN', $anew, bytes_damage($part)) }) x 6,
+		(sub { ('BEGIN', block_damage($column)) }) x 2,
+		(sub { ('BEGIN', $anew, array_damage($table, @$array)) }) x 3,
+		sub { ("\\c -\nBEGIN", $anew, 'UPDATE ' . sprintf(pick(@values), pick(0, 1, -1, 2, 7, 32767, 2147483647))) },
+		sub { ("\\c -\nBEGIN", 'UPDATE ' . pick(@others)) })->();
+}
+
+# What is done with it, each by itself.
+my @uses = (
+	q{SELECT * FROM hl_predict('tickets', 'where is the parcel')}, q{SELECT * FROM hl_probabilities('tickets', 'please take back the lamp')}, q{SELECT * FROM hl_uncertainty('tickets', '')}, q{SELECT hl_embed('tickets', 'parcel lamp')}, q{SELECT count(*) FROM hl_predict('tickets')}, q{SELECT * FROM hl_train('tickets')},
+	q{SELECT hl_refresh('tickets')}, q{SELECT * FROM hl_next('tickets', 3)}, q{SELECT * FROM hl_queue}, q{SELECT * FROM hl_queue_tickets}, q{SELECT * FROM hl_projects}, q{SELECT * FROM hl_metrics('tickets')}, q{SELECT * FROM hl_confusion('tickets')}, q{SELECT * FROM hl_learning_curve('tickets')},
+	q{SELECT hl_label('tickets', 50, 'billing')}, q{SELECT hl_skip('tickets', 51)}, q{SELECT hl_undo('tickets', 10)}, q{SELECT * FROM hl_models('tickets')}, q{SELECT hl_deploy('tickets', 1)}, q{INSERT INTO ticket VALUES (1000, 'new')}, q{SELECT hl_drop_project('tickets')});
+
+sub trial
+{
+	my @damage = damage();
+
+	return join('', map { "$_;\n" } @damage, map({ ('SAVEPOINT a', $_, 'ROLLBACK TO a') } map { pick(@uses) } 1 .. 4), 'ROLLBACK') =~ s/(\\c -);/$1/gr;
+}
+
+# The largest that a backend has been.
+my $memory = q{SELECT 'most ' || (regexp_match(pg_read_file('/proc/self/status'), 'VmHWM:\s+(\d+)'))[1]};
+
+srand($seed);
+my $until = time + $seconds;
+my ($trials, $most) = (0, 0);
+my $script = "$PostgreSQL::Test::Utils::tmp_check/trials.sql";
+while (time < $until)
+{
+	my ($output, $error) = ('', '');
+
+	open my $out, '>', $script or die $!;
+	print $out trial() for 1 .. 50;
+	print $out "$memory;\n";
+	close $out;
+	# what has ended a session is the end of it
+	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('sound'), '-f', $script ], '>', \$output, '2>', \$error, IPC::Run::timeout(600)) or last;
+	$trials += 50;
+	for my $kilobytes ($output =~ /^most (\d+)$/mg)
+	{
+		$most = $kilobytes if $kilobytes > $most;
+	}
+}
+note "$trials trials, seed $seed; the largest backend took $most kB";
+
+# ----------------------------------------------------------------------
+# The worker: says what is wrong, and goes on with what is not
+# ----------------------------------------------------------------------
+
+my @lasting = (
+	(map { bytes_damage($_) } qw(hl_model_part hl_model_part hl_encoder_part hl_encoder_part hl_revision hl_revision)), (map { block_damage($_) } sort keys %block),
+	q{UPDATE hl_feature_block SET items = array_replace(items, '70', NULL)}, q{UPDATE hl_model_label SET items = array_replace(items, '7', NULL)}, q{UPDATE hl_model_label SET labels = array_fill(1000, ARRAY[30])}, q{UPDATE hl_model_label SET labels = '{}'}, q{UPDATE hl_ranking SET items = items || NULL::text}, q{UPDATE hl_ranking SET items = ARRAY[items, items]},
+	q{UPDATE hl_ranking SET items = '{}'}, q{INSERT INTO hl_change VALUES (1, 'rows', '{NULL,1}'), (1, 'labels', '{NULL,no such thing}'), (1, 'labels', '{{1,2},{3,4}}')}, q{UPDATE hl_model SET classes = array_replace(classes, 'billing', NULL)}, q{UPDATE hl_model SET classes = classes[1:2]}, q{UPDATE hl_serving SET revision = 1000}, q{UPDATE hl_serving SET model = 7},
+	q{UPDATE hl_serving SET encoder_id = 77}, q{UPDATE hl_project_local SET label_attnum = 3}, q{UPDATE hl_project_local SET key_attnum = -1}, q{UPDATE hl_encoder SET dims = 1}, q{DELETE FROM hl_ranking}, q{DELETE FROM hl_feature_block});
+
+for my $i (0 .. $#lasting)
+{
+	my $statement = $lasting[$i] =~ /^UPDATE/ && $lasting[$i] !~ / WHERE / ? "$lasting[$i] WHERE " . ($lasting[$i] =~ /^UPDATE hl_encoder / ? 'id' : 'project_id') . ' = 1' : $lasting[$i] =~ s/^(DELETE.*)/$1 WHERE project_id = 1/r;
+
+	$node->safe_psql('postgres', "CREATE DATABASE damaged_$i TEMPLATE sound");
+	$node->safe_psql("damaged_$i", $statement);
+	# an answer can be stored unless the source cannot be found
+	like(sqlstate($node, q{SELECT hl_label('tickets', 60, topic) FROM ticket WHERE id = 60}, "damaged_$i"), qr/^(42P01|XX001)?$/, 'an answer');
+	is(sqlstate($node, q{SELECT hl_label('others', 60, topic) FROM other WHERE id = 60}, "damaged_$i"), '', 'and one in the other project');
+}
+for my $i (0 .. $#lasting)
+{
+	my $what = substr($lasting[$i], 0, 70) =~ s/ = '\\x.*//r;
+
+	eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change c WHERE c.project_id = s.project_id) AND revision > 1 FROM hl_serving s JOIN hl_project p ON p.id = project_id WHERE name = 'others'}, "$what: the other project learns", 60, "damaged_$i");
+	eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change c WHERE c.project_id = w.project_id) OR failures > 0 FROM hl_work w JOIN hl_project p ON p.id = project_id WHERE name = 'tickets'}, 'this one learns or says what is wrong', 60, "damaged_$i");
+	note $node->safe_psql("damaged_$i", q{SELECT sqlstate, error FROM hl_run WHERE state = 'failed'});
+	is($node->safe_psql("damaged_$i", q{SELECT DISTINCT sqlstate FROM hl_run WHERE sqlstate IN ('XX000', 'XX002')}), '', 'clearly');
+}
+
+my $log = fuzz_log($node, qr/^\[\d+\] (?:XX00[02]|53200|57014 .*statement timeout)/);
+note join(', ', map { "$_: $log->{states}{$_}" } sort keys %{ $log->{states} });
+is($log->{internal}, '', 'no internal error, nothing that takes too long, no memory that was not there');
+is($log->{deaths}, '', 'no process has died');
+cmp_ok($log->{states}{XX001} // 0, '>', $trials / 10, 'damage is said');
+cmp_ok($most, '<', 1024 * 1024, 'a backend takes no more than a gigabyte');
+is($node->safe_psql('sound', q{SELECT count(*) FROM hl_predict('tickets')}), '90', 'undamaged, it answers');
+$node->stop;
+done_testing();
