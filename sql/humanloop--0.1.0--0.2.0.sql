@@ -2,8 +2,9 @@
 
 \echo Use "ALTER EXTENSION humanloop UPDATE TO '0.2.0'" to load this file. \quit
 
--- Which roles the names mean in this cluster: a role that is renamed keeps what
--- it has, and another that takes its name does not get it.  Not dumped.
+-- Which roles the names mean in this cluster, the owner's included: a role that is
+-- renamed keeps what it has, and another that takes its name does not get it.  Not
+-- dumped.
 CREATE TABLE hl_privilege_local
 (
 	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,

@@ -56,8 +56,9 @@ CREATE TABLE hl_privilege
 	PRIMARY KEY (project_id, role, privilege)
 );
 
--- Which roles the names mean in this cluster: a role that is renamed keeps what
--- it has, and another that takes its name does not get it.  Not dumped.
+-- Which roles the names mean in this cluster, the owner's included: a role that is
+-- renamed keeps what it has, and another that takes its name does not get it.  Not
+-- dumped.
 CREATE TABLE hl_privilege_local
 (
 	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
