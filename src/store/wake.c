@@ -46,6 +46,7 @@
 #define STARTING_MS 5000		/* a worker that has not begun by then never
 								 * will */
 #define LOOK_MS 1000			/* between two looks for due work */
+#define DISTRUSTED 8			/* roles that are remembered */
 
 typedef struct Slot
 {
@@ -53,6 +54,7 @@ typedef struct Slot
 	Latch	   *latch;			/* of the worker; NULL: none has begun */
 	bool		wanted;			/* rung since the worker last looked */
 	int32		blamed;			/* project that the last worker died of; 0: none */
+	Oid			distrusted[DISTRUSTED]; /* what it knew of others */
 	TimestampTz started;		/* last attempt to start one; 0: none */
 } Slot;
 
@@ -65,6 +67,7 @@ typedef struct Bell
 
 static Bell *bell = NULL;
 static bool bell_missing = false;	/* no shared memory was left for it */
+static Oid	distrusted[DISTRUSTED]; /* the latest first */
 static bool ring_at_commit = false;
 static bool committed = false;	/* and must ring, once the locks are released */
 
@@ -373,6 +376,7 @@ worker_gone(int code pg_attribute_unused(), Datum argument pg_attribute_unused()
 		{
 			slot->database = MyDatabaseId;
 			slot->blamed = reading_blamed;
+			memcpy(slot->distrusted, distrusted, sizeof(distrusted));
 		}
 	}
 	SpinLockRelease(&bell->mutex);
@@ -397,12 +401,33 @@ wake_worker_begin(void)
 		slot->latch = MyLatch;
 		blamed = slot->blamed;
 		slot->blamed = 0;
+		memcpy(distrusted, slot->distrusted, sizeof(distrusted));
 	}
 	SpinLockRelease(&bell->mutex);
 	if (!begun)
 		before_shmem_exit(worker_gone, (Datum) 0);
 	begun = true;
 	return blamed;
+}
+
+bool
+wake_distrusts(Oid owner)
+{
+	for (int i = 0; i < DISTRUSTED; i++)
+	{
+		if (OidIsValid(owner) && distrusted[i] == owner)
+			return true;
+	}
+	return false;
+}
+
+void
+wake_distrust(Oid owner)
+{
+	if (wake_distrusts(owner))
+		return;
+	memmove(distrusted + 1, distrusted, sizeof(Oid) * (DISTRUSTED - 1));
+	distrusted[0] = owner;
 }
 
 void

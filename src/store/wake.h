@@ -40,6 +40,15 @@ extern void wake_describe_worker(Oid database, BackgroundWorker *worker);
  * project that the last one had to end for (reading_blamed), or 0.
  */
 extern int32 wake_worker_begin(void);
+
+/*
+ * Owners of sources for which workers had to end.  They are not read in the
+ * middle of somebody's training, which would end as well.  Handed on from one
+ * worker to the next, until one has had nothing to do.
+ */
+extern void wake_distrust(Oid owner);
+extern bool wake_distrusts(Oid owner);
+
 extern void wake_worker_looks(void);
 extern bool wake_worker_leaves(void);
 

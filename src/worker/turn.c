@@ -147,6 +147,7 @@ read_turn(Turn *turn)
 		turn->rescore = turn->changes.pool && turn->state.model != 0;
 		project_follow(turn->project);
 		privileges_sweep(turn->project_id);
+		turn->distrusted = wake_distrusts(project_source_owner(turn->project));
 		turn->tracked = triggers_sync(turn->project, false) && triggers_possible(turn->project);
 	}
 	transaction_commit();
@@ -512,6 +513,9 @@ static void
 take_steps(Turn *turn)
 {
 	if (!read_turn(turn))
+		return;
+	/* it waits for a turn in the middle of nothing */
+	if (turn->quick && turn->distrusted)
 		return;
 	if (rows_changed(&turn->changes) && preparing != turn->project_id)
 		take_rows(turn);

@@ -27,6 +27,7 @@ typedef struct Turn
 	ProjectState state;
 	Work		work;
 	bool		tracked;		/* triggers note what happens to the source */
+	bool		distrusted;		/* its owner's sources have ended workers */
 	NewRows		added;			/* encoded in this turn, by */
 	int64		added_encoder;
 	bool		rescore;		/* the pool has changed by more than that */

@@ -199,7 +199,13 @@ put_off(int32 project_id)
 
 	transaction_begin();
 	if (project_try_keep(project_id))
+	{
+		Project    *project = project_read(project_id, false);
+
 		(void) work_failed(project_id, "turn", &error);
+		if (project != NULL && OidIsValid(project->source))
+			wake_distrust(project_source_owner(project));
+	}
 	transaction_commit();
 	pfree(error.message);
 }

@@ -9,9 +9,8 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node fill fill_many train sqlstate session ask eventually never at_once worker worker_gone crash
-	workers_started model_by_itself orphans);
-	model_by_itself orphans $learned $fitting);
+our @EXPORT = qw(new_node fill fill_many fill_slow train sqlstate session ask eventually never at_once worker worker_gone crash
+	workers_started model_by_itself orphans $learned $fitting);
 
 # For eventually(): all that was noted is learned; the worker is in the middle
 # of a training.

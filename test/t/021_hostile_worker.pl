@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 # ANALYZE by autovacuum runs functions of indexes, too.
-my $node = new_node('main', conf => "humanloop.worker_source_timeout = 1s\nautovacuum = off\n");
+my $node = new_node('main', conf => "humanloop.worker_source_timeout = 3s\nautovacuum = off\n");
 
 sub query { return $node->safe_psql('postgres', $_[0]) }
 
@@ -140,30 +140,48 @@ sub learned
 	eventually($node, qq{SELECT revision <> $before FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'his'}, $what, $seconds);
 }
 
-sub note_row { query(q{INSERT INTO hl_change SELECT id, 'rows', '{8}' FROM hl_project WHERE name = 'hers'; SELECT hl_resume('hers')}) }
+# A note of a row of hers that is to be read, whatever has failed before.
+my $note = q{INSERT INTO hl_change SELECT id, 'rows', '{8}' FROM hl_project WHERE name = 'hers'; SELECT hl_resume('hers')};
 
+sub failures { return query(q{SELECT failures FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'hers'}) }
+
+# Hers comes first, as it has not failed yet.
 query(q{UPDATE alice.mode SET mode = 'sleep'});
-note_row();
-eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND wait_event = 'PgSleep'}, 'the worker is stuck in it', 10);
-learned(31, 'not for long', 15);
-is(query(q{SELECT last_error, state, next_try > now() + interval '6 seconds' FROM hl_projects WHERE project = 'hers'}), 'reading the source of project "hers" took longer than humanloop.worker_source_timeout|failing|t', 'the project is put off for ten times as long');
 my $worker = worker($node);
-ok($worker ne '', 'by the same worker');
+query($note);
+learned(31, 'others go on', 40);
+eventually($node, q{SELECT failures > 0 FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'hers'}, 'the source is given up', 40);
+is(query(q{SELECT error, sqlstate FROM hl_runs WHERE project = 'hers' ORDER BY id DESC LIMIT 1}), 'reading the source of project "hers" took longer than humanloop.worker_source_timeout|53400', 'hl_runs says why');
+is(query(q{SELECT w.retry_at - w.last_error_at > '25 s' FROM hl_work w JOIN hl_project p ON p.id = w.project_id WHERE p.name = 'hers'}), 't', 'the project is put off for ten times as long');
+is(worker($node), $worker, 'by the same worker');
 
 # One that catches the cancel.
+my $before = failures();
 query(q{UPDATE alice.mode SET mode = 'stay'});
-note_row();
-eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND wait_event = 'PgSleep'}, 'the worker is stuck again', 10);
-learned(32, 'others go on by another worker', 30);
-isnt(worker($node), $worker, 'as the first one has ended');
-is(query(q{SELECT last_error ~ 'nor be stopped', state, next_try > now() + interval '4 seconds' FROM hl_projects WHERE project = 'hers'}), 't|failing|t', 'and the next one knew why');
+query($note);
+learned(32, 'others go on', 60);
+eventually($node, qq{SELECT failures > $before AND last_error ~ 'nor be stopped' FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'hers'}, 'the next worker knows why the last one has ended', 60);
+isnt(worker($node), $worker, 'it is another');
+is(query(q{SELECT w.retry_at - w.last_error_at > '25 s' FROM hl_work w JOIN hl_project p ON p.id = w.project_id WHERE p.name = 'hers'}), 't', 'the project is put off again');
 
 # However often she has it tried again: the others come first.
-query(q{BEGIN; SELECT hl_label('his', 33, 'class 0'); INSERT INTO hl_change SELECT id, 'rows', '{8}' FROM hl_project WHERE name = 'hers'; SELECT hl_resume('hers'); COMMIT});
-eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND wait_event = 'PgSleep'}, 'once more', 15);
-is(query(q{SELECT count(*) FROM hl_change c JOIN hl_project p ON p.id = c.project_id WHERE p.name = 'his'}), '0', 'what others have said is learned before');
+$before = failures();
+query(qq{BEGIN; SELECT hl_label('his', 33, 'class 0'); $note; COMMIT});
+eventually($node, qq{SELECT failures > $before FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'hers'}, 'the next one ends as well', 60);
+is(query(q{SELECT r.made_at < w.last_error_at - interval '4 s' FROM hl_ranking r JOIN hl_project p ON p.id = r.project_id, hl_work w JOIN hl_project h ON h.id = w.project_id WHERE p.name = 'his' AND r.part = 'head' AND h.name = 'hers'}), 't', 'after what others have said was learned');
+query(q{UPDATE alice.mode SET mode = 'look'; SELECT hl_resume('hers')});
+learned(34, 'the worker is back', 40);
+eventually($node, q{SELECT failures = 0 FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'hers'}, 'all is well with her project', 40);
+
+# In the middle of somebody's training it would be the end of that as well.
+fill_many($node, 4000);
+eventually($node, q{SELECT count(*) = 1 FROM hl_run r JOIN hl_project p ON p.id = r.project_id WHERE p.name = 'many' AND r.state = 'running' AND r.step = 'fitting'}, 'somebody trains', 60);
+query(q{UPDATE alice.mode SET mode = 'stay'});
+query($note);
+eventually($node, q{SELECT count(*) = 1 FROM hl_run r JOIN hl_project p ON p.id = r.project_id WHERE p.name = 'many' AND r.state = 'done'}, 'and is done', 90);
+is(query(q{SELECT count(*) FROM hl_run r JOIN hl_project p ON p.id = r.project_id WHERE p.name = 'many' AND r.state = 'crashed'}), '0', 'by the worker that has begun it');
+eventually($node, q{SELECT failures > 0 FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'hers'}, 'only then her source is read', 60);
 query(q{UPDATE alice.mode SET mode = 'look'; SELECT hl_pause('hers')});
-learned(34, 'the worker is back', 30);
 
 # A database without a limit: it can be dropped all the same.
 query(q{CREATE DATABASE endless});
