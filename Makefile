@@ -71,6 +71,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/deploy.c \
 	src/store/feature.c \
 	src/store/fit.c \
+	src/store/forget.c \
 	src/store/label.c \
 	src/store/learner.c \
 	src/store/options.c \
@@ -90,6 +91,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \
+	src/worker/litter.c \
 	src/worker/preparing.c \
 	src/worker/training.c \
 	src/worker/turn.c \
@@ -98,7 +100,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh ddl ddl_broken triggers metrics rights worker hostile
+	vectors unicode queue refresh privacy ddl ddl_broken triggers metrics rights worker hostile
 ISOLATION = next next_repeatable label train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl

@@ -41,8 +41,8 @@ static List *learners = NIL;
 /* ---------------------------------------------------------------------- */
 /* Making and forgetting */
 
-static Learner *
-find_learner(int32 project_id)
+Learner *
+learner_find(int32 project_id)
 {
 	ListCell   *cell;
 
@@ -83,7 +83,7 @@ forget(Learner *learner)
 void
 learner_forget(int32 project_id)
 {
-	Learner    *learner = find_learner(project_id);
+	Learner    *learner = learner_find(project_id);
 
 	if (learner != NULL)
 		forget(learner);
@@ -562,7 +562,7 @@ take_offered(Learner *learner, const Project *project)
 void
 learner_offer_pool(const Project *project, int32 model, PoolFeatures *pool)
 {
-	Learner    *learner = find_learner(project->id);
+	Learner    *learner = learner_find(project->id);
 
 	forget_offered();
 	offered.project_id = project->id;
@@ -676,7 +676,7 @@ learner_is_stale(const Learner *learner, const Project *project)
 Learner *
 learner_read(const Project *project, const Changes *changes)
 {
-	Learner    *learner = find_learner(project->id);
+	Learner    *learner = learner_find(project->id);
 
 	if (learner != NULL && (changes->model || learner_is_stale(learner, project)))
 	{

@@ -24,6 +24,12 @@ typedef struct Learner Learner;
  */
 extern Learner *learner_read(const Project *project, const Changes *changes);
 
+/*
+ * Rows have changed or are gone, in a transaction that is about to commit: what
+ * the learner, if there is one, has made from them is good for nothing.
+ */
+extern void learner_rows_changed(int32 project_id, const NewRows *rows);
+
 /* Rows that are encoded now and were not before: maybe worth asking. */
 extern void learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added);
 

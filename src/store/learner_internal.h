@@ -116,6 +116,9 @@ struct Learner
 	bool		stored;			/* by the last learner_write */
 };
 
+/* The learner of a project, or NULL. */
+extern Learner *learner_find(int32 project_id);
+
 /* Has somebody else changed the model or the ranking that it knows? */
 extern bool learner_is_stale(const Learner *learner, const Project *project);
 

@@ -32,6 +32,7 @@
 
 #define FULL_BYTES (8 * 1024 * 1024)	/* of packed n-grams in a block */
 #define SWEEP_BLOCKS 64			/* deleted at a time */
+#define ERASE_BLOCKS 8			/* written again at a time */
 
 struct Preparation
 {
@@ -266,6 +267,65 @@ features_sweep(const Project *project)
 	return false;
 }
 
+bool
+features_erase(const Project *project, int64 features[2])
+{
+	static Statement select = {
+		"SELECT block FROM @hl_feature_block WHERE project_id = $1 AND encoder_id = $2 "
+		"AND live_rows < octet_length(hashes) / 8 ORDER BY block LIMIT $3",
+		3, {INT4OID, INT8OID, INT4OID}, NULL, 0
+	};
+	Datum		values[3] = {Int32GetDatum(project->id), (Datum) 0, Int32GetDatum(ERASE_BLOCKS)};
+	int64		numbers[ERASE_BLOCKS];
+	Refreshed	refreshed = {0};
+	int			n;
+
+	blas_load();
+	state_read(project, &refreshed.state);
+	features[0] = features[1] = refreshed.state.features;
+	values[1] = Int64GetDatum(refreshed.state.encoder_id);
+	statement_run_as_extension(&select, values, NULL, false);
+	n = (int) Min(SPI_processed, ERASE_BLOCKS);
+	if (n == 0)
+		return false;
+	for (int i = 0; i < n; i++)
+		numbers[i] = result_bigint(i, 1);
+	refreshed.encoder_id = refreshed.state.encoder_id;
+	refreshed.encoder = encoder_open(refreshed.encoder_id, false, CurrentMemoryContext);
+	refreshed.items = refreshed.state.items;
+	for (int i = 0; i < n; i++)
+		block_erase(project, refreshed.encoder, refreshed.encoder_id, numbers[i], NULL);
+	features[1] = ++refreshed.state.features;
+	state_write(project, &refreshed, false);
+	return n == ERASE_BLOCKS;
+}
+
+static int32 *
+result_projects(int *n)
+{
+	int32	   *projects = palloc_array_checked(int32, SPI_processed);
+
+	*n = (int) SPI_processed;
+	for (int i = 0; i < *n; i++)
+		projects[i] = result_int(i, 1);
+	return projects;
+}
+
+int32 *
+features_littered(int *n)
+{
+	static Statement select = {
+		"SELECT DISTINCT b.project_id FROM @hl_feature_block b "
+		"JOIN @hl_serving v ON v.project_id = b.project_id AND v.encoder_id = b.encoder_id "
+		"JOIN @hl_project p ON p.id = b.project_id "
+		"WHERE NOT p.paused AND b.live_rows < octet_length(b.hashes) / 8",
+		0, {0}, NULL, 0
+	};
+
+	statement_run_as_extension(&select, NULL, NULL, false);
+	return result_projects(n);
+}
+
 int32 *
 features_unswept(int *n)
 {
@@ -277,12 +337,7 @@ features_unswept(int *n)
 		"WHERE m.project_id = e.project_id AND m.encoder_id = e.id AND m.stored))",
 		0, {0}, NULL, 0
 	};
-	int32	   *projects;
 
 	statement_run_as_extension(&select, NULL, NULL, false);
-	*n = (int) SPI_processed;
-	projects = palloc_array_checked(int32, *n);
-	for (int i = 0; i < *n; i++)
-		projects[i] = result_int(i, 1);
-	return projects;
+	return result_projects(n);
 }

@@ -74,4 +74,14 @@ extern bool features_sweep(const Project *project);
 /* Projects that have an encoder that nobody uses; in the current context. */
 extern int32 *features_unswept(int *n);
 
+/*
+ * Writes some blocks again without the rows that are gone, which features_take
+ * and preparation_finish only mark.  True: there may be more.  The project's
+ * lock is held.  features: hl_serving.features before and after.
+ */
+extern bool features_erase(const Project *project, int64 features[2]);
+
+/* Projects that have such blocks, but for paused ones; as above. */
+extern int32 *features_littered(int *n);
+
 #endif							/* HUMANLOOP_PREPARE_H */

@@ -104,12 +104,12 @@ typedef struct RankedItem
 
 /*
  * Finds what leases_follow has to do: places of lease rows whose items have
- * left the ranking and are not in use (as tid[]), and which ranked items have
- * no row yet.  Compared here, since a join against an array has no statistics
- * and may be planned as the square of both.
+ * left the ranking and are not in use (as tid[]), those in use, whose rows may
+ * be gone, and which ranked items have no row yet.  Compared here, since a join
+ * against an array has no statistics and may be planned as the square of both.
  */
 static Datum
-compare_leases(const Project *project, RankedItem *ranked, int n)
+compare_leases(const Project *project, RankedItem *ranked, int n, char ***used, int *nused)
 {
 	static Statement select = {
 		"SELECT ctid, item, (lease_until IS NULL OR lease_until = 'infinity' "
@@ -122,9 +122,12 @@ compare_leases(const Project *project, RankedItem *ranked, int n)
 
 	statement_run(&select, values, NULL, false);
 	places = palloc_array_checked(Datum, SPI_processed);
+	*used = palloc_array_checked(char *, SPI_processed);
+	*nused = 0;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		ItemKey		key = item_key(result_string(i, 2));
+		char	   *item = result_string(i, 2);
+		ItemKey		key = item_key(item);
 		RankedItem *found = bsearch(&key, ranked, n, sizeof(RankedItem), compare_keys);
 		bool		isnull;
 
@@ -132,6 +135,8 @@ compare_leases(const Project *project, RankedItem *ranked, int n)
 			found->leasable = true;
 		else if (DatumGetBool(result_datum(i, 3, &isnull)))
 			places[nplaces++] = result_datum(i, 1, &isnull);
+		else
+			(*used)[(*nused)++] = item;
 	}
 	return PointerGetDatum(construct_array(places, nplaces, TIDOID, sizeof(ItemPointerData), false,
 										   TYPALIGN_SHORT));
@@ -155,9 +160,25 @@ leases_add(const Project *project, char **items, int n)
 	statement_run(&add, values, NULL, false);
 }
 
+/* But for those that somebody is just at. */
+static void
+leases_forget(const Project *project, char **items, int n)
+{
+	static Statement forget = {
+		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
+		"WHERE f.project_id = $1 AND f.item = ANY ($2) FOR UPDATE SKIP LOCKED))",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
+
+	if (n > 0)
+		statement_run_as_extension(&forget, values, NULL, false);
+}
+
 /*
- * A lease row for every ranked item, and none for what has left the ranking.
- * Rows that are there are not touched, so nobody is waited for.
+ * A lease row for every ranked item, and none for what has left the ranking;
+ * if somebody has it, then not before it has left the source.  Rows that are
+ * there are not touched, so nobody is waited for.
  */
 static void
 leases_follow(const Project *project, const Ranking *ranking)
@@ -172,7 +193,9 @@ leases_follow(const Project *project, const Ranking *ranking)
 	int			n = ranking->n + ranking->nspare;
 	RankedItem *ranked = palloc_array_checked(RankedItem, n);
 	char	  **missing = palloc_array_checked(char *, n);
+	char	  **used;
 	Datum		values[2];
+	int			nused;
 	int			nmissing = 0;
 	int			unique = 0;
 
@@ -188,7 +211,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
 			ranked[unique++] = ranked[i];
 	}
-	values[0] = compare_leases(project, ranked, unique);
+	values[0] = compare_leases(project, ranked, unique, &used, &nused);
 	values[1] = Int32GetDatum(project->id);
 	statement_run(&forget, values, NULL, false);
 	for (int i = 0; i < unique; i++)
@@ -197,6 +220,12 @@ leases_follow(const Project *project, const Ranking *ranking)
 			missing[nmissing++] = ranked[i].item;
 	}
 	leases_add(project, missing, nmissing);
+	if (nused > 0)
+	{
+		char	  **gone = palloc_array_checked(char *, nused);
+
+		leases_forget(project, gone, source_missing(project, used, nused, gone));
+	}
 }
 
 static const char *const part_names[] = {"head", "rest", "tail", "spare", "targets"};
@@ -364,6 +393,127 @@ ranking_write_tail(const Project *project, const Ranking *tail)
 	leases_add(project, tail->items, tail->n);
 	act_as_before(&acting);
 }
+
+/* ---------------------------------------------------------------------- */
+/* Rows that are gone */
+
+/* The elements to keep; an array that a part does without stays empty. */
+static Datum
+kept_elements(int column, Oid type, const bool *keep, int n)
+{
+	bool		isnull;
+	ArrayType  *array = DatumGetArrayTypeP(result_datum(0, column, &isnull));
+	bool		text = type == TEXTOID;
+	Datum	   *values;
+	bool	   *nulls;
+	int			length;
+	int			kept = 0;
+	int			lower = 1;
+
+	deconstruct_array(array, type, text ? -1 : sizeof(float4), !text, TYPALIGN_INT,
+					  &values, &nulls, &length);
+	if (length != n)
+		return PointerGetDatum(array);
+	for (int i = 0; i < n; i++)
+	{
+		if (!keep[i])
+			continue;
+		values[kept] = values[i];
+		nulls[kept++] = nulls[i];
+	}
+	if (kept == 0)
+		return PointerGetDatum(construct_empty_array(type));
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &kept, &lower, type,
+											  text ? -1 : sizeof(float4), !text, TYPALIGN_INT));
+}
+
+/*
+ * It keeps its generation: for whoever goes through it, nothing has come or
+ * changed its place by more than these few.
+ */
+static void
+forget_in_part(const Project *project, RankingPart part, const ItemKey *gone, int n)
+{
+	static Statement select = {
+		"SELECT items, scores, epistemic, aleatoric, labels, confidence, reasons FROM @hl_ranking "
+		"WHERE project_id = $1 AND part = $2", 2, {INT4OID, TEXTOID}, NULL, 0
+	};
+	static Statement update = {
+		"UPDATE @hl_ranking SET items = $3, scores = $4, epistemic = $5, aleatoric = $6, labels = $7, "
+		"confidence = $8, reasons = $9 WHERE project_id = $1 AND part = $2",
+		9, {INT4OID, TEXTOID, TEXTARRAYOID, FLOAT4ARRAYOID, FLOAT4ARRAYOID, FLOAT4ARRAYOID,
+		TEXTARRAYOID, FLOAT4ARRAYOID, TEXTARRAYOID}, NULL, 0
+	};
+	static const Oid types[] = {
+		TEXTOID, FLOAT4OID, FLOAT4OID, FLOAT4OID, TEXTOID, FLOAT4OID, TEXTOID
+	};
+	Datum		values[9] = {Int32GetDatum(project->id), CStringGetTextDatum(part_names[part])};
+	bool		isnull;
+	char	  **items;
+	bool	   *keep;
+	int			length;
+	bool		found = false;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	if (SPI_processed == 0)
+		return;
+	items = array_strings(result_datum(0, 1, &isnull), &length);
+	keep = palloc_array_checked(bool, length);
+	for (int i = 0; i < length; i++)
+	{
+		ItemKey		key = item_key(items[i]);
+
+		keep[i] = bsearch(&key, gone, n, sizeof(ItemKey), compare_keys) == NULL;
+		found = found || !keep[i];
+	}
+	if (!found)
+		return;
+	for (int i = 0; i < (int) lengthof(types); i++)
+		values[2 + i] = kept_elements(1 + i, types[i], keep, length);
+	statement_run_as_extension(&update, values, NULL, false);
+}
+
+void
+ranking_forget(const Project *project, char **items, int n)
+{
+	ItemKey    *gone = palloc_array_checked(ItemKey, n);
+
+	if (n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+		gone[i] = item_key(items[i]);
+	qsort(gone, n, sizeof(ItemKey), compare_keys);
+	for (int part = 0; part < RANKING_PARTS; part++)
+		forget_in_part(project, (RankingPart) part, gone, n);
+	leases_forget(project, items, n);
+}
+
+void
+ranking_check(const Project *project)
+{
+	static Statement select = {
+		"SELECT pg_catalog.array_agg(DISTINCT i) FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) i "
+		"WHERE r.project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	bool		isnull;
+	Datum		ranked;
+	char	  **items;
+	char	  **missing;
+	int			n;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	ranked = result_datum(0, 1, &isnull);
+	if (isnull)
+		return;
+	items = array_strings(ranked, &n);
+	missing = palloc_array_checked(char *, n);
+	n = source_missing(project, items, n, missing);
+	ranking_forget(project, missing, n);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Leasing */
 
 /*
  * Free items of one stretch of the ranking; those that others hold locked are

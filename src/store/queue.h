@@ -75,6 +75,15 @@ extern int64 tail_generation(const Project *project);
 /* Replaces the tail, and makes its items leasable. */
 extern void ranking_write_tail(const Project *project, const Ranking *tail);
 
+/*
+ * Takes items whose rows are gone out of all that is stored of the queue, and
+ * their leases.  The project's lock is held.
+ */
+extern void ranking_forget(const Project *project, char **items, int n);
+
+/* The same for all that the source does not have any more. */
+extern void ranking_check(const Project *project);
+
 /* An item handed to somebody. */
 typedef struct Lease
 {

@@ -309,23 +309,6 @@ is_sparse(const BlockHead *head)
 	return head->live > 0 && head->live < BLOCK_ROWS / 2;
 }
 
-/* Of a block to the next one, but those that are gone. */
-static void
-copy_rows(RefreshState *state, const FeatureBlock *block, const uint64 *hashes)
-{
-	for (int row = 0; row < block->rows; row++)
-	{
-		size_t		length;
-		const unsigned char *terms;
-
-		if (hashes[row] == 0)
-			continue;
-		terms = block_terms(block, row, &length);
-		block_writer_add(&state->writer, block->items[row], hashes[row],
-						 block->dense + (size_t) row * block->dims, terms, length);
-	}
-}
-
 bool
 refresh_merge(RefreshState *state)
 {
@@ -346,7 +329,7 @@ refresh_merge(RefreshState *state)
 			break;
 		if (block_read(state->project->id, state->result->encoder, state->result->encoder_id,
 					   head->number, &block))
-			copy_rows(state, &block, head->hashes);
+			block_copy(&block, head->hashes, &state->writer);
 		head->live = 0;
 		head->changed = true;
 		MemoryContextReset(context);
@@ -373,6 +356,41 @@ mark_blocks(RefreshState *state)
 		block_mark(state->project->id, state->result->encoder_id, &block);
 		head->changed = false;
 	}
+}
+
+/* Has rows that are gone, and others. */
+static bool
+is_littered(const BlockHead *head)
+{
+	return head->live > 0 && head->live < head->rows;
+}
+
+/* What was made from rows that are gone goes with them, once all are known. */
+static void
+erase_rows(RefreshState *state)
+{
+	for (int i = 0; i < state->nblocks; i++)
+	{
+		BlockHead  *head = &state->blocks[i];
+
+		if (!is_littered(head))
+			continue;
+		block_erase(state->project, state->result->encoder, state->result->encoder_id,
+					head->number, head->hashes);
+		head->changed = false;
+		interrupts_check();
+	}
+}
+
+static bool
+refresh_littered(const RefreshState *state)
+{
+	for (int i = 0; i < state->nblocks; i++)
+	{
+		if (is_littered(&state->blocks[i]))
+			return true;
+	}
+	return false;
 }
 
 int
@@ -404,6 +422,7 @@ write_blocks(RefreshState *state)
 		while (refresh_merge(state))
 			block_writer_flush(&state->writer);
 	}
+	erase_rows(state);
 	refresh_write(state);
 }
 
@@ -485,7 +504,8 @@ compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
 	refresh_read_blocks(&state);
 	source_scan(project, READ_AS_OWNER, NULL, false, refresh_row, &state);
 	refresh_forget_unseen(&state);
-	if (!state.raced && refreshed->changed > 0)
+	refreshed->erases = refresh_littered(&state);
+	if (!state.raced && (refreshed->changed > 0 || refreshed->erases))
 	{
 		start_writing(&state);
 		if (!state.raced)
@@ -542,7 +562,8 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 			break;
 		refit = true;
 	}
-	if (refreshed->changed > 0 || fitted || refreshed->items != refreshed->state.items)
+	if (refreshed->changed > 0 || refreshed->erases || fitted ||
+		refreshed->items != refreshed->state.items)
 	{
 		refreshed->state.features++;
 		refreshed->state.items = refreshed->items;
@@ -655,10 +676,24 @@ merge_tail(RefreshState *state)
 
 		if (!block_read(project, state->result->encoder, encoder, numbers[i], &block))
 			continue;
-		copy_rows(state, &block, block.hashes);
+		block_copy(&block, block.hashes, &state->writer);
 		block_delete(project, encoder, numbers[i]);
 	}
 	MemoryContextSwitchTo(before);
+}
+
+/* What was asked for in vain. */
+static void
+list_gone(RefreshState *state, char **items, int n, NewRows *added)
+{
+	added->gone = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+	{
+		const ItemEntry *entry = items_lookup(state->items, item_key(items[i]));
+
+		if (!entry->seen || entry->hash == 0)
+			added->gone[added->ngone++] = items[i];
+	}
 }
 
 static void
@@ -719,6 +754,7 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	source_rows(project, distinct, n, refresh_row, &state);
 	refresh_forget_unseen(&state);
 	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
+	list_gone(&state, distinct, n, added);
 	write_taken(&state);
 	if (project->label_attnum != 0)
 		source_labels_write(project, &state.labels, distinct, n);

@@ -32,6 +32,7 @@ typedef struct Refreshed
 	const Encoder *encoder;		/* pinned by the current memory context */
 	int64		items;			/* rows of the source that have an input */
 	int64		changed;		/* added, changed or gone since the last time */
+	bool		erases;			/* what is left of rows that are gone */
 	ProjectState state;
 } Refreshed;
 
@@ -59,13 +60,18 @@ typedef enum Taken
 	TAKEN_NOT					/* nothing is encoded yet: refresh */
 } Taken;
 
-/* Rows that were encoded just now; in the context that was current. */
+/*
+ * Rows that were encoded just now, and those asked for that the source does
+ * not have, or not with a usable input; in the context that was current.
+ */
 typedef struct NewRows
 {
 	int			n;
 	int			capacity;
 	char	  **items;
 	RowsBuilder rows;			/* as read from the blocks */
+	int			ngone;
+	char	  **gone;
 } NewRows;
 
 /*

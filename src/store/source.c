@@ -394,6 +394,13 @@ source_items(const Project *project, char **items, int n)
 	return canonical;
 }
 
+/* The key may have had another type when the item was noted. */
+static bool
+may_be_item(const Project *project, const char *item)
+{
+	return project->key_type == UUIDOID ? is_uuid(item) : can_be_item(project, item);
+}
+
 void
 source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
 {
@@ -404,10 +411,9 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	Portal		portal;
 	Acting		acting;
 
-	/* the key may have had another type when they were noted */
 	for (int i = 0; i < n; i++)
 	{
-		if (project->key_type == UUIDOID ? is_uuid(items[i]) : can_be_item(project, items[i]))
+		if (may_be_item(project, items[i]))
 			possible[npossible++] = items[i];
 	}
 	values[0] = text_array(possible, npossible);
@@ -417,4 +423,40 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	MemoryContextSwitchTo(before);
 	read_portal(project, portal, READ_AS_OWNER, callback, state);
 	pfree(possible);
+}
+
+int
+source_missing(const Project *project, char **items, int n, char **missing)
+{
+	MemoryContext before = CurrentMemoryContext;
+	char	  **possible = palloc_array_checked(char *, n);
+	int			npossible = 0;
+	int			nmissing = 0;
+	SPIPlanPtr	plan;
+	Datum		values[1];
+	Acting		acting;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (may_be_item(project, items[i]))
+			possible[npossible++] = items[i];
+		else
+			missing[nmissing++] = items[i];
+	}
+	plan = kept_plan(psprintf("SELECT i.item FROM pg_catalog.unnest($1) i(item) WHERE NOT EXISTS "
+							  "(SELECT 1 FROM %s s WHERE s.%s OPERATOR(pg_catalog.=) i.item::%s "
+							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item "
+							  "AND s.%s IS NOT NULL)",
+							  project_source_quoted(project), quote_identifier(project->key_column),
+							  project_key_type_name(project), project_key_expression(project),
+							  quote_identifier(project->input_column)));
+	values[0] = text_array(possible, npossible);
+	act_as_restricted(&acting, project_source_owner(project));
+	if (SPI_execute_plan(plan, values, " ", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look up items");
+	act_as_before(&acting);
+	MemoryContextSwitchTo(before);
+	for (uint64 i = 0; i < SPI_processed && nmissing < n; i++)
+		missing[nmissing++] = result_string(i, 1);
+	return nmissing;
 }

@@ -486,7 +486,10 @@ queue_rebuild(const Project *project, const Refreshed *features)
 	{
 		/* an encoder fitted anew goes with the next model */
 		if (serving.encoder_id != features->encoder_id)
+		{
+			ranking_check(project);
 			return;
+		}
 		pool = pool_scan_begin(project, features, serving.classifier, labelled);
 		while (pool_scan_some(pool, INT_MAX))
 			;
@@ -494,5 +497,5 @@ queue_rebuild(const Project *project, const Refreshed *features)
 		ranking.model = serving.model;
 		ranking.revision = serving.revision;
 	}
-	ranking_write(project, &ranking, targets.n > 0 ? &targets : NULL);
+	ranking_write(project, &ranking, ranking.model == 0 ? NULL : &targets);
 }

@@ -86,7 +86,8 @@ write_training(Turn *turn, Training *training, int64 run)
 			{
 				train_write(training, WORKER_NAME, turn->reason);
 				if (training->deploy)
-					learner_offer_pool(turn->project, training->number, training->pool_features);
+					ranking_settle(turn->project, training->number, training->pool_features,
+								   state.features == training->features.state.features);
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->deployed = training->number > 0 && training->deploy;

@@ -216,6 +216,13 @@ features_forget(int32 project_id)
 	features_remember(project_id, FEATURES_UNKNOWN);
 }
 
+void
+features_moved(int32 project_id, int64 from, int64 to)
+{
+	if (features_known(project_id) == from)
+		features_remember(project_id, to);
+}
+
 static bool
 rows_changed(const Changes *changes)
 {
@@ -257,6 +264,9 @@ take_listed_rows(Turn *turn)
 			scan_rows(turn);
 			break;
 		case TAKEN:
+			ranking_forget(turn->project, turn->added.gone, turn->added.ngone);
+			learner_rows_changed(turn->project_id, &turn->added);
+			litter_left();
 			turn->added_encoder = refreshed.encoder_id;
 			turn->rescore = turn->rescore || turn->state.model == 0;
 			break;
@@ -269,6 +279,7 @@ static void
 take_all_rows(Turn *turn)
 {
 	turn->doing = "rows";
+	litter_left();
 	if (!prepare(turn, 0, false, turn->changes.rows_places))
 		return;
 	turn->rescore = true;
@@ -475,7 +486,10 @@ scan_pool(PoolScan *scan)
 	}
 }
 
-/* Without a model: a seed batch, where there is none or not a whole one. */
+/*
+ * Without a model: a seed batch, where there is none or, without what has left
+ * the source, not a whole one.
+ */
 static void
 choose_seeds(Turn *turn)
 {
@@ -483,20 +497,33 @@ choose_seeds(Turn *turn)
 	Refreshed	features;
 
 	transaction_begin();
-	if (project_try_lock(project) && !seed_complete(project))
+	if (project_try_lock(project))
 	{
-		if (features_current(project, false, &features))
-			queue_rebuild(project, &features);
-		else
-			seed_refill(project);
+		ranking_check(project);
+		if (!seed_complete(project))
+		{
+			if (features_current(project, false, &features))
+				queue_rebuild(project, &features);
+			else
+				seed_refill(project);
+		}
 	}
 	transaction_commit();
 }
 
+void
+ranking_settle(const Project *project, int32 model, PoolFeatures *pool, bool same_rows)
+{
+	if (same_rows)
+		learner_offer_pool(project, model, pool);
+	else
+		ranking_check(project);
+}
+
 /* As soon as nobody has the project's lock, unless that takes too long. */
 static void
-write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *targets,
-			  PoolFeatures *pool)
+write_ranking(Turn *turn, int32 model, int64 features, const Ranking *ranking,
+			  const Ranking *targets, PoolFeatures *pool)
 {
 	const Project *project = turn->project;
 	TimestampTz started = GetCurrentTimestamp();
@@ -514,8 +541,8 @@ write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *ta
 			if (state.model == model)
 			{
 				ranking_write(project, ranking, targets);
+				ranking_settle(project, model, pool, state.features == features);
 				changes_done(&turn->changes, turn->changes.pool_places);
-				learner_offer_pool(project, model, pool);
 				notify(project, "queue", state.model, state.revision);
 			}
 		}
@@ -550,9 +577,12 @@ rescore(Turn *turn)
 		scan = pool_scan_begin(project, &features, serving.classifier,
 							   labelled_items(&consensus, turn->context));
 	}
-	else if (project_try_keep(turn->project_id))
+	else if (project_try_lock(project))
+	{
 		/* features of another encoder are on their way, with a ranking */
+		ranking_check(project);
 		changes_done(&turn->changes, turn->changes.pool_places);
+	}
 	transaction_commit();
 	if (scan == NULL)
 		return;
@@ -562,7 +592,7 @@ rescore(Turn *turn)
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
-	write_ranking(turn, serving.model, &ranking, &targets, pool);
+	write_ranking(turn, serving.model, features.state.features, &ranking, &targets, pool);
 	turn->done_something = true;
 }
 

@@ -54,8 +54,22 @@ extern void notify(const Project *project, const char *event, int32 model, int32
  */
 extern void scan_pool(PoolScan *scan);
 
+/*
+ * A ranking was written that took a while to make.  Rows that have gone
+ * meanwhile are taken out of it, and of what it was made from, which is then
+ * read again.
+ */
+extern void ranking_settle(const Project *project, int32 model, PoolFeatures *pool,
+						   bool same_rows);
+
 /* The blocks may hold what is still listed as inserted. */
 extern void features_forget(int32 project_id);
+
+/* They have what they had: hl_serving.features was the one, and is the other. */
+extern void features_moved(int32 project_id, int64 from, int64 to);
+
+/* litter.c: there are rows in the blocks that are gone. */
+extern void litter_left(void);
 
 /* False also where there is none to wait for: then gone is set. */
 extern bool try_lock(const Turn *turn, bool *gone);
