@@ -62,6 +62,49 @@ make_vector_encoder(const Caller *caller, int dims, Encoder **encoder)
 	status_check(vector_encoder(caller, dims, encoder), "make the encoder");
 }
 
+bool
+encoder_suits(const Encoder *encoder, const Project *project)
+{
+	return (encoder_kind(encoder) == ENCODER_VECTOR) == (project->input_kind == INPUT_VECTOR);
+}
+
+void
+lengths_add(Lengths *lengths, const Input *input)
+{
+	int			i = 0;
+
+	if (input->vector == NULL || input->n == 0)
+		return;
+	while (i < lengths->n && lengths->length[i] != input->n)
+		i++;
+	if (i == LENGTHS_COUNTED)
+		return;
+	if (i == lengths->n)
+	{
+		lengths->length[lengths->n++] = input->n;
+		lengths->count[i] = 0;
+	}
+	lengths->count[i]++;
+}
+
+int
+lengths_most(const Lengths *lengths, int preferred)
+{
+	int			most = 0;
+	int64		count = 0;
+
+	for (int i = 0; i < lengths->n; i++)
+	{
+		if (lengths->count[i] > count ||
+			(lengths->count[i] == count && lengths->length[i] == preferred))
+		{
+			most = lengths->length[i];
+			count = lengths->count[i];
+		}
+	}
+	return most;
+}
+
 Status
 encode_input(const Encoder *encoder, const Input *input, Encoding *encoding)
 {

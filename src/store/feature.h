@@ -122,7 +122,25 @@ extern void block_erase(const Project *project, const Encoder *encoder, int64 en
 /* For vectors of that length; error where they are too long. */
 extern void make_vector_encoder(const Caller *caller, int dims, Encoder **encoder);
 
+/* Is it for the kind of input that the project has now? */
+extern bool encoder_suits(const Encoder *encoder, const Project *project);
+
 /* encoder_text or encoder_vector, whichever the input is; a Status. */
 extern Status encode_input(const Encoder *encoder, const Input *input, Encoding *encoding);
+
+#define LENGTHS_COUNTED 64
+
+/* How many vectors have which length; the first different ones are counted. */
+typedef struct Lengths
+{
+	int			n;
+	int			length[LENGTHS_COUNTED];
+	int64		count[LENGTHS_COUNTED];
+} Lengths;
+
+extern void lengths_add(Lengths *lengths, const Input *input);
+
+/* The one that most have; 0: there are no vectors.  Of equals the one asked for. */
+extern int	lengths_most(const Lengths *lengths, int preferred);
 
 #endif							/* HUMANLOOP_FEATURE_H */

@@ -60,6 +60,31 @@ read_row(const SourceRow *row, void *argument)
 		source_copy_add(preparation->copy, row);
 }
 
+static void
+compare_source(Preparation *preparation)
+{
+	Refreshed  *features = &preparation->features;
+
+	features->encoder = NULL;
+	refresh_init(&preparation->state, preparation->project, features);
+	if (!preparation->fits)
+	{
+		features->encoder_id = preparation->start.encoder_id;
+		features->encoder = encoder_open(features->encoder_id, false, preparation->context);
+		refresh_read_blocks(&preparation->state);
+	}
+	preparation->copy = source_copy_begin();
+	source_scan(preparation->project, READ_AS_OWNER, NULL, false, read_row, preparation);
+	refresh_forget_unseen(&preparation->state);
+}
+
+/* What there is cannot read the input any more. */
+static bool
+encoder_unfit(const Project *project, int64 encoder_id)
+{
+	return !encoder_suits(encoder_open(encoder_id, false, CurrentMemoryContext), project);
+}
+
 Preparation *
 preparation_read(const Project *project, bool may_refit)
 {
@@ -73,19 +98,18 @@ preparation_read(const Project *project, bool may_refit)
 	preparation->extension = extension_oid();
 	state_read(project, start);
 	preparation->fits = start->encoder_id == 0 ||
+		encoder_unfit(project, start->encoder_id) ||
 		(may_refit && encoder_outgrown(start->encoder_id, start->items));
 	preparation->features.state = *start;
-	refresh_init(&preparation->state, project, &preparation->features);
-	if (!preparation->fits)
+	compare_source(preparation);
+	if (!preparation->fits && refresh_misfit(&preparation->features))
 	{
-		preparation->features.encoder_id = start->encoder_id;
-		preparation->features.encoder = encoder_open(start->encoder_id, false,
-													 preparation->context);
-		refresh_read_blocks(&preparation->state);
+		/* all rows are needed */
+		source_copy_close(preparation->copy);
+		MemoryContextDelete(preparation->state.context);
+		preparation->fits = true;
+		compare_source(preparation);
 	}
-	preparation->copy = source_copy_begin();
-	source_scan(project, READ_AS_OWNER, NULL, false, read_row, preparation);
-	refresh_forget_unseen(&preparation->state);
 	return preparation;
 }
 

@@ -28,9 +28,9 @@ typedef struct Preparation Preparation;
 
 /*
  * Reads the source and keeps aside what has to be encoded: what the blocks do
- * not have as it is, or, where there is no encoder yet, or with may_refit, where
- * it is outgrown, everything.  In the current context, which must outlive
- * the transaction.  SPI connected.
+ * not have as it is, or everything, where there is no encoder yet, or none that
+ * can read the input, or, with may_refit, where it is outgrown.  In the current
+ * context, which must outlive the transaction.  SPI connected.
  */
 extern Preparation *preparation_read(const Project *project, bool may_refit);
 

@@ -20,6 +20,7 @@
 
 #include "store/cache.h"
 #include "store/caller.h"
+#include "store/change.h"
 #include "store/fit.h"
 #include "store/label.h"
 #include "store/refresh_internal.h"
@@ -51,8 +52,9 @@ void
 state_read(const Project *project, ProjectState *state)
 {
 	static Statement select = {
-		"SELECT model, revision, last_model, features, encoder_id, items "
-		"FROM @hl_serving WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+		"SELECT m.model, v.revision, v.last_model, v.features, v.encoder_id, v.items, m.encoder_id "
+		"FROM @hl_serving v LEFT JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model "
+		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 
@@ -68,6 +70,7 @@ state_read(const Project *project, ProjectState *state)
 	state->features = result_bigint(0, 4);
 	state->encoder_id = result_bigint(0, 5);
 	state->items = result_bigint(0, 6);
+	state->model_encoder = result_bigint(0, 7);
 }
 
 void
@@ -252,6 +255,7 @@ refresh_meet(RefreshState *state, const SourceRow *row)
 						state->project->key_column, state->project->name),
 				 errdetail("Item \"%s\" is there twice.", row->item)));
 	entry->seen = true;
+	lengths_add(&state->lengths, &row->input);
 	if (row->label != NULL && !label_is_blank(row->label))
 		source_labels_add(&state->labels, row->item, row->label);
 	if (entry->hash != hash)
@@ -300,6 +304,16 @@ refresh_forget_unseen(RefreshState *state)
 		forget_row(state, entry);
 		state->result->changed++;
 	}
+	state->result->length = lengths_most(&state->lengths,
+										 state->result->encoder == NULL ? 0 :
+										 encoder_dims(state->result->encoder));
+}
+
+bool
+refresh_misfit(const Refreshed *refreshed)
+{
+	return encoder_kind(refreshed->encoder) == ENCODER_VECTOR && refreshed->length != 0 &&
+		refreshed->length != encoder_dims(refreshed->encoder);
 }
 
 /* Half empty; what is empty goes anyway. */
@@ -540,12 +554,12 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 				continue;
 			}
 			refreshed->state.encoder_id = encoder_fit(project);
-			refit = false;
 			fitted = true;
 		}
 		refreshed->encoder_id = refreshed->state.encoder_id;
 		refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
-		if (!compare_with_source(project, refreshed, &locked))
+		refit = !encoder_suits(refreshed->encoder, project);
+		if (refit || !compare_with_source(project, refreshed, &locked))
 			continue;
 		/* only the number of rows is another; the state is written under the lock */
 		if (!locked && refreshed->items != refreshed->state.items)
@@ -558,9 +572,10 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 				now.encoder_id != refreshed->state.encoder_id)
 				continue;
 		}
-		if (fitted || !may_refit || !encoder_outgrown(refreshed->encoder_id, refreshed->items))
+		refit = !fitted && (refresh_misfit(refreshed) ||
+							(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)));
+		if (!refit)
 			break;
-		refit = true;
 	}
 	if (refreshed->changed > 0 || refreshed->erases || fitted ||
 		refreshed->items != refreshed->state.items)
@@ -583,7 +598,7 @@ features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 		return false;
 	blas_load();
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
-	return true;
+	return encoder_suits(refreshed->encoder, project);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -735,6 +750,11 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 		return TAKEN_NOT;
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
+	if (!encoder_suits(refreshed->encoder, project))
+	{
+		change_note(project->id, CHANGE_ROWS, NULL, 0);
+		return TAKEN;
+	}
 	added->capacity = 16;
 	added->items = palloc(sizeof(char *) * added->capacity);
 	rows_init(&added->rows, refreshed->encoder, CurrentMemoryContext);
@@ -755,6 +775,9 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	refresh_forget_unseen(&state);
 	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
 	list_gone(&state, distinct, n, added);
+	/* vectors of another length come, and there may be more of them by now */
+	if (refresh_misfit(refreshed) && encoder_outlived(refreshed->encoder_id, refreshed->items))
+		change_note(project->id, CHANGE_ROWS, NULL, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)
 		source_labels_write(project, &state.labels, distinct, n);

@@ -255,6 +255,25 @@ loss_among(const Training *training, int row, const int *match)
 	return loss_of((float) (probability[training->label[row]] / Max(known, 1e-12)));
 }
 
+/* Do both models read the same kind of input?  Else the old one reads nothing. */
+static bool
+reads_the_same(const Training *training)
+{
+	static Statement select = {
+		"SELECT n.name = o.name AND (n.name <> 'vector' OR n.dims = o.dims) FROM @hl_model m "
+		"JOIN @hl_encoder o ON o.id = m.encoder_id JOIN @hl_encoder n ON n.id = $3 "
+		"WHERE m.project_id = $1 AND m.model = $2", 3, {INT4OID, INT4OID, INT8OID}, NULL, 0
+	};
+	Datum		values[3] = {
+		Int32GetDatum(training->project->id), Int32GetDatum(training->replaces),
+		Int64GetDatum(training->features.encoder_id)
+	};
+	bool		isnull;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));
+}
+
 void
 train_compare(Training *training)
 {
@@ -267,7 +286,7 @@ train_compare(Training *training)
 	int			n = 0;
 
 	training->deploy = true;
-	if (training->replaces == 0 ||
+	if (training->replaces == 0 || !reads_the_same(training) ||
 		!read_learned(training->project->id, training->replaces, &learned))
 		return;
 	match = match_classes(training, &learned);

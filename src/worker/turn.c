@@ -364,6 +364,10 @@ reason_to_train(const Turn *turn)
 		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
 			counts->labelled > work->tried_labels ? "first labels" : NULL;
 	}
+	/* the encoder was fitted anew, as that of the model cannot read the input any more */
+	if (turn->state.encoder_id != turn->state.model_encoder && turn->state.items > 0 &&
+		counts->classes >= 2)
+		return "input changed";
 	if (counts->labelled >= ceil(work->tried_labels * turn->project->options.train_growth))
 		return psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
 	if (counts->new_class && counts->labelled > work->tried_labels)
