@@ -88,6 +88,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/source.c \
 	src/store/train.c \
 	src/store/trigger.c \
+	src/store/view.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \
@@ -100,7 +101,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh privacy ddl ddl_broken triggers metrics rights worker hostile
+	vectors unicode queue refresh privacy ddl ddl_types ddl_broken triggers metrics rights worker hostile
 ISOLATION = next next_repeatable label train_train train_others drop renamed source_triggers deploy
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl

@@ -73,3 +73,24 @@ CREATE OR REPLACE VIEW hl_runs WITH (security_barrier = true) AS
 	FROM @extschema@.hl_project p
 	JOIN @extschema@.hl_run n ON n.project_id OPERATOR(pg_catalog.=) p.id
 	WHERE @extschema@.hl_visible(p.id);
+
+CREATE FUNCTION hl_source_altering()
+RETURNS event_trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'hl_source_altering';
+COMMENT ON FUNCTION hl_source_altering()
+IS 'sets queue views aside while their columns change their types';
+REVOKE ALL ON FUNCTION hl_source_altering() FROM PUBLIC;
+
+COMMENT ON FUNCTION hl_source_altered()
+IS 'follows partitions that come and go, and what is renamed or retyped';
+
+CREATE EVENT TRIGGER hl_source_altering ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE')
+	EXECUTE FUNCTION hl_source_altering();
+
+DROP EVENT TRIGGER hl_source_altered;
+CREATE EVENT TRIGGER hl_source_altered ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
+		'ALTER SCHEMA', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'REFRESH MATERIALIZED VIEW')
+	EXECUTE FUNCTION hl_source_altered();

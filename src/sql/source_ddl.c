@@ -1,12 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * source_ddl.c
- *	  Event triggers: tables that become part of a source, or leave it.
+ *	  Event triggers: tables that become part of a source, or leave it, and
+ *	  sources that change their names and types.
  *
  * A partition that is attached brings rows, one that is detached or dropped
  * takes some away, and none of them is a statement that a trigger on the source
  * fires for.  A column that is renamed is called something else in the
- * triggers' arguments.
+ * triggers' arguments, and names are recorded at once, so that a dump has them.
+ *
+ * The queue view uses the key and the input, and so PostgreSQL would refuse to
+ * change their types.  It is dropped before such a change and created again
+ * after it, so that nobody's migration needs to know of it.
  *
  * Everybody's DDL comes by here, so what cannot concern a source is told by its
  * parse tree alone, and nothing that goes wrong is an error.
@@ -25,12 +30,16 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
 #include "utils/array.h"
 
+#include "compat.h"
 #include "store/change.h"
 #include "store/session.h"
 #include "store/trigger.h"
+#include "store/view.h"
 
+PG_FUNCTION_INFO_V1(hl_source_altering);
 PG_FUNCTION_INFO_V1(hl_source_altered);
 PG_FUNCTION_INFO_V1(hl_source_dropped);
 
@@ -39,7 +48,26 @@ typedef struct Alteration
 {
 	List	   *tables;			/* of RangeVar */
 	bool		rows;			/* come, go or change */
+	bool		names;			/* of anything, or its owner, change */
+	List	   *retyped;		/* of ColumnType */
 } Alteration;
+
+typedef struct ColumnType
+{
+	const char *column;
+	Oid			type;			/* as it shall be; InvalidOid: not known */
+} ColumnType;
+
+static ColumnType *
+read_column_type(const AlterTableCmd *command)
+{
+	const ColumnDef *definition = castNode(ColumnDef, command->def);
+	ColumnType *retyped = palloc(sizeof(ColumnType));
+
+	retyped->column = command->name;
+	retyped->type = LookupTypeNameOid(NULL, definition->typeName, true);
+	return retyped;
+}
 
 static void
 read_alter_table(AlterTableStmt *statement, Alteration *alteration)
@@ -63,7 +91,11 @@ read_alter_table(AlterTableStmt *statement, Alteration *alteration)
 				other = (RangeVar *) command->def;
 				break;
 			case AT_AlterColumnType:
+				alteration->retyped = lappend(alteration->retyped, read_column_type(command));
 				break;
+			case AT_ChangeOwner:
+				alteration->names = true;
+				continue;
 			default:
 				continue;
 		}
@@ -89,8 +121,12 @@ read_statement(Node *statement, Alteration *alteration)
 			alteration->tables = ((CreateForeignTableStmt *) statement)->base.inhRelations;
 			break;
 		case T_RenameStmt:
+			alteration->names = true;
 			if (((RenameStmt *) statement)->renameType == OBJECT_COLUMN)
 				alteration->tables = list_make1(((RenameStmt *) statement)->relation);
+			break;
+		case T_AlterObjectSchemaStmt:
+			alteration->names = true;
 			break;
 		case T_RefreshMatViewStmt:
 			alteration->tables = list_make1(((RefreshMatViewStmt *) statement)->relation);
@@ -128,34 +164,135 @@ tables_around(const Alteration *alteration)
 										   TYPALIGN_INT));
 }
 
-static void
-follow_alteration(void *argument)
+/* Of the last result, which has their numbers; those that are gone left out. */
+static List *
+read_projects(void)
+{
+	int			n = (int) SPI_processed;
+	int32	   *ids = palloc_array_checked(int32, n);
+	List	   *projects = NIL;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = result_int(i, 1);
+	for (int i = 0; i < n; i++)
+	{
+		Project    *project = project_read(ids[i], false);
+
+		if (project != NULL)
+			projects = lappend(projects, project);
+	}
+	return projects;
+}
+
+/* Those whose source is, or is a part of, or has as a part, one of the tables. */
+static List *
+projects_around(const Alteration *alteration)
 {
 	static Statement select = {
 		"SELECT project_id FROM @hl_project_local WHERE source = ANY ($1)", 1, {OIDARRAYOID}, NULL, 0
 	};
-	const Alteration *alteration = argument;
 	Datum		values[1] = {tables_around(alteration)};
-	int			n;
-	int32	   *projects;
 
 	statement_run_as_extension(&select, values, NULL, false);
-	n = (int) SPI_processed;
-	projects = palloc_array_checked(int32, n);
-	for (int i = 0; i < n; i++)
-		projects[i] = result_int(i, 1);
-	for (int i = 0; i < n; i++)
-	{
-		Project    *project = project_read(projects[i], false);
+	return read_projects();
+}
 
-		if (project == NULL || !OidIsValid(project->source))
+/*
+ * Does the queue view use one of the columns whose type is changed?  Not where
+ * the project could not go on with the new type: then it stays in the way.
+ */
+static bool
+retypes(const Alteration *alteration, const Project *project)
+{
+	bool		concerned = false;
+	ListCell   *cell;
+
+	foreach(cell, alteration->retyped)
+	{
+		const ColumnType *retyped = lfirst(cell);
+		InputKind	input;
+		Oid			key;
+
+		if (strcmp(retyped->column, project->key_column) == 0)
+		{
+			if (!OidIsValid(retyped->type) || !key_type_of(retyped->type, &key))
+				return false;
+			concerned = true;
+		}
+		if (strcmp(retyped->column, project->input_column) == 0)
+		{
+			if (!OidIsValid(retyped->type) || !input_kind_of(retyped->type, &input))
+				return false;
+			concerned = true;
+		}
+	}
+	return concerned;
+}
+
+static void
+restore_view(void *project)
+{
+	view_restore(project);
+}
+
+static void
+follow_alteration(void *argument)
+{
+	const Alteration *alteration = argument;
+	ListCell   *cell;
+
+	foreach(cell, projects_around(alteration))
+	{
+		Project    *project = lfirst(cell);
+
+		if (!OidIsValid(project->source))
 			continue;
 		if (alteration->rows)
 		{
 			triggers_remove_strays(project);
 			change_note(project->id, CHANGE_ROWS, NULL, 0);
 		}
+		if (retypes(alteration, project))
+			(void) attempt(restore_view, project, "humanloop cannot create its queue view again", WARNING);
 		triggers_follow(project);
+	}
+}
+
+/* Sources and queue views that are called something else, or are elsewhere now. */
+static void
+follow_names(void *argument pg_attribute_unused())
+{
+	static Statement select = {
+		"SELECT DISTINCT l.project_id FROM pg_catalog.pg_event_trigger_ddl_commands() d "
+		"JOIN pg_catalog.pg_class c ON d.objid IN (c.oid, c.relnamespace) "
+		"JOIN @hl_project_local l ON c.oid IN (l.source, l.queue_view)", 0, {0}, NULL, 0
+	};
+	ListCell   *cell;
+
+	statement_run_as_extension(&select, NULL, NULL, false);
+	foreach(cell, read_projects())
+		project_follow(lfirst(cell));
+}
+
+static void
+drop_view(void *project)
+{
+	view_drop(project);
+}
+
+/* PostgreSQL says why, where it refuses the change after all. */
+static void
+set_views_aside(void *argument)
+{
+	const Alteration *alteration = argument;
+	ListCell   *cell;
+
+	foreach(cell, projects_around(alteration))
+	{
+		Project    *project = lfirst(cell);
+
+		if (retypes(alteration, project) && view_restorable(project))
+			(void) attempt(drop_view, project, "humanloop cannot set its queue view aside", DEBUG1);
 	}
 }
 
@@ -208,6 +345,28 @@ follow(Attempt step, void *argument)
 	MemoryContextSwitchTo(before);
 }
 
+/* May he alter the table?  He has not been asked yet. */
+static bool
+owns_table(const Alteration *alteration)
+{
+	Oid			table = RangeVarGetRelid(linitial_node(RangeVar, alteration->tables), NoLock, true);
+
+	return OidIsValid(table) && relation_ownercheck(table, GetUserId());
+}
+
+Datum
+hl_source_altering(PG_FUNCTION_ARGS)
+{
+	Alteration	alteration = {0};
+
+	if (nothing_to_follow(fcinfo))
+		PG_RETURN_VOID();
+	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
+	if (alteration.retyped != NIL && owns_table(&alteration))
+		follow(set_views_aside, &alteration);
+	PG_RETURN_VOID();
+}
+
 Datum
 hl_source_altered(PG_FUNCTION_ARGS)
 {
@@ -216,6 +375,8 @@ hl_source_altered(PG_FUNCTION_ARGS)
 	if (nothing_to_follow(fcinfo))
 		PG_RETURN_VOID();
 	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
+	if (alteration.names)
+		follow(follow_names, NULL);
 	if (alteration.tables != NIL)
 		follow(follow_alteration, &alteration);
 	PG_RETURN_VOID();

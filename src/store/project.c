@@ -222,6 +222,13 @@ relation_owner(Oid relation)
 	return owner;
 }
 
+bool
+project_source_kind(char kind)
+{
+	return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+		kind == RELKIND_FOREIGN_TABLE || kind == RELKIND_VIEW || kind == RELKIND_MATVIEW;
+}
+
 /* Where the source is now: by OID if that lives, else by name. */
 static void
 resolve_relation(Project *project)
@@ -252,6 +259,11 @@ resolve_relation(Project *project)
 	}
 	if (!OidIsValid(project->source))
 		project->problem = psprintf("relation %s does not exist", project_source_quoted(project));
+	else if (!project_source_kind(get_rel_relkind(project->source)))
+	{
+		project->source = InvalidOid;
+		project->problem = psprintf("%s is not a table or view", project_source_quoted(project));
+	}
 	else if (!has_privs_of_role(get_role_oid(project->owner_name, true),
 								relation_owner(project->source)))
 	{
@@ -588,7 +600,7 @@ project_need_source(const Project *project)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the source of project \"%s\" is missing", project->name),
 				 errdetail("%s", project->problem),
-				 errhint("Put it back under that name, or drop the project with hl_drop_project().")));
+				 errhint("Put it back as it was, or drop the project with hl_drop_project().")));
 }
 
 Oid
@@ -671,7 +683,7 @@ project_create_view(const Project *project)
 		elog(ERROR, "could not create view %s", view);
 	resetStringInfo(&text);
 	appendStringInfo(&text, "COMMENT ON VIEW %s IS %s", view,
-					 quote_literal_cstr(psprintf("queue of humanloop project \"%s\"; to change the source's columns, drop this view and call hl_refresh('%s')",
+					 quote_literal_cstr(psprintf("queue of humanloop project \"%s\"; where it is in the way of a change to the source, drop it, and call hl_refresh('%s') afterwards",
 												 project->name, project->name)));
 	SPI_execute(text.data, false, 0);
 	return get_relname_relid(psprintf("hl_queue_%s", project->name),

@@ -104,6 +104,9 @@ extern void project_need_source(const Project *project);
 /* Error unless the input can be encoded as the project says. */
 extern void project_check_encoder(const Project *project);
 
+/* Can rows be read from relations of this kind? */
+extern bool project_source_kind(char kind);
+
 /* Owner of the source: rows are read as him.  Quoted names for statements. */
 extern Oid	project_source_owner(const Project *project);
 extern char *project_source_quoted(const Project *project);
