@@ -372,6 +372,27 @@ project_read(int32 id, bool read_only)
 	return SPI_processed == 0 ? NULL : project_resolve();
 }
 
+static bool
+same_name(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool
+project_moved(const Project *project)
+{
+	const Project *now = project_read(project->id, false);
+
+	return now != NULL &&
+		(now->source != project->source || now->key_type != project->key_type ||
+		 now->input_kind != project->input_kind ||
+		 !same_name(now->source_schema, project->source_schema) ||
+		 !same_name(now->source_name, project->source_name) ||
+		 !same_name(now->key_column, project->key_column) ||
+		 !same_name(now->input_column, project->input_column) ||
+		 !same_name(now->label_column, project->label_column));
+}
+
 bool
 project_privilege(const Project *project, Oid role, Privilege privilege, bool read_only)
 {

@@ -92,6 +92,12 @@ extern void project_pause(const Project *project, bool pause);
 /* Records names and OIDs as they are in project. */
 extern void project_sync(const Project *project);
 
+/*
+ * Has its source been renamed, retyped or dropped since it was read?  Then what
+ * has failed was a statement with the names as they were.
+ */
+extern bool project_moved(const Project *project);
+
 /* By id, without a check of privileges; NULL where there is none. */
 extern Project *project_read(int32 id, bool read_only);
 

@@ -636,7 +636,8 @@ record_failure(Turn *turn, const ErrorData *error)
 	learner_forget(turn->project_id);
 	transaction_begin();
 	recorded = project_try_keep(turn->project_id);
-	if (recorded && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	if (recorded && (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+					 (turn->project != NULL && project_moved(turn->project))))
 		work_busy(turn->project_id, turn->doing);
 	else if (recorded)
 		first = work_failed(turn->project_id, turn->doing, error);
