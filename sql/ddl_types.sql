@@ -135,6 +135,22 @@ SELECT hl_refresh('tickets');
 SELECT hl_label_many('tickets', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 60;
 SELECT stand();
 
+-- The label column may be of any type that can be read as text.
+SELECT hl_drop_project('tickets');
+SELECT project FROM hl_create_project('tickets', 'ticket', 'body', label => 'topic');
+SELECT hl_refresh('tickets') > 0 AS encoded;
+CREATE TYPE kind AS ENUM ('billing', 'delivery', 'returns');
+ALTER TABLE ticket ALTER topic TYPE kind USING topic::kind;
+SELECT hl_refresh('tickets') AS changed;
+SELECT label, count(*) FROM hl_labels GROUP BY label ORDER BY label;
+SELECT count(*) FROM hl_label_history WHERE action = 'undo';
+ALTER TABLE ticket ALTER topic TYPE int USING array_position(enum_range(NULL::kind), topic);
+SELECT hl_refresh('tickets') AS changed;
+SELECT label, count(*) FROM hl_labels GROUP BY label ORDER BY label;
+DROP TYPE kind;
+SELECT hl_drop_project('tickets');
+SELECT project FROM hl_create_project('tickets', 'ticket', 'body');
+
 -- What the project could not go on with stays refused, with the view's name.
 \pset format unaligned
 \pset tuples_only on
