@@ -235,3 +235,6 @@ DROP TYPE mood;
 DROP EXTENSION citext;
 DROP FUNCTION vector;
 DROP TABLE original;
+
+-- an event trigger is no function to be called
+SELECT left(error_of('SELECT hl_source_altering()'), 5) AS refused;

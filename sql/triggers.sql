@@ -220,7 +220,6 @@ DROP TABLE own.indexed;
 -- it is nobody's to call, and takes nothing else
 SELECT left(error_of('SELECT hl_source_changed()'), 5) AS refused;
 SELECT left(error_of('SELECT hl_source_altered()'), 5) AS refused;
-SELECT left(error_of('SELECT hl_source_altering()'), 5) AS refused;
 CREATE TRIGGER wrong BEFORE INSERT ON note FOR EACH ROW EXECUTE FUNCTION hl_source_changed('1', 'nr', 'message');
 SELECT error_of($$INSERT INTO note (nr) VALUES (600)$$);
 DROP TRIGGER wrong ON note;

@@ -133,5 +133,24 @@ my ($updated, $fresh) = map { $node->safe_psql($_, $objects) } qw(postgres fresh
 cmp_ok(length $fresh, '>', 25000, 'there is much to compare');
 is($updated, $fresh, 'every object is that of a new installation');
 
+# ----------------------------------------------------------------------
+# What the older library has written
+# ----------------------------------------------------------------------
+
+# A dump of a database in which 0.1.0 itself has trained and learned, by its own
+# worker: 30 labels and then three more, two projects, a skip, an undo, a grant.
+$node->safe_psql('postgres', 'CREATE DATABASE dumped; ALTER DATABASE dumped SET humanloop.enabled = off');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('dumped'), '-f', "$FindBin::Bin/../data/humanloop-$old.sql" ], "a dump of $old is restored");
+my $read = sub { return $node->safe_psql('dumped', $_[0]) };
+is($read->(q{SELECT extversion FROM pg_extension WHERE extname = 'humanloop'}), $new, 'into the new version');
+is($read->(q{SELECT label, round(confidence::numeric, 3), round(epistemic::numeric, 3), model, revision FROM hl_predict('tickets', 'where is the parcel')}), 'delivery|0.999|0.094|1|4', 'its model and revisions answer as they did');
+is($read->(q{SELECT label, round(confidence::numeric, 3), model, revision FROM hl_predict('places', ARRAY[1, 0, 0.1])}), 'c1|0.994|1|0', 'vectors, too');
+is($read->(q{SELECT (SELECT count(*) FROM hl_label_history), (SELECT count(*) FROM hl_labels), (SELECT count(*) FROM hl_label_history WHERE annotator = 'ann')}), '55|52|4', 'all that was said is there');
+is($read->(q{SELECT project, model, revision, labelled, state, owner = current_user FROM hl_projects ORDER BY 1}), "places|1|0|20|ready|t\ntickets|1|4|32|ready|t", 'the projects are');
+is($read->(q{SELECT * FROM hl_privileges('tickets')}), 'pg_monitor|annotate', 'so is the grant');
+is($read->(q{SELECT hl_refresh('tickets'), hl_refresh('places')}), '90|40', 'rows are encoded again');
+is($read->(q{SELECT count(*) > 0 FROM hl_next('tickets', 5)}), 't', 'questions are asked');
+is($read->(q{SELECT model, labels FROM hl_train('tickets')}), '2|32', 'and learning goes on');
+
 $node->stop;
 done_testing();
