@@ -69,14 +69,99 @@ CREATE SEQUENCE ticket;
 SELECT look();
 SELECT complaints();
 DROP SEQUENCE ticket;
+CREATE TYPE ticket AS (id int, text text, known text);
+SELECT look();
+SELECT complaints();
+SELECT last_error FROM hl_projects WHERE project = 'tickets';
+DROP TYPE ticket;
 CREATE TABLE ticket (something int);
 SELECT look();
 SELECT complaints();
+-- a temporary one of that name is nobody's source
+DROP TABLE ticket;
+CREATE TEMP TABLE ticket AS SELECT id, body AS text, NULL::text AS known FROM tickets(60);
+SELECT look();
+SELECT complaints();
+DROP TABLE ticket;
 
 -- A broken project can be dropped.
 SELECT hl_drop_project('tickets');
 SELECT project, state FROM hl_projects;
 SELECT hl_drop_project('other');
 SELECT count(hl_drop_project(project)::text) FROM hl_projects;
-DROP TABLE ticket, other;
+DROP TABLE other;
 DROP FUNCTION look, complaints;
+
+-- The key promises nothing any more.
+CREATE TABLE ticket (id int PRIMARY KEY, body text);
+INSERT INTO ticket SELECT id, body FROM tickets(60);
+SELECT project FROM hl_create_project('tickets', 'ticket', 'body');
+SELECT hl_label_many('tickets', array_agg(id::text), array_agg(t.topic)) FROM tickets(30) t;
+SELECT model FROM hl_train('tickets');
+SELECT item AS asked FROM hl_queue ORDER BY rank LIMIT 1 \gset
+CREATE FUNCTION each_call() RETURNS TABLE (call text, outcome text) LANGUAGE sql AS $$
+	SELECT s, error_of('SELECT ' || s) FROM unnest(ARRAY['hl_refresh(''tickets'')', 'hl_train(''tickets'')', 'count(*) FROM hl_next(''tickets'', 100)',
+		'hl_label(''tickets'', 1, ''billing'')', 'hl_label(''tickets'', 2, ''billing'')', 'count(*) FROM hl_predict(''tickets'')']) s
+$$;
+-- a key that is there twice: no refresh and no training until it is not, no
+-- label for that item; others go on
+ALTER TABLE ticket DROP CONSTRAINT ticket_pkey, ALTER id DROP NOT NULL;
+INSERT INTO ticket SELECT id, body FROM tickets(1);
+INSERT INTO ticket SELECT :asked, 'the same key again';
+SELECT call, split_part(outcome, E'\n', 1) AS outcome FROM each_call();
+SELECT state, last_error FROM hl_projects;
+SELECT label FROM hl_predict('tickets', 'where is the parcel');
+SELECT count(*) AS labels FROM hl_labels;
+-- through a view it is the same
+DELETE FROM ticket WHERE ctid = (SELECT max(ctid) FROM ticket WHERE id = 1);
+DELETE FROM ticket WHERE body = 'the same key again';
+SELECT hl_drop_project('tickets');
+CREATE TABLE extra (id int);
+INSERT INTO extra SELECT generate_series(1, 60);
+CREATE VIEW seen AS SELECT t.id, t.body FROM ticket t JOIN extra e ON e.id = t.id;
+SELECT project FROM hl_create_project('tickets', 'seen', 'body', 'id');
+SELECT hl_label_many('tickets', array_agg(id::text), array_agg(t.topic)) FROM tickets(30) t;
+SELECT model FROM hl_train('tickets');
+INSERT INTO extra VALUES (1);
+SELECT call, split_part(outcome, E'\n', 1) AS outcome FROM each_call();
+DELETE FROM extra WHERE ctid = (SELECT max(ctid) FROM extra WHERE id = 1);
+-- a key that is NULL: such a row is no item
+UPDATE ticket SET id = NULL WHERE id = 1;
+INSERT INTO extra VALUES (NULL);
+CREATE OR REPLACE VIEW seen AS SELECT t.id, t.body FROM ticket t LEFT JOIN extra e ON e.id = t.id;
+SELECT call, split_part(outcome, E'\n', 1) AS outcome FROM each_call();
+SELECT items FROM hl_projects;
+SELECT count(*), count(item) FROM hl_predict('tickets');
+SELECT hl_drop_project('tickets');
+DROP FUNCTION each_call;
+DROP TABLE ticket, extra CASCADE;
+
+-- The server of a foreign table is gone, and comes back.
+CREATE EXTENSION postgres_fdw;
+CREATE TABLE near (id int PRIMARY KEY, body text);
+INSERT INTO near SELECT id, body FROM tickets(60);
+SELECT current_setting('port') AS port, split_part(current_setting('unix_socket_directories'), ',', 1) AS host \gset
+CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname :'DBNAME', host :'host', port :'port');
+CREATE USER MAPPING FOR CURRENT_USER SERVER loop;
+CREATE FOREIGN TABLE far (id int, body text) SERVER loop OPTIONS (table_name 'near');
+SELECT project FROM hl_create_project('far', 'far', 'body', 'id');
+SELECT hl_label_many('far', array_agg(id::text), array_agg(t.topic)) FROM tickets(30) t;
+SELECT model FROM hl_train('far');
+ALTER SERVER loop OPTIONS (SET port '1');
+SELECT left(error_of('SELECT ' || s), 5) FROM unnest(ARRAY['hl_refresh(''far'')', 'hl_train(''far'')', 'hl_next(''far'')', 'hl_label(''far'', 31, ''billing'')', 'hl_predict(''far'')']) s;
+SELECT state FROM hl_projects;
+SELECT label FROM hl_predict('far', 'where is the parcel');
+SELECT count(*) > 0 AS queued FROM hl_queue;
+SELECT count(*) AS labels FROM hl_labels;
+ALTER SERVER loop OPTIONS (SET port :'port');
+INSERT INTO near SELECT id, body FROM tickets(70) WHERE id > 60;
+SELECT hl_refresh('far') AS new_rows;
+SELECT left(error_of('SELECT ' || s), 8) FROM unnest(ARRAY['hl_train(''far'')', 'hl_next(''far'')', 'hl_label(''far'', 31, ''billing'')', 'hl_predict(''far'')']) s;
+-- with the table it is as with any
+SET client_min_messages = error;
+DROP SERVER loop CASCADE;
+SET client_min_messages = warning;
+SELECT state, last_error FROM hl_projects;
+SELECT hl_drop_project('far');
+DROP EXTENSION postgres_fdw;
+DROP TABLE near;

@@ -5,9 +5,9 @@ SET statement_timeout = '15s';
 CREATE TABLE ticket (id int PRIMARY KEY, body text, topic text);
 INSERT INTO ticket SELECT id, body, topic FROM tickets(420);
 SELECT project FROM hl_create_project('tickets', 'ticket', 'body');
--- Where the features of an item are; a copy that is made anew is elsewhere.
-CREATE FUNCTION stored() RETURNS TABLE (item text, place text) LANGUAGE sql AS $$
-	SELECT items[n], block || ',' || n FROM hl_feature_block, generate_subscripts(items, 1) n
+-- Where the features of an item are; a copy that is made anew is in another block.
+CREATE FUNCTION stored() RETURNS TABLE (item text, place bigint) LANGUAGE sql AS $$
+	SELECT items[n], block FROM hl_feature_block, generate_subscripts(items, 1) n
 	WHERE substr(hashes, 8 * n - 7, 8) <> '\x0000000000000000'
 $$;
 

@@ -35,6 +35,18 @@ SELECT * FROM noted();
 UPDATE note SET other = 1;
 ALTER TABLE note ADD extra int DEFAULT 3, DROP other;
 SELECT * FROM noted();
+-- nor is it what does not touch the rows
+ALTER TABLE note SET UNLOGGED;
+ALTER TABLE note SET LOGGED;
+SET allow_in_place_tablespaces = on;
+CREATE TABLESPACE regress_hl_space LOCATION '';
+ALTER TABLE note SET TABLESPACE regress_hl_space;
+ALTER TABLE note SET TABLESPACE pg_default;
+DROP TABLESPACE regress_hl_space;
+VACUUM FULL note;
+CLUSTER note USING note_pkey;
+SELECT * FROM triggers('note');
+SELECT * FROM noted();
 -- all kinds of statements that write
 INSERT INTO note VALUES (1, 'twice'), (104, 'once') ON CONFLICT (id) DO UPDATE SET body = excluded.body;
 INSERT INTO note VALUES (1, 'twice'), (2, 'twice') ON CONFLICT DO NOTHING;
@@ -389,6 +401,9 @@ INSERT INTO base VALUES (3, 'c');
 SELECT count(*) FROM triggers('');
 SELECT * FROM noted();
 REFRESH MATERIALIZED VIEW stored;
+SELECT * FROM noted();
+CREATE UNIQUE INDEX ON stored (id);
+REFRESH MATERIALIZED VIEW CONCURRENTLY stored;
 SELECT * FROM noted();
 SELECT hl_refresh('shown'), hl_refresh('stored');
 SELECT hl_drop_project('shown'), hl_drop_project('stored');

@@ -209,6 +209,22 @@ predict_row(const SourceRow *row, void *argument)
 		emit(all);
 }
 
+/* The column's type may have changed since the model was trained. */
+static void
+need_readable(const Predictor *predictor)
+{
+	const Project *project = predictor->project;
+	bool		text = encoder_kind(predictor->serving.encoder) == ENCODER_TEXT;
+
+	if (!encoder_suits(predictor->serving.encoder, project))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("model %d of project \"%s\" reads %s, but column \"%s\" is %s now",
+						predictor->serving.model, project->name, text ? "texts" : "vectors",
+						project->input_column, text ? "a vector" : "a text"),
+				 errhint("Train another with hl_train('%s').", project->name)));
+}
+
 Datum
 hl_predict_all(PG_FUNCTION_ARGS)
 {
@@ -222,6 +238,7 @@ hl_predict_all(PG_FUNCTION_ARGS)
 	all->predictor = predictor_get(fcinfo);
 	project_need_source(all->predictor->project);
 	reading_need_rights(all->predictor->project);
+	need_readable(all->predictor);
 	all->items_context = AllocSetContextCreate(CurrentMemoryContext, "humanloop predicted items",
 											   ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < BLOCKS_KEPT; i++)

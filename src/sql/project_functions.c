@@ -31,6 +31,7 @@
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
+#include "store/queue_view.h"
 #include "store/wake.h"
 #include "store/work.h"
 
@@ -94,23 +95,13 @@ open_source(Oid source)
 	return relation;
 }
 
-/* The kinds of relations that rows can be read from. */
 static void
 check_source(Relation relation)
 {
-	switch (relation->rd_rel->relkind)
-	{
-		case RELKIND_RELATION:
-		case RELKIND_PARTITIONED_TABLE:
-		case RELKIND_FOREIGN_TABLE:
-		case RELKIND_VIEW:
-		case RELKIND_MATVIEW:
-			break;
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
-	}
+	if (!project_source_kind(relation->rd_rel->relkind))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
 	if (IsCatalogNamespace(RelationGetNamespace(relation)) ||
 		getExtensionOfObject(RelationRelationId, RelationGetRelid(relation)) == extension_oid())
 		ereport(ERROR,
@@ -476,17 +467,6 @@ hl_create_project(PG_FUNCTION_ARGS)
 /* ---------------------------------------------------------------------- */
 /* Dropping, refreshing */
 
-static void
-drop_view(const Project *project)
-{
-	ObjectAddress address;
-
-	if (!OidIsValid(project->queue_view))
-		return;
-	ObjectAddressSet(address, RelationRelationId, project->queue_view);
-	performDeletion(&address, DROP_RESTRICT, 0);
-}
-
 Datum
 hl_drop_project(PG_FUNCTION_ARGS)
 {
@@ -527,7 +507,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	project_lock_to_drop(project);
 	project_lock(project);
 	project = project_open(name, PRIVILEGE_ANY, false);
-	drop_view(project);
+	view_drop(project);
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
 	act_as_extension(&acting);
@@ -536,69 +516,6 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	act_as_before(&acting);
 	call_end(&call);
 	PG_RETURN_VOID();
-}
-
-/* Has the role a privilege left that lets it see the queue view? */
-static bool
-sees_queue(const Project *project, Oid role)
-{
-	ListCell   *cell;
-
-	foreach(cell, grants_read(project->id, false))
-	{
-		const Grant *grant = lfirst(cell);
-
-		if (grant->role == role && grant->privilege != PRIVILEGE_PREDICT)
-			return true;
-	}
-	return false;
-}
-
-/* SELECT on the view goes with the privileges, as the project's owner. */
-static void
-adjust_view(const Project *project, Oid role)
-{
-	const char *name = quote_identifier(GetUserNameFromId(role, false));
-	char	   *view;
-	Acting		acting;
-
-	if (!OidIsValid(project->queue_view))
-		return;
-	view = quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
-									  get_rel_name(project->queue_view));
-	if (sees_queue(project, role))
-		view = psprintf("GRANT SELECT ON %s TO %s", view, name);
-	else
-		view = psprintf("REVOKE SELECT ON %s FROM %s", view, name);
-	act_as_restricted(&acting, project->owner);
-	SPI_execute(view, false, 0);
-	act_as_before(&acting);
-}
-
-/*
- * The view, where it has been dropped: as the project's owner (the source's
- * where that role is gone), with the rights that follow from the privileges.
- */
-static void
-restore_view(Project *project)
-{
-	ListCell   *cell;
-	Acting		acting;
-
-	if (OidIsValid(project->queue_view))
-		return;
-	/* the schema it was in may be gone */
-	if (!OidIsValid(get_namespace_oid(project->view_schema, true)))
-		project->view_schema = project->source_schema;
-	if (!OidIsValid(project->owner))
-		project->owner = project_source_owner(project);
-	project->owner_name = GetUserNameFromId(project->owner, false);
-	act_as_restricted(&acting, project->owner);
-	project->queue_view = project_create_view(project);
-	act_as_before(&acting);
-	foreach(cell, grants_read(project->id, false))
-		adjust_view(project, ((const Grant *) lfirst(cell))->role);
-	project_sync(project);
 }
 
 Datum
@@ -612,7 +529,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	project_need_source(project);
-	restore_view(project);
+	view_restore(project);
 	privileges_sweep(project->id);
 	changes_before(project, &changes);
 	features_refresh(project, false, &features);
@@ -706,7 +623,7 @@ change_privilege(FunctionCallInfo fcinfo, bool grant)
 	role = PG_GETARG_OID(1);
 	privilege_change(project->id, role,
 					 privilege_from_name(required_text(fcinfo, 2, "privilege")), grant);
-	adjust_view(project, role);
+	view_adjust(project, role);
 	call_end(&call);
 }
 

@@ -1,13 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * source_ddl.c
- *	  Event triggers: tables that become part of a source, or leave it; names.
+ *	  Event triggers: tables that become part of a source, or leave it, and
+ *	  sources that change their names and types.
  *
  * A partition that is attached brings rows, one that is detached or dropped
  * takes some away, and none of them is a statement that a trigger on the source
  * fires for.  A column that is renamed is called something else in the
  * triggers' arguments.  Names are recorded when they change, so that a dump that
  * is taken right after has them.
+ *
+ * The queue view uses the key and the input, and so PostgreSQL would refuse to
+ * change their types.  It is dropped before such a change and created again
+ * after it, so that nobody's migration needs to know of it.
  *
  * Everybody's DDL comes by here, so what cannot concern a source is told by its
  * parse tree alone, and nothing that goes wrong is an error.
@@ -26,14 +31,17 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 
 #include "compat.h"
 #include "store/change.h"
+#include "store/queue_view.h"
 #include "store/session.h"
 #include "store/trigger.h"
 
+PG_FUNCTION_INFO_V1(hl_source_altering);
 PG_FUNCTION_INFO_V1(hl_source_altered);
 PG_FUNCTION_INFO_V1(hl_source_dropped);
 
@@ -45,7 +53,25 @@ typedef struct Alteration
 	bool		names;			/* of relations or columns have changed, or owners */
 	bool		all_names;		/* of whichever */
 	List	   *revoked;		/* of RoleSpec: roles that lose their privileges */
+	List	   *retyped;		/* of ColumnType */
 } Alteration;
+
+typedef struct ColumnType
+{
+	const char *column;
+	Oid			type;			/* as it shall be; InvalidOid: not known */
+} ColumnType;
+
+static ColumnType *
+read_column_type(const AlterTableCmd *command)
+{
+	const ColumnDef *definition = castNode(ColumnDef, command->def);
+	ColumnType *retyped = palloc(sizeof(ColumnType));
+
+	retyped->column = command->name;
+	retyped->type = LookupTypeNameOid(NULL, definition->typeName, true);
+	return retyped;
+}
 
 static void
 read_alter_table(AlterTableStmt *statement, Alteration *alteration)
@@ -69,6 +95,7 @@ read_alter_table(AlterTableStmt *statement, Alteration *alteration)
 				other = (RangeVar *) command->def;
 				break;
 			case AT_AlterColumnType:
+				alteration->retyped = lappend(alteration->retyped, read_column_type(command));
 				break;
 			case AT_ChangeOwner:
 				alteration->names = true;
@@ -149,42 +176,96 @@ tables_around(const Alteration *alteration)
 										   TYPALIGN_INT));
 }
 
-/* Ids of projects, the last result. */
-static int32 *
-result_projects(int *n)
+/* Of the last result, which has their numbers; those that are gone left out. */
+static List *
+read_projects(void)
 {
-	int32	   *projects = palloc_array_checked(int32, SPI_processed);
+	int			n = (int) SPI_processed;
+	int32	   *ids = palloc_array_checked(int32, n);
+	List	   *projects = NIL;
 
-	*n = (int) SPI_processed;
-	for (int i = 0; i < *n; i++)
-		projects[i] = result_int(i, 1);
+	for (int i = 0; i < n; i++)
+		ids[i] = result_int(i, 1);
+	for (int i = 0; i < n; i++)
+	{
+		Project    *project = project_read(ids[i], false);
+
+		if (project != NULL)
+			projects = lappend(projects, project);
+	}
 	return projects;
+}
+
+/* Those whose source is, or is a part of, or has as a part, one of the tables. */
+static List *
+projects_around(const Alteration *alteration)
+{
+	static Statement select = {
+		"SELECT project_id FROM @hl_project_local WHERE source = ANY ($1)", 1, {OIDARRAYOID}, NULL, 0
+	};
+	Datum		values[1] = {tables_around(alteration)};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return read_projects();
+}
+
+/*
+ * Does the queue view use one of the columns whose type is changed?  Not where
+ * the project could not go on with the new type: then it stays in the way.
+ */
+static bool
+retypes(const Alteration *alteration, const Project *project)
+{
+	bool		concerned = false;
+	ListCell   *cell;
+
+	foreach(cell, alteration->retyped)
+	{
+		const ColumnType *retyped = lfirst(cell);
+		InputKind	input;
+		Oid			key;
+
+		if (strcmp(retyped->column, project->key_column) == 0)
+		{
+			if (!OidIsValid(retyped->type) || !key_type_of(retyped->type, &key))
+				return false;
+			concerned = true;
+		}
+		if (strcmp(retyped->column, project->input_column) == 0)
+		{
+			if (!OidIsValid(retyped->type) || !input_kind_of(retyped->type, &input))
+				return false;
+			concerned = true;
+		}
+	}
+	return concerned;
+}
+
+static void
+restore_view(void *project)
+{
+	view_restore(project);
 }
 
 static void
 follow_alteration(void *argument)
 {
-	static Statement select = {
-		"SELECT project_id FROM @hl_project_local WHERE source = ANY ($1)", 1, {OIDARRAYOID}, NULL, 0
-	};
 	const Alteration *alteration = argument;
-	Datum		values[1] = {tables_around(alteration)};
-	int			n;
-	int32	   *projects;
+	ListCell   *cell;
 
-	statement_run_as_extension(&select, values, NULL, false);
-	projects = result_projects(&n);
-	for (int i = 0; i < n; i++)
+	foreach(cell, projects_around(alteration))
 	{
-		Project    *project = project_read(projects[i], false);
+		Project    *project = lfirst(cell);
 
-		if (project == NULL || !OidIsValid(project->source))
+		if (!OidIsValid(project->source))
 			continue;
 		if (alteration->rows)
 		{
 			triggers_remove_strays(project);
 			change_note(project->id, CHANGE_ROWS, NULL, 0);
 		}
+		if (retypes(alteration, project))
+			(void) attempt(restore_view, project, "humanloop cannot create its queue view again", WARNING);
 		triggers_follow(project);
 	}
 }
@@ -202,18 +283,11 @@ follow_names(void *argument)
 	};
 	const Alteration *alteration = argument;
 	Datum		values[1] = {BoolGetDatum(alteration->all_names)};
-	int			n;
-	int32	   *projects;
+	ListCell   *cell;
 
 	statement_run_as_extension(&select, values, NULL, false);
-	projects = result_projects(&n);
-	for (int i = 0; i < n; i++)
-	{
-		Project    *project = project_read(projects[i], false);
-
-		if (project != NULL)
-			project_follow(project);
-	}
+	foreach(cell, read_projects())
+		project_follow(lfirst(cell));
 }
 
 /* DROP OWNED takes away what was granted in this database. */
@@ -227,6 +301,31 @@ follow_drop_owned(void *argument)
 	foreach(cell, alteration->revoked)
 		roles = lappend_oid(roles, get_rolespec_oid(lfirst_node(RoleSpec, cell), false));
 	privileges_revoke_all(roles);
+}
+
+static void
+drop_view(void *project)
+{
+	view_drop(project);
+}
+
+/*
+ * Of tables that are his: he has not been asked yet whether he may.  PostgreSQL
+ * says why, where it refuses the change after all.
+ */
+static void
+set_views_aside(void *argument)
+{
+	const Alteration *alteration = argument;
+	ListCell   *cell;
+
+	foreach(cell, projects_around(alteration))
+	{
+		Project    *project = lfirst(cell);
+
+		if (retypes(alteration, project) && view_restorable(project))
+			(void) attempt(drop_view, project, "humanloop cannot set its queue view aside", DEBUG1);
+	}
 }
 
 /*
@@ -281,6 +380,19 @@ follow(Attempt step, void *argument)
 	(void) attempt(step, argument, "humanloop cannot follow this change of a source", WARNING);
 	SPI_finish();
 	MemoryContextSwitchTo(before);
+}
+
+Datum
+hl_source_altering(PG_FUNCTION_ARGS)
+{
+	Alteration	alteration = {0};
+
+	if (nothing_to_follow(fcinfo))
+		PG_RETURN_VOID();
+	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
+	if (alteration.retyped != NIL)
+		follow(set_views_aside, &alteration);
+	PG_RETURN_VOID();
 }
 
 Datum

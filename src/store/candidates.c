@@ -268,10 +268,14 @@ learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
 
 	for (int i = 0; i < added->ngone; i++)
 	{
-		CandidateEntry *entry = candidate_lookup(learner->places, item_key(added->gone[i]));
+		ItemKey		key = item_key(added->gone[i]);
+		CandidateEntry *entry = candidate_lookup(learner->places, key);
 
-		if (entry != NULL)
-			set_excluded(learner, entry->place, true);
+		if (entry == NULL)
+			continue;
+		/* for good: a label that is taken back does not bring it back */
+		set_excluded(learner, entry->place, true);
+		candidate_delete(learner->places, key);
 	}
 	if (added->n == 0)
 		return true;

@@ -5,7 +5,9 @@
  *
  * A block holds some 500 rows: names, hashes of the inputs, dense vectors and
  * packed sparse parts.  New and changed rows go into new blocks; a row that
- * is gone has its hash zeroed, which rewrites the short columns only.
+ * is gone has its hash zeroed, which rewrites the short columns only, until
+ * somebody has the time to write the block again without it: what was made
+ * from a text must not outlive the text.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,6 +60,49 @@ make_vector_encoder(const Caller *caller, int dims, Encoder **encoder)
 				 errmsg("vectors of %d numbers are too long", dims),
 				 errhint("At most %d are allowed.", MAX_VECTOR_DIMS)));
 	status_check(vector_encoder(caller, dims, encoder), "make the encoder");
+}
+
+bool
+encoder_suits(const Encoder *encoder, const Project *project)
+{
+	return (encoder_kind(encoder) == ENCODER_VECTOR) == (project->input_kind == INPUT_VECTOR);
+}
+
+void
+lengths_add(Lengths *lengths, const Input *input)
+{
+	int			i = 0;
+
+	if (input->vector == NULL || input->n == 0)
+		return;
+	while (i < lengths->n && lengths->length[i] != input->n)
+		i++;
+	if (i == LENGTHS_COUNTED)
+		return;
+	if (i == lengths->n)
+	{
+		lengths->length[lengths->n++] = input->n;
+		lengths->count[i] = 0;
+	}
+	lengths->count[i]++;
+}
+
+int
+lengths_most(const Lengths *lengths, int preferred)
+{
+	int			most = 0;
+	int64		count = 0;
+
+	for (int i = 0; i < lengths->n; i++)
+	{
+		if (lengths->count[i] > count ||
+			(lengths->count[i] == count && lengths->length[i] == preferred))
+		{
+			most = lengths->length[i];
+			count = lengths->count[i];
+		}
+	}
+	return most;
 }
 
 Status
@@ -483,6 +528,22 @@ block_writer_flush(BlockWriter *writer)
 }
 
 void
+block_copy(const FeatureBlock *block, const uint64 *hashes, BlockWriter *writer)
+{
+	for (int row = 0; row < block->rows; row++)
+	{
+		size_t		length;
+		const unsigned char *terms;
+
+		if (hashes[row] == 0)
+			continue;
+		terms = block_terms(block, row, &length);
+		block_writer_add(writer, block->items[row], hashes[row],
+						 block->dense + (size_t) row * block->dims, terms, length);
+	}
+}
+
+void
 block_delete(int32 project_id, int64 encoder_id, int64 number)
 {
 	static Statement delete = {
@@ -516,4 +577,27 @@ block_mark(int32 project_id, int64 encoder_id, const FeatureBlock *block)
 	values[3] = bytea_of(block->hashes, block->rows * sizeof(uint64), NULL, 0);
 	values[4] = Int32GetDatum(block->live);
 	statement_run_as_extension(&update, values, NULL, false);
+}
+
+void
+block_erase(const Project *project, const Encoder *encoder, int64 encoder_id, int64 number,
+			const uint64 *hashes)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop erase",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	FeatureBlock block;
+	BlockWriter writer;
+
+	if (block_read(project->id, encoder, encoder_id, number, &block))
+	{
+		block_delete(project->id, encoder_id, number);
+		block_writer_init(&writer, project, encoder, encoder_id, context);
+		/* in its place: somebody may be going through the blocks in order */
+		writer.next = number;
+		block_copy(&block, hashes == NULL ? block.hashes : hashes, &writer);
+		block_writer_flush(&writer);
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
 }

@@ -105,14 +105,42 @@ extern void block_writer_add(BlockWriter *writer, const char *item, uint64 hash,
 							 const float *dense, const unsigned char *terms, size_t length);
 extern void block_writer_flush(BlockWriter *writer);
 
+/* The rows of a block with bodies, but those whose hash (as it shall be) is 0. */
+extern void block_copy(const FeatureBlock *block, const uint64 *hashes, BlockWriter *writer);
+
 /* Marks rows as gone: hashes as they shall be; deletes a block without any. */
 extern void block_mark(int32 project_id, int64 encoder_id, const FeatureBlock *block);
 extern void block_delete(int32 project_id, int64 encoder_id, int64 number);
 
+/*
+ * Writes a block again without the rows that are gone: hashes as they shall be,
+ * or NULL for those that are marked already.
+ */
+extern void block_erase(const Project *project, const Encoder *encoder, int64 encoder_id,
+						int64 number, const uint64 *hashes);
+
 /* For vectors of that length; error where they are too long. */
 extern void make_vector_encoder(const Caller *caller, int dims, Encoder **encoder);
 
+/* Is it for the kind of input that the project has now? */
+extern bool encoder_suits(const Encoder *encoder, const Project *project);
+
 /* encoder_text or encoder_vector, whichever the input is; a Status. */
 extern Status encode_input(const Encoder *encoder, const Input *input, Encoding *encoding);
+
+#define LENGTHS_COUNTED 64
+
+/* How many vectors have which length; the first different ones are counted. */
+typedef struct Lengths
+{
+	int			n;
+	int			length[LENGTHS_COUNTED];
+	int64		count[LENGTHS_COUNTED];
+} Lengths;
+
+extern void lengths_add(Lengths *lengths, const Input *input);
+
+/* The one that most have; 0: there are no vectors.  Of equals the one asked for. */
+extern int	lengths_most(const Lengths *lengths, int preferred);
 
 #endif							/* HUMANLOOP_FEATURE_H */

@@ -21,7 +21,7 @@
 typedef struct FitState
 {
 	TextFit    *fit;
-	int			dims;			/* of the first vector met */
+	Lengths		lengths;		/* of vectors */
 	int64		rows;
 } FitState;
 
@@ -36,8 +36,8 @@ fit_row(const SourceRow *row, void *argument)
 	if (state->fit != NULL)
 		status_check(text_fit_add(state->fit, row->input.text, row->input.length),
 					 "fit the text encoder");
-	else if (state->dims == 0)
-		state->dims = row->input.n;
+	else
+		lengths_add(&state->lengths, &row->input);
 }
 
 TextFit *
@@ -76,13 +76,16 @@ static void
 fit_vector(const Project *project, const Caller *caller, RowFeed feed, void *from,
 		   FitState *state, Encoder **encoder)
 {
+	int			dims;
+
 	feed(fit_row, state, from);
-	if (state->dims == 0)
+	dims = lengths_most(&state->lengths, 0);
+	if (dims == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the source of project \"%s\" has no vectors yet", project->name),
 				 errhint("Fill column \"%s\" first.", project->input_column)));
-	make_vector_encoder(caller, state->dims, encoder);
+	make_vector_encoder(caller, dims, encoder);
 }
 
 FittedEncoder *
@@ -155,8 +158,9 @@ encoder_fit(const Project *project)
 	return id;
 }
 
-bool
-encoder_outgrown(int64 encoder_id, int64 items)
+/* Rows it was fitted on; -1: there is no such encoder. */
+static int64
+fitted_rows(int64 encoder_id)
 {
 	static Statement select = {
 		"SELECT source_rows FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0
@@ -164,6 +168,20 @@ encoder_outgrown(int64 encoder_id, int64 items)
 	Datum		values[1] = {Int64GetDatum(encoder_id)};
 
 	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed == 0 ? -1 : result_bigint(0, 1);
+}
+
+bool
+encoder_outgrown(int64 encoder_id, int64 items)
+{
+	int64		rows = fitted_rows(encoder_id);
+
 	/* few rows are refitted sooner: they are cheap, and each counts */
-	return SPI_processed > 0 && items > 2 * result_bigint(0, 1);
+	return rows >= 0 && items > 2 * rows;
+}
+
+bool
+encoder_outlived(int64 encoder_id, int64 items)
+{
+	return 2 * items < fitted_rows(encoder_id);
 }

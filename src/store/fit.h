@@ -43,4 +43,7 @@ extern int64 encoder_fit(const Project *project);
 /* Has the source grown to more than twice what the encoder was fitted on? */
 extern bool encoder_outgrown(int64 encoder_id, int64 items);
 
+/* Has it less than half of that? */
+extern bool encoder_outlived(int64 encoder_id, int64 items);
+
 #endif							/* HUMANLOOP_FIT_H */

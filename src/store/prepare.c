@@ -32,6 +32,7 @@
 
 #define FULL_BYTES (8 * 1024 * 1024)	/* of packed n-grams in a block */
 #define SWEEP_BLOCKS 64			/* deleted at a time */
+#define ERASE_BLOCKS 8			/* written again at a time */
 
 struct Preparation
 {
@@ -59,6 +60,31 @@ read_row(const SourceRow *row, void *argument)
 		source_copy_add(preparation->copy, row);
 }
 
+static void
+compare_source(Preparation *preparation)
+{
+	Refreshed  *features = &preparation->features;
+
+	features->encoder = NULL;
+	refresh_init(&preparation->state, preparation->project, features);
+	if (!preparation->fits)
+	{
+		features->encoder_id = preparation->start.encoder_id;
+		features->encoder = encoder_open(features->encoder_id, false, preparation->context);
+		refresh_read_blocks(&preparation->state);
+	}
+	preparation->copy = source_copy_begin();
+	source_scan(preparation->project, READ_AS_OWNER, NULL, false, read_row, preparation);
+	refresh_forget_unseen(&preparation->state);
+}
+
+/* What there is cannot read the input any more. */
+static bool
+encoder_unfit(const Project *project, int64 encoder_id)
+{
+	return !encoder_suits(encoder_open(encoder_id, false, CurrentMemoryContext), project);
+}
+
 Preparation *
 preparation_read(const Project *project, bool may_refit)
 {
@@ -72,19 +98,18 @@ preparation_read(const Project *project, bool may_refit)
 	preparation->extension = extension_oid();
 	state_read(project, start);
 	preparation->fits = start->encoder_id == 0 ||
+		encoder_unfit(project, start->encoder_id) ||
 		(may_refit && encoder_outgrown(start->encoder_id, start->items));
 	preparation->features.state = *start;
-	refresh_init(&preparation->state, project, &preparation->features);
-	if (!preparation->fits)
+	compare_source(preparation);
+	if (!preparation->fits && refresh_misfit(&preparation->features))
 	{
-		preparation->features.encoder_id = start->encoder_id;
-		preparation->features.encoder = encoder_open(start->encoder_id, false,
-													 preparation->context);
-		refresh_read_blocks(&preparation->state);
+		/* all rows are needed */
+		source_copy_close(preparation->copy);
+		MemoryContextDelete(preparation->state.context);
+		preparation->fits = true;
+		compare_source(preparation);
 	}
-	preparation->copy = source_copy_begin();
-	source_scan(project, READ_AS_OWNER, NULL, false, read_row, preparation);
-	refresh_forget_unseen(&preparation->state);
 	return preparation;
 }
 
@@ -266,6 +291,65 @@ features_sweep(const Project *project)
 	return false;
 }
 
+bool
+features_erase(const Project *project, int64 features[2])
+{
+	static Statement select = {
+		"SELECT block FROM @hl_feature_block WHERE project_id = $1 AND encoder_id = $2 "
+		"AND live_rows < octet_length(hashes) / 8 ORDER BY block LIMIT $3",
+		3, {INT4OID, INT8OID, INT4OID}, NULL, 0
+	};
+	Datum		values[3] = {Int32GetDatum(project->id), (Datum) 0, Int32GetDatum(ERASE_BLOCKS)};
+	int64		numbers[ERASE_BLOCKS];
+	Refreshed	refreshed = {0};
+	int			n;
+
+	blas_load();
+	state_read(project, &refreshed.state);
+	features[0] = features[1] = refreshed.state.features;
+	values[1] = Int64GetDatum(refreshed.state.encoder_id);
+	statement_run_as_extension(&select, values, NULL, false);
+	n = (int) Min(SPI_processed, ERASE_BLOCKS);
+	if (n == 0)
+		return false;
+	for (int i = 0; i < n; i++)
+		numbers[i] = result_bigint(i, 1);
+	refreshed.encoder_id = refreshed.state.encoder_id;
+	refreshed.encoder = encoder_open(refreshed.encoder_id, false, CurrentMemoryContext);
+	refreshed.items = refreshed.state.items;
+	for (int i = 0; i < n; i++)
+		block_erase(project, refreshed.encoder, refreshed.encoder_id, numbers[i], NULL);
+	features[1] = ++refreshed.state.features;
+	state_write(project, &refreshed, false);
+	return n == ERASE_BLOCKS;
+}
+
+static int32 *
+result_projects(int *n)
+{
+	int32	   *projects = palloc_array_checked(int32, SPI_processed);
+
+	*n = (int) SPI_processed;
+	for (int i = 0; i < *n; i++)
+		projects[i] = result_int(i, 1);
+	return projects;
+}
+
+int32 *
+features_littered(int *n)
+{
+	static Statement select = {
+		"SELECT DISTINCT b.project_id FROM @hl_feature_block b "
+		"JOIN @hl_serving v ON v.project_id = b.project_id AND v.encoder_id = b.encoder_id "
+		"JOIN @hl_project p ON p.id = b.project_id "
+		"WHERE NOT p.paused AND b.live_rows < octet_length(b.hashes) / 8",
+		0, {0}, NULL, 0
+	};
+
+	statement_run_as_extension(&select, NULL, NULL, false);
+	return result_projects(n);
+}
+
 int32 *
 features_unswept(int *n)
 {
@@ -277,12 +361,7 @@ features_unswept(int *n)
 		"WHERE m.project_id = e.project_id AND m.encoder_id = e.id AND m.stored))",
 		0, {0}, NULL, 0
 	};
-	int32	   *projects;
 
 	statement_run_as_extension(&select, NULL, NULL, false);
-	*n = (int) SPI_processed;
-	projects = palloc_array_checked(int32, *n);
-	for (int i = 0; i < *n; i++)
-		projects[i] = result_int(i, 1);
-	return projects;
+	return result_projects(n);
 }

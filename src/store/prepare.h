@@ -28,9 +28,9 @@ typedef struct Preparation Preparation;
 
 /*
  * Reads the source and keeps aside what has to be encoded: what the blocks do
- * not have as it is, or, where there is no encoder yet, or with may_refit, where
- * it is outgrown, everything.  In the current context, which must outlive
- * the transaction.  SPI connected.
+ * not have as it is, or everything, where there is no encoder yet, or none that
+ * can read the input, or, with may_refit, where it is outgrown.  In the current
+ * context, which must outlive the transaction.  SPI connected.
  */
 extern Preparation *preparation_read(const Project *project, bool may_refit);
 
@@ -73,5 +73,15 @@ extern bool features_sweep(const Project *project);
 
 /* Projects that have an encoder that nobody uses; in the current context. */
 extern int32 *features_unswept(int *n);
+
+/*
+ * Writes some blocks again without the rows that are gone, which features_take
+ * and preparation_finish only mark.  True: there may be more.  The project's
+ * lock is held.  features: hl_serving.features before and after.
+ */
+extern bool features_erase(const Project *project, int64 features[2]);
+
+/* Projects that have such blocks, but for paused ones; as above. */
+extern int32 *features_littered(int *n);
 
 #endif							/* HUMANLOOP_PREPARE_H */

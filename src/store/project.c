@@ -275,6 +275,13 @@ may_be_source(const Project *project, Oid relation)
 		(!superuser_arg(project->owner) || !project->source_owner_known);
 }
 
+bool
+project_source_kind(char kind)
+{
+	return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+		kind == RELKIND_FOREIGN_TABLE || kind == RELKIND_VIEW || kind == RELKIND_MATVIEW;
+}
+
 /* Where the source is now: by OID if that lives, else by name. */
 static void
 resolve_relation(Project *project)
@@ -305,6 +312,11 @@ resolve_relation(Project *project)
 	}
 	if (!OidIsValid(project->source))
 		project->problem = psprintf("relation %s does not exist", project_source_quoted(project));
+	else if (!project_source_kind(get_rel_relkind(project->source)))
+	{
+		project->source = InvalidOid;
+		project->problem = psprintf("%s is not a table or view", project_source_quoted(project));
+	}
 	else if (!may_be_source(project, project->source))
 	{
 		project->source = InvalidOid;
@@ -443,6 +455,27 @@ project_read(int32 id, bool read_only)
 
 	statement_run_as_extension(with_roles ? &by_id : &by_id_old, values, NULL, read_only);
 	return SPI_processed == 0 ? NULL : project_resolve(with_roles);
+}
+
+static bool
+same_name(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool
+project_moved(const Project *project)
+{
+	const Project *now = project_read(project->id, false);
+
+	return now != NULL &&
+		(now->source != project->source || now->key_type != project->key_type ||
+		 now->input_kind != project->input_kind ||
+		 !same_name(now->source_schema, project->source_schema) ||
+		 !same_name(now->source_name, project->source_name) ||
+		 !same_name(now->key_column, project->key_column) ||
+		 !same_name(now->input_column, project->input_column) ||
+		 !same_name(now->label_column, project->label_column));
 }
 
 bool
@@ -730,7 +763,7 @@ project_need_source(const Project *project)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the source of project \"%s\" is missing", project->name),
 				 errdetail("%s", project->problem),
-				 errhint("Put it back under that name, or drop the project with hl_drop_project().")));
+				 errhint("Put it back as it was, or drop the project with hl_drop_project().")));
 }
 
 Oid

@@ -100,6 +100,12 @@ extern void project_pause(const Project *project, bool pause);
 /* Records names and OIDs as they are in project. */
 extern void project_sync(const Project *project);
 
+/*
+ * Has its source been renamed, retyped or dropped since it was read?  Then what
+ * has failed was a statement with the names as they were.
+ */
+extern bool project_moved(const Project *project);
+
 /* By id, without a check of privileges; NULL where there is none. */
 extern Project *project_read(int32 id, bool read_only);
 
@@ -114,6 +120,9 @@ extern void project_need_source(const Project *project);
 
 /* Error unless the input can be encoded as the project says. */
 extern void project_check_encoder(const Project *project);
+
+/* Can rows be read from relations of this kind? */
+extern bool project_source_kind(char kind);
 
 /* Owner of the source: rows are read as him.  Quoted names for statements. */
 extern Oid	project_source_owner(const Project *project);
@@ -155,9 +164,6 @@ extern bool project_lock_conditional(const Project *project);
 
 /* Waits until nobody writes to the project, and keeps them out. */
 extern void project_lock_to_drop(const Project *project);
-
-/* Creates hl_queue_<project>, as the current user. */
-extern Oid	project_create_view(const Project *project);
 
 extern Acquisition acquisition_from_name(const char *name);
 extern const char *acquisition_name(Acquisition acquisition);

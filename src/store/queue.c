@@ -104,12 +104,12 @@ typedef struct RankedItem
 
 /*
  * Finds what leases_follow has to do: places of lease rows whose items have
- * left the ranking and are not in use (as tid[]), and which ranked items have
- * no row yet.  Compared here, since a join against an array has no statistics
- * and may be planned as the square of both.
+ * left the ranking and are not in use (as tid[]), those in use, whose rows may
+ * be gone, and which ranked items have no row yet.  Compared here, since a join
+ * against an array has no statistics and may be planned as the square of both.
  */
 static Datum
-compare_leases(const Project *project, RankedItem *ranked, int n)
+compare_leases(const Project *project, RankedItem *ranked, int n, char ***used, int *nused)
 {
 	static Statement select = {
 		"SELECT ctid, item, (lease_until IS NULL OR lease_until = 'infinity' "
@@ -122,9 +122,12 @@ compare_leases(const Project *project, RankedItem *ranked, int n)
 
 	statement_run(&select, values, NULL, false);
 	places = palloc_array_checked(Datum, SPI_processed);
+	*used = palloc_array_checked(char *, SPI_processed);
+	*nused = 0;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		ItemKey		key = item_key(result_string(i, 2));
+		char	   *item = result_string(i, 2);
+		ItemKey		key = item_key(item);
 		RankedItem *found = bsearch(&key, ranked, n, sizeof(RankedItem), compare_keys);
 		bool		isnull;
 
@@ -132,6 +135,8 @@ compare_leases(const Project *project, RankedItem *ranked, int n)
 			found->leasable = true;
 		else if (DatumGetBool(result_datum(i, 3, &isnull)))
 			places[nplaces++] = result_datum(i, 1, &isnull);
+		else
+			(*used)[(*nused)++] = item;
 	}
 	return PointerGetDatum(construct_array(places, nplaces, TIDOID, sizeof(ItemPointerData), false,
 										   TYPALIGN_SHORT));
@@ -153,6 +158,21 @@ leases_add(const Project *project, char **items, int n)
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 
 	statement_run(&add, values, NULL, false);
+}
+
+/* But for those that somebody is just at. */
+static void
+leases_forget(const Project *project, char **items, int n)
+{
+	static Statement forget = {
+		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM @hl_lease f "
+		"WHERE f.project_id = $1 AND f.item = ANY ($2) FOR UPDATE SKIP LOCKED))",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
+
+	if (n > 0)
+		statement_run_as_extension(&forget, values, NULL, false);
 }
 
 static const char *const part_names[] = {"head", "rest", "tail", "spare", "targets"};
@@ -270,8 +290,9 @@ add_ranked(RankedItem *ranked, int *n, char **items, int count)
 }
 
 /*
- * A lease row for every ranked item, and none for what has left the ranking.
- * Rows that are there are not touched, so nobody is waited for.
+ * A lease row for every ranked item, and none for what has left the ranking;
+ * if somebody has it, then not before it has left the source.  Rows that are
+ * there are not touched, so nobody is waited for.
  */
 static void
 leases_follow(const Project *project, const Ranking *ranking)
@@ -287,7 +308,9 @@ leases_follow(const Project *project, const Ranking *ranking)
 	char	  **tail = read_tail(project, &ntail);
 	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n + ranking->nspare + ntail);
 	char	  **missing;
+	char	  **used;
 	Datum		values[2];
+	int			nused;
 	int			n = 0;
 	int			nmissing = 0;
 	int			unique = 0;
@@ -302,7 +325,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 		if (unique == 0 || compare_keys(&ranked[unique - 1], &ranked[i]) != 0)
 			ranked[unique++] = ranked[i];
 	}
-	values[0] = compare_leases(project, ranked, unique);
+	values[0] = compare_leases(project, ranked, unique, &used, &nused);
 	values[1] = Int32GetDatum(project->id);
 	statement_run(&forget, values, NULL, false);
 	for (int i = 0; i < unique; i++)
@@ -311,6 +334,12 @@ leases_follow(const Project *project, const Ranking *ranking)
 			missing[nmissing++] = ranked[i].item;
 	}
 	leases_add(project, missing, nmissing);
+	if (nused > 0)
+	{
+		char	  **gone = palloc_array_checked(char *, nused);
+
+		leases_forget(project, gone, source_missing(project, used, nused, gone));
+	}
 }
 
 /* The first so many entries, which the fast update makes anew. */
@@ -383,15 +412,36 @@ ranking_forget(const Project *project, char **items, int n)
 		"WHERE i IN (SELECT g FROM unnest($2) g))",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
-	static Statement leases = {
-		"DELETE FROM @hl_lease WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM @hl_lease l "
-		"WHERE l.project_id = $1 AND l.item = ANY ($2) FOR UPDATE SKIP LOCKED))",
-		2, {INT4OID, TEXTARRAYOID}, NULL, 0
-	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 
+	if (n == 0)
+		return;
 	statement_run_as_extension(&forget, values, NULL, false);
-	statement_run_as_extension(&leases, values, NULL, false);
+	leases_forget(project, items, n);
+}
+
+void
+ranking_check(const Project *project)
+{
+	static Statement select = {
+		"SELECT pg_catalog.array_agg(DISTINCT i) FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) i "
+		"WHERE r.project_id = $1 AND i IS NOT NULL", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	bool		isnull;
+	Datum		ranked;
+	char	  **items;
+	char	  **missing;
+	int			n;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	ranked = result_datum(0, 1, &isnull);
+	if (isnull)
+		return;
+	items = array_strings(ranked, &n);
+	missing = palloc_array_checked(char *, n);
+	n = source_missing(project, items, n, missing);
+	ranking_forget(project, missing, n);
 }
 
 bool

@@ -73,8 +73,14 @@ extern void ranking_write(const Project *project, const Ranking *ranking,
 /* Has somebody else ranked the pool since this was begun? */
 extern bool ranking_outdated(const Project *project, const Ranking *ranking);
 
-/* Takes items out of it whose rows are gone. */
+/*
+ * Takes items whose rows are gone out of all that is stored of the queue, and
+ * their leases.  The project's lock is held.
+ */
 extern void ranking_forget(const Project *project, char **items, int n);
+
+/* The same for all that the source does not have any more. */
+extern void ranking_check(const Project *project);
 
 /* Was the whole pool scored by this model, and not by one before it? */
 extern bool ranking_is_of(const Project *project, int32 model);

@@ -20,6 +20,7 @@
 
 #include "store/cache.h"
 #include "store/caller.h"
+#include "store/change.h"
 #include "store/fit.h"
 #include "store/label.h"
 #include "store/refresh_internal.h"
@@ -46,39 +47,6 @@ typedef struct ItemEntry
 #define SH_DEFINE
 #define SH_DECLARE
 #include "lib/simplehash.h"
-
-void
-state_read(const Project *project, ProjectState *state)
-{
-	/* a restore that has failed half-way may name a model that is not there */
-	static Statement select = {
-		"SELECT CASE WHEN EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = v.project_id "
-		"AND m.model = v.model) THEN v.model END, "
-		"v.revision, v.last_model, v.features, v.encoder_id, v.items "
-		"FROM @hl_serving v WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-
-	memset(state, 0, sizeof(*state));
-	statement_run_as_extension(&select, values, NULL, false);
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("project \"%s\" was dropped meanwhile", project->name)));
-	state->model = result_int(0, 1);
-	state->revision = result_int(0, 2);
-	state->last_model = result_int(0, 3);
-	state->features = result_bigint(0, 4);
-	state->encoder_id = result_bigint(0, 5);
-	state->items = result_bigint(0, 6);
-}
-
-void
-state_lock(const Project *project, ProjectState *state)
-{
-	project_lock(project);
-	state_read(project, state);
-}
 
 static void
 forget_row(RefreshState *state, const ItemEntry *entry)
@@ -255,6 +223,7 @@ refresh_meet(RefreshState *state, const SourceRow *row)
 						state->project->key_column, state->project->name),
 				 errdetail("Item \"%s\" is there twice.", row->item)));
 	entry->seen = true;
+	lengths_add(&state->lengths, &row->input);
 	if (row->label != NULL && !label_is_blank(row->label))
 		source_labels_add(&state->labels, row->item, row->label);
 	if (entry->hash != hash)
@@ -303,6 +272,16 @@ refresh_forget_unseen(RefreshState *state)
 		forget_row(state, entry);
 		state->result->changed++;
 	}
+	state->result->length = lengths_most(&state->lengths,
+										 state->result->encoder == NULL ? 0 :
+										 encoder_dims(state->result->encoder));
+}
+
+bool
+refresh_misfit(const Refreshed *refreshed)
+{
+	return encoder_kind(refreshed->encoder) == ENCODER_VECTOR && refreshed->length != 0 &&
+		refreshed->length != encoder_dims(refreshed->encoder);
 }
 
 /* Half empty; what is empty goes anyway. */
@@ -310,23 +289,6 @@ static bool
 is_sparse(const BlockHead *head)
 {
 	return head->live > 0 && head->live < BLOCK_ROWS / 2;
-}
-
-/* Of a block to the next one, but those that are gone. */
-static void
-copy_rows(RefreshState *state, const FeatureBlock *block, const uint64 *hashes)
-{
-	for (int row = 0; row < block->rows; row++)
-	{
-		size_t		length;
-		const unsigned char *terms;
-
-		if (hashes[row] == 0)
-			continue;
-		terms = block_terms(block, row, &length);
-		block_writer_add(&state->writer, block->items[row], hashes[row],
-						 block->dense + (size_t) row * block->dims, terms, length);
-	}
 }
 
 bool
@@ -349,7 +311,7 @@ refresh_merge(RefreshState *state)
 			break;
 		if (block_read(state->project->id, state->result->encoder, state->result->encoder_id,
 					   head->number, &block))
-			copy_rows(state, &block, head->hashes);
+			block_copy(&block, head->hashes, &state->writer);
 		head->live = 0;
 		head->changed = true;
 		MemoryContextReset(context);
@@ -376,6 +338,41 @@ mark_blocks(RefreshState *state)
 		block_mark(state->project->id, state->result->encoder_id, &block);
 		head->changed = false;
 	}
+}
+
+/* Has rows that are gone, and others. */
+static bool
+is_littered(const BlockHead *head)
+{
+	return head->live > 0 && head->live < head->rows;
+}
+
+/* What was made from rows that are gone goes with them, once all are known. */
+static void
+erase_rows(RefreshState *state)
+{
+	for (int i = 0; i < state->nblocks; i++)
+	{
+		BlockHead  *head = &state->blocks[i];
+
+		if (!is_littered(head))
+			continue;
+		block_erase(state->project, state->result->encoder, state->result->encoder_id,
+					head->number, head->hashes);
+		head->changed = false;
+		interrupts_check();
+	}
+}
+
+static bool
+refresh_littered(const RefreshState *state)
+{
+	for (int i = 0; i < state->nblocks; i++)
+	{
+		if (is_littered(&state->blocks[i]))
+			return true;
+	}
+	return false;
 }
 
 int
@@ -407,48 +404,8 @@ write_blocks(RefreshState *state)
 		while (refresh_merge(state))
 			block_writer_flush(&state->writer);
 	}
+	erase_rows(state);
 	refresh_write(state);
-}
-
-/* Blocks and encoders that nothing refers to any more. */
-static void
-drop_unused(const Project *project, int64 encoder_id)
-{
-	static Statement blocks = {
-		"DELETE FROM @hl_feature_block WHERE project_id = $1 AND encoder_id <> $2",
-		2, {INT4OID, INT8OID}, NULL, 0
-	};
-	static Statement encoders = {
-		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id <> $2 "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id AND m.stored) "
-		"RETURNING e.id) "
-		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
-		2, {INT4OID, INT8OID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(encoder_id)};
-	Acting		acting;
-
-	act_as_extension(&acting);
-	statement_run(&blocks, values, NULL, false);
-	statement_run(&encoders, values, NULL, false);
-	act_as_before(&acting);
-}
-
-void
-state_write(const Project *project, const Refreshed *refreshed, bool refitted)
-{
-	static Statement update = {
-		"UPDATE @hl_serving SET features = $2, encoder_id = $3, items = $4 WHERE project_id = $1",
-		4, {INT4OID, INT8OID, INT8OID, INT8OID}, NULL, 0
-	};
-	Datum		values[4] = {
-		Int32GetDatum(project->id), Int64GetDatum(refreshed->state.features),
-		Int64GetDatum(refreshed->encoder_id), Int64GetDatum(refreshed->items)
-	};
-
-	statement_run_as_extension(&update, values, NULL, false);
-	if (refitted)
-		drop_unused(project, refreshed->encoder_id);
 }
 
 void
@@ -488,7 +445,8 @@ compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
 	refresh_read_blocks(&state);
 	source_scan(project, READ_AS_OWNER, NULL, false, refresh_row, &state);
 	refresh_forget_unseen(&state);
-	if (!state.raced && refreshed->changed > 0)
+	refreshed->erases = refresh_littered(&state);
+	if (!state.raced && (refreshed->changed > 0 || refreshed->erases))
 	{
 		start_writing(&state);
 		if (!state.raced)
@@ -523,12 +481,12 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 				continue;
 			}
 			refreshed->state.encoder_id = encoder_fit(project);
-			refit = false;
 			fitted = true;
 		}
 		refreshed->encoder_id = refreshed->state.encoder_id;
 		refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
-		if (!compare_with_source(project, refreshed, &locked))
+		refit = !encoder_suits(refreshed->encoder, project);
+		if (refit || !compare_with_source(project, refreshed, &locked))
 			continue;
 		/* only the number of rows is another; the state is written under the lock */
 		if (!locked && refreshed->items != refreshed->state.items)
@@ -541,11 +499,13 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 				now.encoder_id != refreshed->state.encoder_id)
 				continue;
 		}
-		if (fitted || !may_refit || !encoder_outgrown(refreshed->encoder_id, refreshed->items))
+		refit = !fitted && (refresh_misfit(refreshed) ||
+							(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)));
+		if (!refit)
 			break;
-		refit = true;
 	}
-	if (refreshed->changed > 0 || fitted || refreshed->items != refreshed->state.items)
+	if (refreshed->changed > 0 || refreshed->erases || fitted ||
+		refreshed->items != refreshed->state.items)
 	{
 		refreshed->state.features++;
 		refreshed->state.items = refreshed->items;
@@ -579,7 +539,7 @@ features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 		return false;
 	blas_load();
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
-	return true;
+	return encoder_suits(refreshed->encoder, project);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -672,12 +632,13 @@ merge_tail(RefreshState *state)
 
 		if (!block_read(project, state->result->encoder, encoder, numbers[i], &block))
 			continue;
-		copy_rows(state, &block, block.hashes);
+		block_copy(&block, block.hashes, &state->writer);
 		block_delete(project, encoder, numbers[i]);
 	}
 	MemoryContextSwitchTo(before);
 }
 
+/* What was asked for in vain. */
 static void
 note_gone(RefreshState *state, char **items, int n)
 {
@@ -732,6 +693,11 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 		return TAKEN_NOT;
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);
+	if (!encoder_suits(refreshed->encoder, project))
+	{
+		change_note(project->id, CHANGE_ROWS, NULL, 0);
+		return TAKEN;
+	}
 	added->capacity = 16;
 	added->items = palloc(sizeof(char *) * added->capacity);
 	rows_init(&added->rows, refreshed->encoder, CurrentMemoryContext);
@@ -752,6 +718,9 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	refresh_forget_unseen(&state);
 	note_gone(&state, distinct, n);
 	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
+	/* vectors of another length come, and there may be more of them by now */
+	if (refresh_misfit(refreshed) && encoder_outlived(refreshed->encoder_id, refreshed->items))
+		change_note(project->id, CHANGE_ROWS, NULL, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)
 		source_labels_write(project, &state.labels, distinct, n);

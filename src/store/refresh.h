@@ -19,6 +19,7 @@ typedef struct ProjectState
 	int64		features;		/* counts changes of the feature blocks */
 	int64		encoder_id;		/* 0: none */
 	int64		items;
+	int64		model_encoder;	/* of the model; 0: none */
 } ProjectState;
 
 extern void state_read(const Project *project, ProjectState *state);
@@ -32,16 +33,20 @@ typedef struct Refreshed
 	const Encoder *encoder;		/* pinned by the current memory context */
 	int64		items;			/* rows of the source that have an input */
 	int64		changed;		/* added, changed or gone since the last time */
+	bool		erases;			/* what is left of rows that are gone */
+	int			length;			/* that most vectors have; 0: there are none */
 	ProjectState state;
 } Refreshed;
 
 /*
  * Reads the source and encodes what is new or changed; fits the encoder
- * first where there is none, or, with may_refit, where the source has grown to
- * more than twice what it was fitted on (the serving model then goes on with
- * its own encoder until the next is there).  Brings the answers of annotator "source" in step
- * with the label column.  Takes the project's lock as soon as it has
- * anything to write.  SPI connected.
+ * first where there is none, where what there is cannot read the input any more
+ * (a text that has become a vector, vectors of another length), or, with
+ * may_refit, where the source has grown to more than twice what it was fitted
+ * on.  (The serving model then goes on with its own encoder until the next is
+ * there.)  Brings the answers of annotator "source" in step with the label
+ * column.  Takes the project's lock as soon as it has anything to write.  SPI
+ * connected.
  */
 extern void features_refresh(const Project *project, bool may_refit, Refreshed *refreshed);
 
@@ -59,14 +64,17 @@ typedef enum Taken
 	TAKEN_NOT					/* nothing is encoded yet: refresh */
 } Taken;
 
-/* Rows that were encoded just now; in the context that was current. */
+/*
+ * Rows that were encoded just now, and those asked for that the source does
+ * not have, or not with a usable input; in the context that was current.
+ */
 typedef struct NewRows
 {
 	int			n;
 	int			capacity;
 	char	  **items;
 	RowsBuilder rows;			/* as read from the blocks */
-	char	  **gone;			/* items that have no row now, or no input */
+	char	  **gone;
 	int			ngone;
 } NewRows;
 

@@ -138,12 +138,15 @@ sample_encoder(const Project *project, const Sample *sample, const Caller *calle
 		.dims = SAMPLE_DIMS, .vocabulary = SAMPLE_VOCABULARY, .sample_rows = SAMPLE_ROWS,
 		.memory = (size_t) setting_work_mem * 1024, .seed = (uint64) project->options.random_seed
 	};
+	Lengths		lengths = {0};
 	Encoder    *encoder = NULL;
 	TextFit    *fit;
 
 	if (project->input_kind == INPUT_VECTOR)
 	{
-		make_vector_encoder(caller, sample->rows[0].input.n, &encoder);
+		for (int i = 0; i < sample->n; i++)
+			lengths_add(&lengths, &sample->rows[i].input);
+		make_vector_encoder(caller, lengths_most(&lengths, 0), &encoder);
 		return encoder;
 	}
 	fit = text_fit_begin(caller, &options, "choose the seed batch");

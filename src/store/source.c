@@ -484,6 +484,13 @@ open_rows(void *argument)
 	scan->portal = SPI_cursor_open(NULL, rows_plan(scan->project), &scan->items, " ", false);
 }
 
+/* The key may have had another type when the item was noted. */
+static bool
+may_be_item(const Project *project, const char *item)
+{
+	return project->key_type == UUIDOID ? is_uuid(item) : can_be_item(project, item);
+}
+
 void
 source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
 {
@@ -491,14 +498,57 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	char	  **possible = palloc_array_checked(char *, n);
 	int			npossible = 0;
 
-	/* the key may have had another type when they were noted */
 	for (int i = 0; i < n; i++)
 	{
-		if (project->key_type == UUIDOID ? is_uuid(items[i]) : can_be_item(project, items[i]))
+		if (may_be_item(project, items[i]))
 			possible[npossible++] = items[i];
 	}
 	scan.items = text_array(possible, npossible);
 	reading_step(project, READ_AS_OWNER, open_rows, &scan, &scan.spent);
 	read_portal(&scan, callback, state);
 	pfree(possible);
+}
+
+/* Items that have no row, or one without an input. */
+static SPIPlanPtr
+missing_plan(const Project *project)
+{
+	return kept_plan(psprintf("SELECT i.item FROM pg_catalog.unnest($1) i(item) WHERE NOT EXISTS "
+							  "(SELECT 1 FROM %s s WHERE s.%s OPERATOR(pg_catalog.=) i.item::%s "
+							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item "
+							  "AND s.%s IS NOT NULL)",
+							  project_source_quoted(project), quote_identifier(project->key_column),
+							  project_key_type_name(project), project_key_expression(project),
+							  quote_identifier(project->input_column)));
+}
+
+static void
+look_for_missing(void *argument)
+{
+	Lookup	   *lookup = argument;
+
+	if (SPI_execute_plan(missing_plan(lookup->project), &lookup->items, " ", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look up items");
+}
+
+int
+source_missing(const Project *project, char **items, int n, char **missing)
+{
+	char	  **possible = palloc_array_checked(char *, n);
+	Lookup		lookup = {.project = project};
+	int			npossible = 0;
+	int			nmissing = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (may_be_item(project, items[i]))
+			possible[npossible++] = items[i];
+		else
+			missing[nmissing++] = items[i];
+	}
+	lookup.items = text_array(possible, npossible);
+	reading_step(project, READ_AS_OWNER, look_for_missing, &lookup, NULL);
+	for (uint64 i = 0; i < SPI_processed && nmissing < n; i++)
+		missing[nmissing++] = result_string(i, 1);
+	return nmissing;
 }

@@ -45,6 +45,12 @@ extern void source_scan(const Project *project, SourceReader reader, const char 
 extern void source_rows(const Project *project, char **items, int n, SourceCallback callback,
 						void *state);
 
+/*
+ * Those of these items that the source does not have, or without an input;
+ * returns how many.
+ */
+extern int	source_missing(const Project *project, char **items, int n, char **missing);
+
 /* Vectors longer than this are refused. */
 #define MAX_VECTOR_DIMS 16000
 

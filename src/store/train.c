@@ -270,6 +270,25 @@ loss_among(const Training *training, int row, const int *match)
 	return loss_of((float) (probability[training->label[row]] / Max(known, 1e-12)));
 }
 
+/* Do both models read the same kind of input?  Else the old one reads nothing. */
+static bool
+reads_the_same(const Training *training)
+{
+	static Statement select = {
+		"SELECT n.name = o.name AND (n.name <> 'vector' OR n.dims = o.dims) FROM @hl_model m "
+		"JOIN @hl_encoder o ON o.id = m.encoder_id JOIN @hl_encoder n ON n.id = $3 "
+		"WHERE m.project_id = $1 AND m.model = $2", 3, {INT4OID, INT4OID, INT8OID}, NULL, 0
+	};
+	Datum		values[3] = {
+		Int32GetDatum(training->project->id), Int32GetDatum(training->replaces),
+		Int64GetDatum(training->features.encoder_id)
+	};
+	bool		isnull;
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));
+}
+
 void
 train_compare(Training *training)
 {
@@ -282,7 +301,7 @@ train_compare(Training *training)
 	int			n = 0;
 
 	training->deploy = true;
-	if (training->replaces == 0 ||
+	if (training->replaces == 0 || !reads_the_same(training) ||
 		!read_learned(training->project->id, training->replaces, &learned))
 		return;
 	match = match_classes(training, &learned);
@@ -504,7 +523,10 @@ queue_rebuild(const Project *project, const Refreshed *features)
 	{
 		/* an encoder fitted anew goes with the next model */
 		if (serving.encoder_id != features->encoder_id)
+		{
+			ranking_check(project);
 			return;
+		}
 		pool = pool_scan_begin(project, features, serving.classifier, labelled);
 		while (pool_scan_some(pool, INT_MAX))
 			;
@@ -512,5 +534,5 @@ queue_rebuild(const Project *project, const Refreshed *features)
 		ranking.model = serving.model;
 		ranking.revision = serving.revision;
 	}
-	ranking_write(project, &ranking, targets.n > 0 ? &targets : NULL);
+	ranking_write(project, &ranking, ranking.model == 0 ? NULL : &targets);
 }

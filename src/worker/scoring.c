@@ -40,7 +40,6 @@ scan_pool(PoolScan *scan)
 	}
 }
 
-/* Without a model: a seed batch, where there is none or not a whole one. */
 void
 choose_seeds(Turn *turn)
 {
@@ -48,12 +47,16 @@ choose_seeds(Turn *turn)
 	Refreshed	features;
 
 	transaction_begin();
-	if (project_try_lock(project) && !seed_complete(project))
+	if (project_try_lock(project))
 	{
-		if (features_current(project, false, &features))
-			queue_rebuild(project, &features);
-		else
-			seed_refill(project);
+		ranking_check(project);
+		if (!seed_complete(project))
+		{
+			if (features_current(project, false, &features))
+				queue_rebuild(project, &features);
+			else
+				seed_refill(project);
+		}
 	}
 	transaction_commit();
 }
@@ -61,15 +64,17 @@ choose_seeds(Turn *turn)
 /*
  * As soon as nobody has the project's lock, unless that takes too long.
  * Whoever has ranked the pool meanwhile may have seen rows that we have not:
- * then the marks stay, and it is scored once more.
+ * then the marks stay, and it is scored once more.  Rows that have gone
+ * meanwhile are taken out of the ranking, and what it was made from is read again.
  */
 static void
-write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *targets,
-			  PoolFeatures *pool)
+write_ranking(Turn *turn, int32 model, int64 features, const Ranking *ranking,
+			  const Ranking *targets, PoolFeatures *pool)
 {
 	const Project *project = turn->project;
 	TimestampTz started = GetCurrentTimestamp();
 	int64		generation = 0;
+	bool		same_rows = true;
 	bool		done = false;
 
 	while (!done && !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), PATIENCE_MS))
@@ -86,6 +91,9 @@ write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *ta
 				char	   *nothing = NULL;
 
 				ranking_write(project, ranking, targets);
+				same_rows = state.features == features;
+				if (!same_rows)
+					ranking_check(project);
 				(void) changes_done(&turn->changes, &turn->changes.pool_places);
 				generation = ranking_generation(project, RANKING_REST_PART);
 				/* a later revision would order the head otherwise */
@@ -98,7 +106,7 @@ write_ranking(Turn *turn, int32 model, const Ranking *ranking, const Ranking *ta
 		if (!done)
 			worker_nap(LOCK_NAP_MS);
 	}
-	if (generation == 0)
+	if (generation == 0 || !same_rows)
 		return;
 	transaction_begin();
 	if (project_try_keep(turn->project_id))
@@ -133,9 +141,12 @@ rescore(Turn *turn)
 		/* what is marked by now is scored now */
 		changes_read(turn->project_id, &turn->changes);
 	}
-	else if (training_project != turn->project_id && project_try_keep(turn->project_id))
+	else if (training_project != turn->project_id && project_try_lock(project))
+	{
 		/* features of another encoder: the next training ranks them */
+		ranking_check(project);
 		(void) changes_done(&turn->changes, &turn->changes.pool_places);
+	}
 	transaction_commit();
 	if (scan == NULL)
 		return;
@@ -150,7 +161,7 @@ rescore(Turn *turn)
 	computing--;
 	ranking.model = serving.model;
 	ranking.revision = serving.revision;
-	write_ranking(turn, serving.model, &ranking, &targets, pool);
+	write_ranking(turn, serving.model, features.state.features, &ranking, &targets, pool);
 	turn->done_something = true;
 }
 

@@ -65,13 +65,15 @@ replan(Turn *turn, const Training *training)
 /*
  * Stores what was trained, in one short transaction, when nobody is at the
  * project.  Superseded: somebody has trained or fitted features meanwhile,
- * perhaps from more than we have seen; the plan is made anew.
+ * perhaps from more than we have seen; the plan is made anew.  Rows that have
+ * gone meanwhile are taken out of the ranking: false, the pool has them still.
  */
-static void
+static bool
 write_training(Turn *turn, Training *training, int64 run)
 {
 	TimestampTz started = GetCurrentTimestamp();
 	const char *outcome = NULL;
+	bool		same_rows = true;
 
 	while (outcome == NULL)
 	{
@@ -88,6 +90,9 @@ write_training(Turn *turn, Training *training, int64 run)
 			else
 			{
 				train_write(training, WORKER_NAME, turn->reason);
+				same_rows = state.features == training->features.state.features;
+				if (training->deploy && !same_rows)
+					ranking_check(turn->project);
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->deployed = training->number > 0 && training->deploy;
@@ -113,6 +118,7 @@ write_training(Turn *turn, Training *training, int64 run)
 			turn_take_quickly();
 		}
 	}
+	return same_rows;
 }
 
 /* What the pool's candidates look like to the model need not be made again. */
@@ -212,8 +218,7 @@ train(Turn *turn)
 		train_rank_end(training);
 	}
 	start_step(turn, run, "writing");
-	write_training(turn, training, run);
-	if (turn->deployed)
+	if (write_training(turn, training, run) && turn->deployed)
 		offer_pool(turn, training);
 	computing--;
 	training_project = 0;

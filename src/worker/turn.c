@@ -217,6 +217,13 @@ features_forget(int32 project_id)
 	features_remember(project_id, FEATURES_UNKNOWN);
 }
 
+void
+features_moved(int32 project_id, int64 from, int64 to)
+{
+	if (features_known(project_id) == from)
+		features_remember(project_id, to);
+}
+
 static bool
 rows_changed(const Changes *changes)
 {
@@ -258,6 +265,7 @@ take_listed_rows(Turn *turn)
 			scan_rows(turn);
 			break;
 		case TAKEN:
+			litter_left();
 			turn->added_encoder = refreshed.encoder_id;
 			turn->rescore = turn->rescore || turn->state.model == 0;
 			break;
@@ -286,6 +294,7 @@ static void
 take_all_rows(Turn *turn)
 {
 	turn->doing = "rows";
+	litter_left();
 	if (!prepare(turn, 0, false, &turn->changes.rows_places))
 		return;
 	/* it knows the rows of labelled items as they were */
@@ -322,8 +331,7 @@ take_rows(Turn *turn)
 		(void) changes_done(&turn->changes, &turn->changes.rows_places);
 		if (turn->state.model != 0)
 			change_note(turn->project_id, CHANGE_POOL, NULL, 0);
-		if (turn->added.ngone > 0)
-			ranking_forget(turn->project, turn->added.gone, turn->added.ngone);
+		ranking_forget(turn->project, turn->added.gone, turn->added.ngone);
 		state_read(turn->project, &turn->state);
 		/* a scan may have met rows whose INSERT is still listed */
 		features_remember(turn->project_id,
@@ -365,6 +373,10 @@ reason_to_train(const Turn *turn)
 		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
 			counts->labelled > work->tried_labels ? "first labels" : NULL;
 	}
+	/* the encoder was fitted anew, as that of the model cannot read the input any more */
+	if (turn->state.encoder_id != turn->state.model_encoder && turn->state.items > 0 &&
+		counts->classes >= 2)
+		return "input changed";
 	if (counts->labelled >= ceil(work->tried_labels * turn->project->options.train_growth))
 		return psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
 	if (counts->new_class && counts->labelled > work->tried_labels)
@@ -558,7 +570,8 @@ record_failure(Turn *turn, const ErrorData *error)
 	learner_forget(turn->project_id);
 	transaction_begin();
 	recorded = project_try_keep(turn->project_id);
-	if (recorded && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	if (recorded && (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+					 (turn->project != NULL && project_moved(turn->project))))
 		work_busy(turn->project_id, turn->doing);
 	else if (recorded)
 		first = work_failed(turn->project_id, turn->doing, error);

@@ -31,6 +31,12 @@ extern void turn_take_quickly(void);
  */
 extern void preparations_clear(void);
 
+/*
+ * Erases what was made from rows that are gone, when it is time to; quiet: there
+ * was nothing else to do.  As above.
+ */
+extern void litter_collect(bool quiet);
+
 /* After an error that no turn has dealt with, and for another extension. */
 extern void turns_reset(void);
 

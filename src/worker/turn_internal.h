@@ -65,7 +65,10 @@ extern void scan_pool(PoolScan *scan);
 extern void rescore(Turn *turn);
 extern bool may_rescore(const Turn *turn);
 
-/* Without a model: a seed batch, where there is none or not a whole one. */
+/*
+ * Without a model: a seed batch, where there is none or, without what has left
+ * the source, not a whole one.
+ */
 extern void choose_seeds(Turn *turn);
 
 /* The blocks may hold what is still listed as inserted. */
@@ -76,6 +79,11 @@ extern void forget_rest(const Turn *turn, ChangePlaces *places);
 
 /* The project that is being trained; 0: none. */
 extern int32 training_project;
+/* They have what they had: hl_serving.features was the one, and is the other. */
+extern void features_moved(int32 project_id, int64 from, int64 to);
+
+/* litter.c: there are rows in the blocks that are gone. */
+extern void litter_left(void);
 
 /* False also where there is none to wait for: then gone is set. */
 extern bool try_lock(const Turn *turn, bool *gone);

@@ -288,6 +288,7 @@ take_turns(TimestampTz *next)
 		CHECK_FOR_INTERRUPTS();
 		worker_heartbeat();
 	}
+	litter_collect(taken == 0);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 	/* somebody is at what is due: see again soon */

@@ -45,6 +45,7 @@ for my $call (q{hl_refresh('tickets')}, q{hl_train('tickets')}, q{hl_models('tic
 	push @failed, $call if sqlstate($node, "SELECT count(*) FROM $call") ne '';
 }
 is("@failed", '', "$calls others");
+is(sqlstate($node, 'ALTER TABLE v ALTER id TYPE bigint'), '0A000', 'a queue view in the way of another type');
 eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change)}, 'the worker learns', 30);
 my $pid = worker($node);
 like($pid, qr/^\d+$/, 'and is there');
@@ -93,6 +94,7 @@ is($node->safe_psql('postgres', q{SELECT DISTINCT owner_role::text, source_owner
 $node->safe_psql('postgres', q{ALTER ROLE eve RENAME TO adam; CREATE ROLE eve});
 is($node->safe_psql('postgres', q{SELECT * FROM hl_privileges('tickets')}), "adam|predict\nann|annotate\nboss|manage", 'and followed');
 is(sqlstate($node, q{SET ROLE eve; SELECT hl_predict('tickets', 'x')}), '42501', 'not replaced');
+is(sqlstate($node, 'ALTER TABLE v ALTER id TYPE bigint'), '', 'a queue view that makes room');
 is($node->safe_psql('postgres', q{SELECT model FROM hl_train('tickets')}), '3', 'trainings go on');
 
 # ----------------------------------------------------------------------
@@ -122,6 +124,7 @@ my $objects = q{
 			|| coalesce((SELECT string_agg(pg_get_triggerdef(oid), E'\n' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = objid AND NOT tgisinternal), '')
 			|| coalesce((SELECT c::text FROM pg_extension, unnest(extconfig, extcondition) u(r, c) WHERE r = objid), 'not dumped') FROM pg_class WHERE oid = objid)
 		WHEN 'pg_type'::regclass THEN (SELECT coalesce(string_agg(attname || ' ' || format_type(atttypid, atttypmod), E'\n' ORDER BY attnum), '') FROM pg_type t JOIN pg_attribute ON attrelid = typrelid WHERE t.oid = objid AND NOT attisdropped AND attnum > 0)
+		WHEN 'pg_event_trigger'::regclass THEN (SELECT concat_ws(' ', evtevent, evtfoid::regproc, evtenabled, evttags) FROM pg_event_trigger WHERE oid = objid)
 		ELSE '' END || coalesce(obj_description(objid, classid::regclass::name), '')
 	FROM member ORDER BY 1};
 $node->safe_psql('postgres', 'CREATE DATABASE fresh');

@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.c
+ *	  What serves in a project, and what its encoded rows are of; hl_serving.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "store/refresh_internal.h"
+#include "store/session.h"
+
+void
+state_read(const Project *project, ProjectState *state)
+{
+	/* a restore that has failed half-way may name a model that is not there */
+	static Statement select = {
+		"SELECT m.model, v.revision, v.last_model, v.features, v.encoder_id, v.items, m.encoder_id "
+		"FROM @hl_serving v LEFT JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model "
+		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	memset(state, 0, sizeof(*state));
+	statement_run_as_extension(&select, values, NULL, false);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("project \"%s\" was dropped meanwhile", project->name)));
+	state->model = result_int(0, 1);
+	state->revision = result_int(0, 2);
+	state->last_model = result_int(0, 3);
+	state->features = result_bigint(0, 4);
+	state->encoder_id = result_bigint(0, 5);
+	state->items = result_bigint(0, 6);
+	state->model_encoder = result_bigint(0, 7);
+}
+
+void
+state_lock(const Project *project, ProjectState *state)
+{
+	project_lock(project);
+	state_read(project, state);
+}
+
+/* Blocks and encoders that nothing refers to any more. */
+static void
+drop_unused(const Project *project, int64 encoder_id)
+{
+	static Statement blocks = {
+		"DELETE FROM @hl_feature_block WHERE project_id = $1 AND encoder_id <> $2",
+		2, {INT4OID, INT8OID}, NULL, 0
+	};
+	static Statement encoders = {
+		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id <> $2 "
+		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id AND m.stored) "
+		"RETURNING e.id) "
+		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
+		2, {INT4OID, INT8OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(encoder_id)};
+	Acting		acting;
+
+	act_as_extension(&acting);
+	statement_run(&blocks, values, NULL, false);
+	statement_run(&encoders, values, NULL, false);
+	act_as_before(&acting);
+}
+
+void
+state_write(const Project *project, const Refreshed *refreshed, bool refitted)
+{
+	static Statement update = {
+		"UPDATE @hl_serving SET features = $2, encoder_id = $3, items = $4 WHERE project_id = $1",
+		4, {INT4OID, INT8OID, INT8OID, INT8OID}, NULL, 0
+	};
+	Datum		values[4] = {
+		Int32GetDatum(project->id), Int64GetDatum(refreshed->state.features),
+		Int64GetDatum(refreshed->encoder_id), Int64GetDatum(refreshed->items)
+	};
+
+	statement_run_as_extension(&update, values, NULL, false);
+	if (refitted)
+		drop_unused(project, refreshed->encoder_id);
+}
