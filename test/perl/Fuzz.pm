@@ -17,6 +17,7 @@ my @junk_text = (
 	q{'NaN'}, q{'[1,2,NaN]'}, q{'{1,2,{3}}'}, q{'[1e39,-1e39]'}, q{'[' || repeat('1,', 20000) || '1]'}, q{'[]'}, q{'{}'}, q{'[1,NULL,3,4]'}, q{'2147483648'}, q{'-9223372036854775809'},
 	q{'00000000-0000-0000-0000-000000000000'}, q{'%s%n%d'}, q{'ß İ ı ſ ﬃ Å'}, q{E'e\\u0301\\u0301\\u0323 \\u202E\\u200F\\uFEFF\\uFFFE\\uFFFD'}, q{U&'\\+01F468\\200D\\+01F469\\200D\\+01F466 \\+10FFFF \\0378'}, q{'pg_catalog'}, q{'hl_project'});
 my %junk = (
+	oid => [ 'NULL', 0, 10, 4294967295, q{'pg_class'::regclass::oid}, q{'ticket'::regclass::oid} ],
 	text => \@junk_text,
 	integer => [ q{NULL}, 0, 1, -1, 2, 3, 7, 10001, 2147483647, q{-2147483648} ],
 	bigint => [ q{NULL}, 0, 1, -1, 5, 2147483648, 9223372036854775807, q{-9223372036854775808} ],
@@ -85,6 +86,7 @@ sub fuzz_functions
 		SELECT p.oid, p.proname, a.n, coalesce(p.proargnames[a.n], 'project'), format_type(a.type, NULL)
 		FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid CROSS JOIN LATERAL unnest(p.proargtypes::oid[]) WITH ORDINALITY a(type, n)
 		WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'humanloop') AND d.classid = 'pg_proc'::regclass
+			AND p.oid NOT IN (SELECT typinput FROM pg_type UNION SELECT typoutput FROM pg_type)
 		ORDER BY p.proname, p.oid, a.n});
 	my (@functions, %seen);
 
