@@ -204,6 +204,17 @@ SELECT relowner::regrole AS owner, has_table_privilege('regress_hl_reader', oid,
 -- an owner who could not create it again keeps it
 REVOKE CREATE ON SCHEMA public FROM regress_hl_stranger;
 SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
+GRANT CREATE ON SCHEMA public TO regress_hl_stranger;
+-- so does one who has put something of his own on it
+GRANT SELECT ON hl_queue_tickets TO PUBLIC;
+SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
+REVOKE SELECT ON hl_queue_tickets FROM PUBLIC;
+CREATE FUNCTION instead() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER instead INSTEAD OF UPDATE ON hl_queue_tickets FOR EACH ROW EXECUTE FUNCTION instead();
+SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
+DROP FUNCTION instead CASCADE;
+ALTER TABLE ticket ALTER id TYPE bigint;
+REVOKE CREATE ON SCHEMA public FROM regress_hl_stranger;
 SELECT hl_drop_project('tickets');
 DROP ROLE regress_hl_stranger, regress_hl_reader;
 DROP TABLE ticket, saved;
@@ -237,4 +248,4 @@ DROP FUNCTION vector;
 DROP TABLE original;
 
 -- an event trigger is no function to be called
-SELECT left(error_of('SELECT hl_source_altering()'), 5) AS refused;
+SELECT left(error_of('SELECT hl_source_altered()'), 5) AS refused;

@@ -120,20 +120,14 @@ GRANT SELECT ON hl_visible_labels TO PUBLIC;
 -- A trigger on a table of somebody else has no use for it.
 REVOKE ALL ON FUNCTION hl_labels_write() FROM PUBLIC;
 
-CREATE FUNCTION hl_source_altering()
-RETURNS event_trigger
-LANGUAGE C
-AS 'MODULE_PATHNAME', 'hl_source_altering';
-COMMENT ON FUNCTION hl_source_altering()
-IS 'sets queue views aside while their columns change their types';
-REVOKE ALL ON FUNCTION hl_source_altering() FROM PUBLIC;
-
 COMMENT ON FUNCTION hl_source_altered()
 IS 'follows partitions that come and go, and what is renamed or retyped';
 
+-- A function that 0.1.0 has, too: sessions that have loaded that go on to alter
+-- their tables.
 CREATE EVENT TRIGGER hl_source_altering ON ddl_command_start
 	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE')
-	EXECUTE FUNCTION hl_source_altering();
+	EXECUTE FUNCTION hl_source_altered();
 
 DROP EVENT TRIGGER hl_source_altered;
 CREATE EVENT TRIGGER hl_source_altered ON ddl_command_end

@@ -752,13 +752,6 @@ AS 'MODULE_PATHNAME', 'hl_source_changed';
 COMMENT ON FUNCTION hl_source_changed()
 IS 'notes which rows of a source a statement has changed';
 
-CREATE FUNCTION hl_source_altering()
-RETURNS event_trigger
-LANGUAGE C
-AS 'MODULE_PATHNAME', 'hl_source_altering';
-COMMENT ON FUNCTION hl_source_altering()
-IS 'sets queue views aside while their columns change their types';
-
 CREATE FUNCTION hl_source_altered()
 RETURNS event_trigger
 LANGUAGE C
@@ -773,12 +766,12 @@ AS 'MODULE_PATHNAME', 'hl_source_dropped';
 COMMENT ON FUNCTION hl_source_dropped()
 IS 'notes that a part of a source was dropped';
 
-REVOKE ALL ON FUNCTION hl_labels_write(), hl_source_changed(), hl_source_altering(),
-	hl_source_altered(), hl_source_dropped() FROM PUBLIC;
+REVOKE ALL ON FUNCTION hl_labels_write(), hl_source_changed(), hl_source_altered(),
+	hl_source_dropped() FROM PUBLIC;
 
 CREATE EVENT TRIGGER hl_source_altering ON ddl_command_start
 	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE')
-	EXECUTE FUNCTION hl_source_altering();
+	EXECUTE FUNCTION hl_source_altered();
 
 CREATE EVENT TRIGGER hl_source_altered ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',

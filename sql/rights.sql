@@ -92,7 +92,6 @@ INSERT INTO probe VALUES
 	('hl_labels_write()', $$has_function_privilege('hl_labels_write()', 'execute')$$),
 	('hl_source_changed()', $$has_function_privilege('hl_source_changed()', 'execute')$$),
 	('hl_source_altered()', $$has_function_privilege('hl_source_altered()', 'execute')$$),
-	('hl_source_altering()', $$has_function_privilege('hl_source_altering()', 'execute')$$),
 	('hl_source_dropped()', $$has_function_privilege('hl_source_dropped()', 'execute')$$);
 CREATE TABLE hl_ids AS SELECT id FROM hl_project;
 GRANT SELECT ON hl_ids TO PUBLIC;

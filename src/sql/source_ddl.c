@@ -41,7 +41,6 @@
 #include "store/session.h"
 #include "store/trigger.h"
 
-PG_FUNCTION_INFO_V1(hl_source_altering);
 PG_FUNCTION_INFO_V1(hl_source_altered);
 PG_FUNCTION_INFO_V1(hl_source_dropped);
 
@@ -59,7 +58,7 @@ typedef struct Alteration
 typedef struct ColumnType
 {
 	const char *column;
-	Oid			type;			/* as it shall be; InvalidOid: not known */
+	TypeName   *name;			/* of the type that it shall have */
 } ColumnType;
 
 static ColumnType *
@@ -69,7 +68,7 @@ read_column_type(const AlterTableCmd *command)
 	ColumnType *retyped = palloc(sizeof(ColumnType));
 
 	retyped->column = command->name;
-	retyped->type = LookupTypeNameOid(NULL, definition->typeName, true);
+	retyped->name = definition->typeName;
 	return retyped;
 }
 
@@ -209,6 +208,13 @@ projects_around(const Alteration *alteration)
 	return read_projects();
 }
 
+/* InvalidOid: not known; that of another column is not looked for. */
+static Oid
+new_type(const ColumnType *retyped)
+{
+	return retyped->name->pct_type ? InvalidOid : LookupTypeNameOid(NULL, retyped->name, true);
+}
+
 /*
  * Does the queue view use one of the columns whose type is changed?  Not where
  * the project could not go on with the new type: then it stays in the way.
@@ -222,21 +228,19 @@ retypes(const Alteration *alteration, const Project *project)
 	foreach(cell, alteration->retyped)
 	{
 		const ColumnType *retyped = lfirst(cell);
+		bool		is_key = strcmp(retyped->column, project->key_column) == 0;
+		bool		is_input = strcmp(retyped->column, project->input_column) == 0;
 		InputKind	input;
+		Oid			type;
 		Oid			key;
 
-		if (strcmp(retyped->column, project->key_column) == 0)
-		{
-			if (!OidIsValid(retyped->type) || !key_type_of(retyped->type, &key))
-				return false;
-			concerned = true;
-		}
-		if (strcmp(retyped->column, project->input_column) == 0)
-		{
-			if (!OidIsValid(retyped->type) || !input_kind_of(retyped->type, &input))
-				return false;
-			concerned = true;
-		}
+		if (!is_key && !is_input)
+			continue;
+		type = new_type(retyped);
+		if (!OidIsValid(type) || (is_key && !key_type_of(type, &key)) ||
+			(is_input && !input_kind_of(type, &input)))
+			return false;
+		concerned = true;
 	}
 	return concerned;
 }
@@ -382,19 +386,7 @@ follow(Attempt step, void *argument)
 	MemoryContextSwitchTo(before);
 }
 
-Datum
-hl_source_altering(PG_FUNCTION_ARGS)
-{
-	Alteration	alteration = {0};
-
-	if (nothing_to_follow(fcinfo))
-		PG_RETURN_VOID();
-	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
-	if (alteration.retyped != NIL)
-		follow(set_views_aside, &alteration);
-	PG_RETURN_VOID();
-}
-
+/* Of the trigger before a statement and of that after it. */
 Datum
 hl_source_altered(PG_FUNCTION_ARGS)
 {
@@ -403,6 +395,12 @@ hl_source_altered(PG_FUNCTION_ARGS)
 	if (nothing_to_follow(fcinfo))
 		PG_RETURN_VOID();
 	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
+	if (strcmp(((EventTriggerData *) fcinfo->context)->event, "ddl_command_start") == 0)
+	{
+		if (alteration.retyped != NIL)
+			follow(set_views_aside, &alteration);
+		PG_RETURN_VOID();
+	}
 	if (alteration.tables != NIL)
 		follow(follow_alteration, &alteration);
 	if (alteration.names)

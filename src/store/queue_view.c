@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -15,6 +17,8 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "store/privilege.h"
 #include "store/queue_view.h"
@@ -129,14 +133,54 @@ view_adjust(const Project *project, Oid role)
 	act_as_before(&acting);
 }
 
+/* Nothing is on it that somebody else has put there, and that would be lost. */
+static bool
+view_is_ours(const Project *project)
+{
+	Relation	view = try_relation_open(project->queue_view, AccessShareLock);
+	HeapTuple	tuple;
+	bool		ours;
+	bool		isnull;
+	Datum		granted;
+
+	if (view == NULL)
+		return false;
+	/* relhastriggers stays after the last one has gone */
+	ours = view->trigdesc == NULL;
+	relation_close(view, AccessShareLock);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(project->queue_view));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	granted = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+	if (!isnull)
+	{
+		Acl		   *acl = DatumGetAclPCopy(granted);
+
+		for (int i = 0; i < ACL_NUM(acl); i++)
+		{
+			Oid			grantee = ACL_DAT(acl)[i].ai_grantee;
+
+			ours = ours && (grantee == project->owner || sees_queue(project, grantee));
+		}
+	}
+	ReleaseSysCache(tuple);
+	return ours;
+}
+
+static bool
+owner_may(const Project *project, Oid schema, AclMode mode)
+{
+	return OidIsValid(schema) &&
+		pg_namespace_aclcheck(schema, project->owner, mode) == ACLCHECK_OK;
+}
+
 bool
 view_restorable(const Project *project)
 {
-	Oid			schema = get_namespace_oid(project->view_schema, true);
-
 	return OidIsValid(project->queue_view) && OidIsValid(project->owner) &&
-		OidIsValid(schema) &&
-		pg_namespace_aclcheck(schema, project->owner, ACL_CREATE) == ACLCHECK_OK;
+		owner_may(project, get_namespace_oid(project->view_schema, true), ACL_CREATE) &&
+		owner_may(project, get_namespace_oid(project->source_schema, true), ACL_USAGE) &&
+		owner_may(project, extension_namespace(), ACL_USAGE) && view_is_ours(project);
 }
 
 void
