@@ -195,6 +195,19 @@ COMMIT;
 ALTER TABLE ticket ALTER topic TYPE varchar(50), ADD extra int;
 ALTER TABLE ticket ALTER extra TYPE bigint;
 SELECT 'hl_queue_tickets'::regclass::oid = :view AS same;
+-- the schema of somebody else is no concern of a project whose names are yet to be
+-- recorded: nobody else has to wait
+BEGIN;
+ALTER EVENT TRIGGER hl_source_altered DISABLE;
+ALTER TABLE ticket RENAME TO renamed_ticket;
+ALTER EVENT TRIGGER hl_source_altered ENABLE;
+CREATE SCHEMA elsewhere;
+ALTER SCHEMA elsewhere RENAME TO somewhere;
+SELECT count(*) AS names_locked FROM pg_locks WHERE locktype = 'object' AND classid = 'hl_project_local'::regclass;
+ALTER SCHEMA public RENAME TO somewhere_else;
+SELECT count(*) AS names_locked FROM pg_locks WHERE locktype = 'object' AND classid = 'somewhere_else.hl_project_local'::regclass;
+SELECT source_schema, source_name FROM somewhere_else.hl_project;
+ROLLBACK;
 -- it comes back with its owner and the rights that follow from the privileges
 SELECT hl_grant('tickets', 'regress_hl_reader', 'annotate');
 GRANT CREATE ON SCHEMA public TO regress_hl_stranger;

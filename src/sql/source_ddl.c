@@ -50,7 +50,6 @@ typedef struct Alteration
 	List	   *tables;			/* of RangeVar */
 	bool		rows;			/* come, go or change */
 	bool		names;			/* of relations or columns have changed, or owners */
-	bool		all_names;		/* of whichever */
 	List	   *revoked;		/* of RoleSpec: roles that lose their privileges */
 	List	   *retyped;		/* of ColumnType */
 } Alteration;
@@ -127,7 +126,6 @@ read_statement(Node *statement, Alteration *alteration)
 			if (((RenameStmt *) statement)->renameType == OBJECT_COLUMN)
 				alteration->tables = list_make1(((RenameStmt *) statement)->relation);
 			alteration->names = true;
-			alteration->all_names = ((RenameStmt *) statement)->renameType == OBJECT_SCHEMA;
 			break;
 		case T_AlterObjectSchemaStmt:
 			alteration->names = true;
@@ -274,22 +272,21 @@ follow_alteration(void *argument)
 	}
 }
 
-/* Recorded where they were. */
+/* Of sources and queue views, and of the schemas that they are in. */
 static void
-follow_names(void *argument)
+follow_names(void *argument pg_attribute_unused())
 {
 	static Statement select = {
-		"SELECT l.project_id FROM @hl_project_local l WHERE $1 OR EXISTS ("
-		"SELECT 1 FROM pg_catalog.pg_event_trigger_ddl_commands() d "
-		"WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass "
-		"AND d.objid IN (l.source, l.queue_view))",
-		1, {BOOLOID}, NULL, 0
+		"SELECT l.project_id FROM @hl_project_local l WHERE EXISTS ("
+		"SELECT 1 FROM pg_catalog.pg_event_trigger_ddl_commands() d, pg_catalog.pg_class c "
+		"WHERE c.oid IN (l.source, l.queue_view) "
+		"AND (d.classid, d.objid) IN (('pg_catalog.pg_class'::pg_catalog.regclass, c.oid), "
+		"('pg_catalog.pg_namespace'::pg_catalog.regclass, c.relnamespace)))",
+		0, {0}, NULL, 0
 	};
-	const Alteration *alteration = argument;
-	Datum		values[1] = {BoolGetDatum(alteration->all_names)};
 	ListCell   *cell;
 
-	statement_run_as_extension(&select, values, NULL, false);
+	statement_run_as_extension(&select, NULL, NULL, false);
 	foreach(cell, read_projects())
 		project_follow(lfirst(cell));
 }
@@ -404,7 +401,7 @@ hl_source_altered(PG_FUNCTION_ARGS)
 	if (alteration.tables != NIL)
 		follow(follow_alteration, &alteration);
 	if (alteration.names)
-		follow(follow_names, &alteration);
+		follow(follow_names, NULL);
 	if (alteration.revoked != NIL)
 		follow(follow_drop_owned, &alteration);
 	PG_RETURN_VOID();

@@ -31,7 +31,6 @@
 #include "store/session.h"
 
 #define FULL_BYTES (8 * 1024 * 1024)	/* of packed n-grams in a block */
-#define SWEEP_BLOCKS 64			/* deleted at a time */
 #define ERASE_BLOCKS 8			/* written again at a time */
 
 struct Preparation
@@ -264,32 +263,6 @@ preparation_finish(Preparation *preparation)
 
 /* ---------------------------------------------------------------------- */
 /* Cleaning up */
-
-bool
-features_sweep(const Project *project)
-{
-	static Statement blocks = {
-		"DELETE FROM @hl_feature_block WHERE ctid = ANY (ARRAY(SELECT b.ctid FROM @hl_feature_block b "
-		"WHERE b.project_id = $1 AND b.encoder_id IS DISTINCT FROM "
-		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) LIMIT $2))",
-		2, {INT4OID, INT4OID}, NULL, 0
-	};
-	static Statement encoders = {
-		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id IS DISTINCT FROM "
-		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id AND m.stored) "
-		"RETURNING e.id) "
-		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
-		1, {INT4OID}, NULL, 0
-	};
-	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(SWEEP_BLOCKS)};
-
-	statement_run_as_extension(&blocks, values, NULL, false);
-	if (SPI_processed > 0)
-		return true;
-	statement_run_as_extension(&encoders, values, NULL, false);
-	return false;
-}
 
 bool
 features_erase(const Project *project, int64 features[2])

@@ -64,13 +64,6 @@ extern bool preparation_merge(Preparation *preparation);
 /* Now the features are those of the rows read. */
 extern void preparation_finish(Preparation *preparation);
 
-/*
- * Deletes some blocks of encoders that are not in use, then those encoders:
- * replaced or abandoned ones.  True: there may be more.  The project's lock is
- * held.
- */
-extern bool features_sweep(const Project *project);
-
 /* Projects that have an encoder that nobody uses; in the current context. */
 extern int32 *features_unswept(int *n);
 

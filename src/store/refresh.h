@@ -39,6 +39,13 @@ typedef struct Refreshed
 } Refreshed;
 
 /*
+ * Deletes some blocks of encoders that are not in use, then those encoders:
+ * replaced or abandoned ones.  True: there may be more.  The project's lock is
+ * held.
+ */
+extern bool features_sweep(const Project *project);
+
+/*
  * Reads the source and encodes what is new or changed; fits the encoder
  * first where there is none, where what there is cannot read the input any more
  * (a text that has become a vector, vectors of another length), or, with

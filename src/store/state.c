@@ -9,8 +9,11 @@
 
 #include "catalog/pg_type.h"
 
+#include "store/caller.h"
 #include "store/refresh_internal.h"
 #include "store/session.h"
+
+#define SWEEP_BLOCKS 64			/* deleted at a time */
 
 void
 state_read(const Project *project, ProjectState *state)
@@ -45,28 +48,30 @@ state_lock(const Project *project, ProjectState *state)
 	state_read(project, state);
 }
 
-/* Blocks and encoders that nothing refers to any more. */
-static void
-drop_unused(const Project *project, int64 encoder_id)
+bool
+features_sweep(const Project *project)
 {
 	static Statement blocks = {
-		"DELETE FROM @hl_feature_block WHERE project_id = $1 AND encoder_id <> $2",
-		2, {INT4OID, INT8OID}, NULL, 0
+		"DELETE FROM @hl_feature_block WHERE ctid = ANY (ARRAY(SELECT b.ctid FROM @hl_feature_block b "
+		"WHERE b.project_id = $1 AND b.encoder_id IS DISTINCT FROM "
+		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) LIMIT $2))",
+		2, {INT4OID, INT4OID}, NULL, 0
 	};
 	static Statement encoders = {
-		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id <> $2 "
+		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id IS DISTINCT FROM "
+		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) "
 		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id AND m.stored) "
 		"RETURNING e.id) "
 		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
-		2, {INT4OID, INT8OID}, NULL, 0
+		1, {INT4OID}, NULL, 0
 	};
-	Datum		values[2] = {Int32GetDatum(project->id), Int64GetDatum(encoder_id)};
-	Acting		acting;
+	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(SWEEP_BLOCKS)};
 
-	act_as_extension(&acting);
-	statement_run(&blocks, values, NULL, false);
-	statement_run(&encoders, values, NULL, false);
-	act_as_before(&acting);
+	statement_run_as_extension(&blocks, values, NULL, false);
+	if (SPI_processed > 0)
+		return true;
+	statement_run_as_extension(&encoders, values, NULL, false);
+	return false;
 }
 
 void
@@ -82,6 +87,6 @@ state_write(const Project *project, const Refreshed *refreshed, bool refitted)
 	};
 
 	statement_run_as_extension(&update, values, NULL, false);
-	if (refitted)
-		drop_unused(project, refreshed->encoder_id);
+	while (refitted && features_sweep(project))
+		interrupts_check();
 }
