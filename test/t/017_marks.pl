@@ -70,10 +70,13 @@ is(query('SELECT ' . ranked('tickets', q{item::int > 20000})), '10', 'and ranked
 # ----------------------------------------------------------------------
 
 my $before = rankings('tickets');
+my $listener = session($node);
+ask($listener, 'LISTEN humanloop');
 query(q{INSERT INTO ticket SELECT 30000 + i, 'a lamp without its bulb ' || i FROM generate_series(1, 2000) i});
 eventually($node, 'SELECT ' . encoded('tickets', q{item::int > 30000}) . ' = 2000', 'many rows at once', 30);
 eventually($node, $learned, 'are dealt with', 30);
 is(rankings('tickets'), $before + 1, 'by ranking the pool once');
+like(ask($listener, 'SELECT 1'), qr/"\{"event": "queue", "project": "tickets", "model": 1, "revision": \d+\}"/, 'of which they are told who listen');
 
 # ----------------------------------------------------------------------
 # More rows than find a place, and the ranking fails
@@ -175,6 +178,70 @@ query(q{INSERT INTO hl_change SELECT 1, 'labels', ARRAY[(1 + i % 500)::text] FRO
 query(q{SELECT hl_resume('tickets')});
 eventually($node, $learned, '210,000 notes are dealt with', 40);
 is(query(q{SELECT count(*) FROM hl_work WHERE failures > 0}), '0', 'without an error');
+
+# ----------------------------------------------------------------------
+# While a new model is put into service; what there is to see of trainings
+# ----------------------------------------------------------------------
+
+query(q{
+	CREATE TABLE swap AS SELECT * FROM ticket WHERE id <= 600;
+	ALTER TABLE swap ADD PRIMARY KEY (id);
+	SELECT hl_create_project('swap', 'swap', 'body', options => '{"train_growth": 1.5, "train_quiet": 86400}');
+	SELECT hl_label_many('swap', array_agg(id::text), array_agg(topic)) FROM swap WHERE id <= 40;});
+my $swap = q{(SELECT id FROM hl_project WHERE name = 'swap')};
+eventually($node, "SELECT model = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE project_id = $swap", 'a first model', 60);
+query(q{INSERT INTO gate VALUES ('shut')});
+query(q{SELECT hl_label_many('swap', array_agg(id::text), array_agg(topic)) FROM swap WHERE id BETWEEN 41 AND 60});
+eventually($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'humanloop worker' AND wait_event = 'PgSleep' AND query = 'swap: training: writing'}, 'the next is being stored', 60);
+is(sqlstate($node, q{SET statement_timeout = '5s'; SELECT hl_label('swap', id, topic) FROM swap WHERE id = 100}), '', 'an answer does not wait for it');
+is(query(q{SELECT model FROM hl_predict('swap', 'x')}), '1', 'the old model answers');
+query('DELETE FROM gate');
+eventually($node, "SELECT model = 2 AND revision > 0 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE project_id = $swap", 'then the new one does, and has learned that, too', 30);
+is(query(q{SELECT count(*) FROM hl_models('swap') WHERE seconds > 0 AND accuracy BETWEEN 0 AND 1 AND log_loss > 0 AND encoder = 'text' AND labels IN (40, 60) AND trained_by = 'worker' AND reason IN ('first labels', 'labels grew from 40 to 60')}), '2', 'models have figures, duration, and who made them why');
+
+query(q{SELECT hl_label_many('tickets', ARRAY['270', '271'], ARRAY['of another kind', 'of another kind'])});
+eventually($node, q{SELECT count(*) = 1 FROM hl_models('tickets') WHERE model = 2 AND reason = 'new class'}, 'two labels of a new class bring a training', 60);
+eventually($node, $learned, 'which is taken up', 30);
+
+# planned, and the worker is not there when its time comes
+query(qq{
+	CREATE TABLE late AS SELECT * FROM ticket WHERE id <= 600;
+	ALTER TABLE late ADD PRIMARY KEY (id);
+	SELECT hl_create_project('late', 'late', 'body', options => '{"train_growth": 100, "train_quiet": 3}');
+	SELECT hl_label_many('late', array_agg(id::text), array_agg(topic)) FROM late WHERE id <= 60;});
+my $late = q{(SELECT id FROM hl_project WHERE name = 'late')};
+eventually($node, "SELECT model = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving WHERE project_id = $late", 'another project', 60);
+query(q{SELECT hl_label('late', 61, 'returns')});
+eventually($node, "SELECT train_at IS NOT NULL AND NOT EXISTS (SELECT FROM hl_change) FROM hl_work WHERE project_id = $late", 'a training is planned', 30);
+worker_gone($node);
+eventually($node, "SELECT train_at < now() FROM hl_work WHERE project_id = $late", 'it is due', 30);
+is(query("SELECT model FROM hl_serving WHERE project_id = $late"), '1', 'nobody is there');
+query(q{SELECT label FROM hl_predict('late', 'x')});
+eventually($node, q{SELECT count(*) = 1 FROM hl_models('late') WHERE model = 2 AND reason = 'quiet'}, 'the next call brings it', 60);
+
+# how far it is
+query(q{
+	CREATE FUNCTION slow_block() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.4); RETURN NEW; END $$;
+	CREATE TABLE bulky AS SELECT * FROM ticket WHERE id BETWEEN 1 AND 6000;
+	ALTER TABLE bulky ADD PRIMARY KEY (id);
+	CREATE TRIGGER slow_block BEFORE INSERT ON hl_feature_block FOR EACH ROW EXECUTE FUNCTION slow_block();
+	SELECT hl_create_project('bulky', 'bulky', 'body');
+	SELECT hl_label_many('bulky', array_agg(id::text), array_agg(topic)) FROM bulky WHERE id <= 60;});
+my $progress = q{SELECT step ~ '^encoding [1-9][0-9]* of [1-9][0-9]* rows$' AND started_at < now() AND pid IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'humanloop worker') FROM hl_runs WHERE project = 'bulky' AND state = 'running'};
+eventually($node, $progress, 'hl_runs tells how far an encoding is, since when and by whom', 60);
+query('DROP TRIGGER slow_block ON hl_feature_block');
+eventually($node, q{SELECT model = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'bulky'}, 'and it ends', 60);
+
+# ----------------------------------------------------------------------
+# A restart, with something left to learn
+# ----------------------------------------------------------------------
+
+worker_gone($node);
+query(q{INSERT INTO hl_change VALUES (1, 'labels', '{280}')});
+$node->restart;
+never($node, $learned, 'after a restart nobody looks by himself', 2);
+query(q{SELECT hl_label('tickets', 280, 'returns')});
+eventually($node, $learned, 'the next commit has it learned', 30);
 
 # ----------------------------------------------------------------------
 # Looking wakes it
