@@ -226,6 +226,38 @@ CREATE FUNCTION instead() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;
 CREATE TRIGGER instead INSTEAD OF UPDATE ON hl_queue_tickets FOR EACH ROW EXECUTE FUNCTION instead();
 SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
 DROP FUNCTION instead CASCADE;
+CREATE TABLE refusals (way text, refused text);
+DO $$
+DECLARE
+	way text;
+	back text;
+BEGIN
+	FOR way, back IN VALUES ('GRANT SELECT (id) ON hl_queue_tickets TO PUBLIC', 'REVOKE SELECT (id) ON hl_queue_tickets FROM PUBLIC'), ('COMMENT ON COLUMN hl_queue_tickets.rank IS ''x''', 'COMMENT ON COLUMN hl_queue_tickets.rank IS NULL'),
+		('ALTER VIEW hl_queue_tickets SET (security_barrier)', 'ALTER VIEW hl_queue_tickets RESET (security_barrier)'), ('ALTER VIEW hl_queue_tickets ALTER rank SET DEFAULT 1', 'ALTER VIEW hl_queue_tickets ALTER rank DROP DEFAULT'),
+		('CREATE RULE nothing AS ON DELETE TO hl_queue_tickets DO INSTEAD NOTHING', 'DROP RULE nothing ON hl_queue_tickets'), ('ALTER VIEW hl_queue_tickets RENAME TO my_queue', 'ALTER VIEW my_queue RENAME TO hl_queue_tickets')
+	LOOP
+		EXECUTE way;
+		INSERT INTO refusals VALUES (way, left(error_of('ALTER TABLE ticket ALTER id TYPE bigint'), 5));
+		EXECUTE back;
+	END LOOP;
+END $$;
+SELECT * FROM refusals;
+DROP TABLE refusals;
+-- it comes again although a function in the statement has the table's name mean another
+CREATE SCHEMA other_place;
+CREATE TABLE other_place.ticket (id int);
+CREATE FUNCTION evil(bigint) RETURNS bigint LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('search_path', 'other_place, public', false); RETURN $1; END$$;
+ALTER TABLE ticket ALTER id TYPE bigint USING evil(id);
+SELECT current_schemas(false);
+RESET search_path;
+SELECT count(*) FROM hl_queue_tickets WHERE id < 0;
+DROP SCHEMA other_place CASCADE;
+DROP FUNCTION evil;
+-- and PostgreSQL alone says what is wrong
+SET client_min_messages = notice;
+ALTER TABLE nowhere.else.ticket ALTER id TYPE bigint;
+ALTER TABLE ticket ALTER id TYPE nowhere.else.bigint;
+SET client_min_messages = warning;
 ALTER TABLE ticket ALTER id TYPE bigint;
 REVOKE CREATE ON SCHEMA public FROM regress_hl_stranger;
 SELECT hl_drop_project('tickets');

@@ -133,8 +133,38 @@ SET ROLE regress_hl_v_owner;
 SELECT error_of($$SELECT hl_refresh('talk')$$);
 RESET ROLE;
 SELECT error_of($$SELECT hl_label('talk', 7, 'x')$$);
--- what says nothing of a row is told to everybody
+-- of whatever kind it is, and wherever a cancel hits: the context may quote, too
 SET client_min_messages = warning;
+SET ROLE regress_hl_v_owner;
+CREATE OR REPLACE FUNCTION post.talk(body text, amount text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	said text;
+BEGIN
+	IF amount ~ '^[0-9A-Z]{5}$' AND amount <> 'SLEEP' THEN
+		RAISE EXCEPTION 'this is %', body USING ERRCODE = amount, DETAIL = body, HINT = body;
+	END IF;
+	EXECUTE format('SELECT %L || CASE WHEN pg_sleep(%s) IS NULL THEN '''' END', body, CASE amount WHEN 'SLEEP' THEN 60 ELSE 0 END) INTO said;
+	RETURN body;
+END $$;
+RESET ROLE;
+CREATE FUNCTION post.trips(code text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RESET ROLE;
+	UPDATE post.letter SET amount = code WHERE id = 7;
+	SET LOCAL ROLE regress_hl_v_none;
+	RETURN error_of('SELECT hl_label(''talk'', 7, ''x'')');
+END $$;
+SELECT code, post.trips(code) FROM unnest('{40001,42501,53200,55000,55P03,P0001,XX000}'::text[]) code;
+RESET ROLE;
+UPDATE post.letter SET amount = 'SLEEP' WHERE id = 7;
+SET ROLE regress_hl_v_none;
+SET statement_timeout = '200ms';
+SELECT hl_label('talk', 7, 'x');
+RESET statement_timeout;
+RESET ROLE;
+DROP FUNCTION post.trips;
+UPDATE post.letter SET amount = '1' WHERE id = 7;
+-- nor what has gone wrong with rights
 CREATE TABLE post.hidden (id int PRIMARY KEY, body text);
 CREATE OR REPLACE VIEW post.talkative AS SELECT id, body FROM post.hidden;
 SET ROLE regress_hl_v_stranger;

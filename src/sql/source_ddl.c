@@ -32,8 +32,10 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/array.h"
+#include "utils/memutils.h"
 
 #include "compat.h"
 #include "store/change.h"
@@ -266,6 +268,7 @@ follow_alteration(void *argument)
 			triggers_remove_strays(project);
 			change_note(project->id, CHANGE_ROWS, NULL, 0);
 		}
+		/* also where somebody has dropped it himself, as it was in the way */
 		if (retypes(alteration, project))
 			(void) attempt(restore_view, project, "humanloop cannot create its queue view again", WARNING);
 		triggers_follow(project);
@@ -304,10 +307,48 @@ follow_drop_owned(void *argument)
 	privileges_revoke_all(roles);
 }
 
+/*
+ * Projects whose views are set aside, until the end of the statement: found
+ * again by this and not by the tables' names, which a function in the statement
+ * may have given another meaning.  Of the transaction that it is noted with.
+ */
+static List *aside = NIL;
+static LocalTransactionId aside_in = InvalidLocalTransactionId;
+
 static void
-drop_view(void *project)
+note_aside(int32 project_id)
 {
+	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
+
+	if (aside_in != MyProc->lxid)
+		aside = NIL;
+	aside_in = MyProc->lxid;
+	aside = lappend_int(aside, project_id);
+	MemoryContextSwitchTo(before);
+}
+
+static void
+drop_view(void *argument)
+{
+	const Project *project = argument;
+
 	view_drop(project);
+	note_aside(project->id);
+}
+
+/* Those that are there, as their dropping was rolled back, stay. */
+static void
+restore_views(void *projects)
+{
+	ListCell   *cell;
+
+	foreach(cell, (List *) projects)
+	{
+		Project    *project = project_read(lfirst_int(cell), false);
+
+		if (project != NULL && OidIsValid(project->source))
+			(void) attempt(restore_view, project, "humanloop cannot create its queue view again", WARNING);
+	}
 }
 
 /*
@@ -372,13 +413,13 @@ nothing_to_follow(FunctionCallInfo fcinfo)
 }
 
 static void
-follow(Attempt step, void *argument)
+follow(Attempt step, void *argument, int elevel)
 {
 	MemoryContext before = CurrentMemoryContext;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	(void) attempt(step, argument, "humanloop cannot follow this change of a source", WARNING);
+	(void) attempt(step, argument, "humanloop cannot follow this change of a source", elevel);
 	SPI_finish();
 	MemoryContextSwitchTo(before);
 }
@@ -395,15 +436,23 @@ hl_source_altered(PG_FUNCTION_ARGS)
 	if (strcmp(((EventTriggerData *) fcinfo->context)->event, "ddl_command_start") == 0)
 	{
 		if (alteration.retyped != NIL)
-			follow(set_views_aside, &alteration);
+			/* what is wrong with the statement PostgreSQL says itself */
+			follow(set_views_aside, &alteration, DEBUG1);
 		PG_RETURN_VOID();
 	}
+	if (alteration.retyped != NIL && aside_in == MyProc->lxid && aside != NIL)
+	{
+		List	   *projects = aside;
+
+		aside = NIL;
+		follow(restore_views, projects, WARNING);
+	}
 	if (alteration.tables != NIL)
-		follow(follow_alteration, &alteration);
+		follow(follow_alteration, &alteration, WARNING);
 	if (alteration.names)
-		follow(follow_names, NULL);
+		follow(follow_names, NULL, WARNING);
 	if (alteration.revoked != NIL)
-		follow(follow_drop_owned, &alteration);
+		follow(follow_drop_owned, &alteration, WARNING);
 	PG_RETURN_VOID();
 }
 
@@ -411,6 +460,6 @@ Datum
 hl_source_dropped(PG_FUNCTION_ARGS)
 {
 	if (!nothing_to_follow(fcinfo))
-		follow(follow_drop, NULL);
+		follow(follow_drop, NULL, WARNING);
 	PG_RETURN_VOID();
 }

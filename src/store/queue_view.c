@@ -12,8 +12,11 @@
 #include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "commands/comment.h"
 #include "miscadmin.h"
+#include "rewrite/prs2lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -23,6 +26,12 @@
 #include "store/privilege.h"
 #include "store/queue_view.h"
 #include "store/session.h"
+
+static char *
+view_name(const Project *project)
+{
+	return psprintf("hl_queue_%s", project->name);
+}
 
 /* Does the view have a column of its own with that name? */
 static bool
@@ -55,7 +64,7 @@ Oid
 project_create_view(const Project *project)
 {
 	char	   *view = quote_qualified_identifier(project->view_schema,
-												  psprintf("hl_queue_%s", project->name));
+												  view_name(project));
 	const char *key = quote_identifier(project->key_column);
 	char	   *input_name = view_column(project->input_column);
 	char	   *key_name = view_column(project->key_column);
@@ -82,7 +91,7 @@ project_create_view(const Project *project)
 					 quote_literal_cstr(psprintf("queue of humanloop project \"%s\"; where it is in the way of a change to the source, drop it, and call hl_refresh('%s') afterwards",
 												 project->name, project->name)));
 	SPI_execute(text.data, false, 0);
-	return get_relname_relid(psprintf("hl_queue_%s", project->name),
+	return get_relname_relid(view_name(project),
 							 get_namespace_oid(project->view_schema, false));
 }
 
@@ -133,24 +142,17 @@ view_adjust(const Project *project, Oid role)
 	act_as_before(&acting);
 }
 
-/* Nothing is on it that somebody else has put there, and that would be lost. */
+/* Grants to others than owner and those whose privileges say so? */
 static bool
-view_is_ours(const Project *project)
+has_other_grants(const Project *project)
 {
-	Relation	view = try_relation_open(project->queue_view, AccessShareLock);
-	HeapTuple	tuple;
-	bool		ours;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(project->queue_view));
 	bool		isnull;
 	Datum		granted;
+	bool		found = false;
 
-	if (view == NULL)
-		return false;
-	/* relhastriggers stays after the last one has gone */
-	ours = view->trigdesc == NULL;
-	relation_close(view, AccessShareLock);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(project->queue_view));
 	if (!HeapTupleIsValid(tuple))
-		return false;
+		return true;
 	granted = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
 	if (!isnull)
 	{
@@ -160,10 +162,50 @@ view_is_ours(const Project *project)
 		{
 			Oid			grantee = ACL_DAT(acl)[i].ai_grantee;
 
-			ours = ours && (grantee == project->owner || sees_queue(project, grantee));
+			found = found || (grantee != project->owner && !sees_queue(project, grantee));
 		}
 	}
 	ReleaseSysCache(tuple);
+	return found;
+}
+
+/* Grants, defaults and comments of columns. */
+static bool
+has_column_extras(Relation view)
+{
+	for (int i = 1; i <= RelationGetNumberOfAttributes(view); i++)
+	{
+		HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(RelationGetRelid(view)),
+											Int16GetDatum(i));
+		bool		plain;
+
+		if (!HeapTupleIsValid(tuple))
+			return true;
+		plain = heap_attisnull(tuple, Anum_pg_attribute_attacl, NULL) &&
+			!((Form_pg_attribute) GETSTRUCT(tuple))->atthasdef &&
+			GetComment(RelationGetRelid(view), RelationRelationId, i) == NULL;
+		ReleaseSysCache(tuple);
+		if (!plain)
+			return true;
+	}
+	return false;
+}
+
+/* Nothing is on it that somebody else has put there, and that would be lost. */
+static bool
+view_is_ours(const Project *project)
+{
+	Relation	view = try_relation_open(project->queue_view, AccessShareLock);
+	bool		ours;
+
+	if (view == NULL)
+		return false;
+	/* relhastriggers and relhasrules stay after the last one has gone */
+	ours = view->trigdesc == NULL && view->rd_rules != NULL && view->rd_rules->numLocks == 1 &&
+		!RelationIsSecurityView(view) && !RelationHasCheckOption(view) &&
+		strcmp(RelationGetRelationName(view), view_name(project)) == 0 &&
+		!has_column_extras(view) && !has_other_grants(project);
+	relation_close(view, AccessShareLock);
 	return ours;
 }
 

@@ -129,33 +129,22 @@ too_slow(const Project *project)
 /* ---------------------------------------------------------------------- */
 /* Errors */
 
-/* Errors of the server's state or of privileges, whose texts are the server's. */
-static bool
-quotes_no_row(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK):
-		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):
-		case ERRCODE_TO_CATEGORY(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE):
-		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
-	}
-}
-
-/* The context goes, too: it may quote as well. */
+/*
+ * Whatever kind of error it is: a function in the source may raise each of
+ * them, and what the server says of a cancel has a context, which quotes as
+ * well.
+ */
 static void
 hide_error(const Project *project)
 {
 	ErrorData  *error = CopyErrorData();
 
 	FlushErrorState();
-	if (quotes_no_row(error->sqlerrcode))
-		ReThrowError(error);
 	ereport(ERROR,
 			(errcode(error->sqlerrcode),
+			 error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
+			 errmsg("canceling statement while the source of project \"%s\" was being read",
+					project->name) :
 			 errmsg("could not read the source of project \"%s\"", project->name),
 			 errdetail("The reason may quote a row, so only the owner of the source is told."),
 			 errdetail_log("%s", error->message),
