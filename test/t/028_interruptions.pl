@@ -253,7 +253,7 @@ for my $what (sort keys %crowd)
 
 	$crowd->{run}->pump_nb;
 	ok($crowd->{run}->pumpable, "those who $what are still at it");
-	$crowd->{run}->signal('INT');
+	$crowd->{run}->signal('TERM');
 	eval { $crowd->{run}->finish };
 	unlike(${ $crowd->{err} }, qr/error|abort/i, 'and had no error');
 }
