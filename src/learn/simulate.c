@@ -1,0 +1,367 @@
+/*-------------------------------------------------------------------------
+ *
+ * simulate.c
+ *	  Learning again what is known already.
+ *
+ * Each round is what the server does between two trainings, with the same
+ * functions: train on what is labelled (model_train), put the pool in order
+ * (requeue), have the head of that order answered.  Only the answers come
+ * from the data instead of from people, and the features stay what they were
+ * fitted to once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "simulate.h"
+
+#include <string.h>
+
+#include "../math/random.h"
+#include "design.h"
+#include "requeue.h"
+
+/* Rows of the pool that EPIG wants to sharpen, and that a seed is chosen from. */
+#define TARGETS 300
+#define SEED_CANDIDATES 2000
+
+/* Rows copied out of others. */
+typedef struct Gathered
+{
+	Rows		rows;
+	SparseRows	sparse;
+	float	   *dense;
+	size_t	   *start;
+	uint32_t   *index;
+	float	   *weight;
+} Gathered;
+
+struct Simulation
+{
+	const Caller *caller;
+	SimulateData data;
+	SimulateOptions options;
+	Random		random;
+	int			rounds;			/* done */
+	int			labels;
+	int		   *labelled;		/* labels: rows of the pool, in order of asking */
+	bool	   *excluded;		/* pool: labelled, or nothing to ask about */
+	int		   *order;			/* pool: rows that may be asked, at random */
+	int			askable;
+	int		   *class_of;		/* classes: number in the model, -1: not met */
+	int		   *class_name;		/* classes: and back */
+	int			classes;		/* met */
+};
+
+static void
+gathered_free(const Caller *caller, Gathered *g)
+{
+	release(caller, g->dense);
+	release(caller, g->start);
+	release(caller, g->index);
+	release(caller, g->weight);
+}
+
+/* Rows index[0 .. n) of others. */
+static Status
+gather(const Caller *caller, const Rows *from, const int *index, int n, Gathered *g)
+{
+	size_t		dims = from->dims;
+	size_t		terms = 0;
+
+	memset(g, 0, sizeof(*g));
+	g->rows = (Rows)
+	{
+		n, from->dims, NULL, NULL, from->sparse_dims
+	};
+	g->dense = allocate_array(caller, n * dims, sizeof(float));
+	if (g->dense == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < n; i++)
+		memcpy(g->dense + i * dims, from->dense + index[i] * dims, sizeof(float) * dims);
+	g->rows.dense = g->dense;
+	if (from->sparse == NULL)
+		return STATUS_SUCCESS;
+	for (int i = 0; i < n; i++)
+		terms += from->sparse->start[index[i] + 1] - from->sparse->start[index[i]];
+	g->start = allocate_array(caller, (size_t) n + 1, sizeof(size_t));
+	g->index = allocate_array(caller, terms, sizeof(uint32_t));
+	g->weight = allocate_array(caller, terms, sizeof(float));
+	if (g->start == NULL || g->index == NULL || g->weight == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < n; i++)
+	{
+		size_t		first = from->sparse->start[index[i]];
+		size_t		count = from->sparse->start[index[i] + 1] - first;
+
+		memcpy(g->index + g->start[i], from->sparse->index + first, sizeof(uint32_t) * count);
+		memcpy(g->weight + g->start[i], from->sparse->weight + first, sizeof(float) * count);
+		g->start[i + 1] = g->start[i] + count;
+	}
+	g->sparse = (SparseRows)
+	{
+		n, g->start, g->index, g->weight
+	};
+	g->rows.sparse = &g->sparse;
+	return STATUS_SUCCESS;
+}
+
+/* A row that says nothing is nothing to ask a person. */
+static bool
+is_blank(const Rows *rows, int row)
+{
+	const float *dense = rows->dense + (size_t) row * rows->dims;
+
+	for (int j = 0; j < rows->dims; j++)
+		if (dense[j] != 0.0f)
+			return false;
+	return true;
+}
+
+/* The answer to a question. */
+static void
+answer(Simulation *s, int row)
+{
+	int			class = s->data.pool_label[row];
+
+	s->labelled[s->labels++] = row;
+	s->excluded[row] = true;
+	if (s->class_of[class] < 0)
+	{
+		s->class_of[class] = s->classes;
+		s->class_name[s->classes++] = class;
+	}
+}
+
+/* Rows that are left, in the random order of the run, at most so many. */
+static int
+rows_left(const Simulation *s, int most, int *rows)
+{
+	int			n = 0;
+
+	for (int i = 0; i < s->askable && n < most; i++)
+		if (!s->excluded[s->order[i]])
+			rows[n++] = s->order[i];
+	return n;
+}
+
+static Status
+answer_at_random(Simulation *s, int count)
+{
+	for (int i = 0; i < s->askable && count > 0; i++)
+		if (!s->excluded[s->order[i]])
+		{
+			answer(s, s->order[i]);
+			count--;
+		}
+	return STATUS_SUCCESS;
+}
+
+/* The first labels. */
+static Status
+answer_seed(Simulation *s)
+{
+	const Caller *caller = s->caller;
+	const Rows *pool = s->data.pool;
+	int			count = s->options.seed < s->askable ? s->options.seed : s->askable;
+	int			n = s->askable < SEED_CANDIDATES ? s->askable : SEED_CANDIDATES;
+	int		   *chosen;
+	Gathered	sample;
+	Status		status;
+
+	if (s->options.seed_batch == SEED_RANDOM)
+		return answer_at_random(s, count);
+	if (count > n)
+		n = count;
+	status = gather(caller, pool, s->order, n, &sample);
+	chosen = allocate_array(caller, count, sizeof(int));
+	if (status == STATUS_SUCCESS && chosen == NULL)
+		status = STATUS_NO_MEMORY;
+	if (status == STATUS_SUCCESS)
+		status = choose_seed_batch(caller, sample.dense, n, pool->dims, count,
+								   s->options.random_seed, chosen);
+	for (int i = 0; i < count && status == STATUS_SUCCESS; i++)
+		answer(s, s->order[chosen[i]]);
+	release(caller, chosen);
+	gathered_free(caller, &sample);
+	return status;
+}
+
+static Status
+start(Simulation *s)
+{
+	const Rows *pool = s->data.pool;
+
+	s->labelled = allocate_array(s->caller, pool->n, sizeof(int));
+	s->excluded = allocate_array(s->caller, pool->n, sizeof(bool));
+	s->order = allocate_array(s->caller, pool->n, sizeof(int));
+	s->class_of = allocate_array(s->caller, s->data.classes, sizeof(int));
+	s->class_name = allocate_array(s->caller, s->data.classes, sizeof(int));
+	if (s->labelled == NULL || s->excluded == NULL || s->order == NULL ||
+		s->class_of == NULL || s->class_name == NULL)
+		return STATUS_NO_MEMORY;
+	memset(s->class_of, -1, sizeof(int) * s->data.classes);
+	for (int i = 0; i < pool->n; i++)
+	{
+		s->excluded[i] = is_blank(pool, i);
+		if (!s->excluded[i])
+			s->order[s->askable++] = i;
+	}
+	random_seed(&s->random, s->options.random_seed);
+	random_shuffle(&s->random, s->order, s->askable);
+	return answer_seed(s);
+}
+
+/* A run, with its first labels; see simulate.h. */
+Status
+simulation_start(const Caller *caller, const SimulateData *data,
+				 const SimulateOptions *options, Simulation **simulation)
+{
+	Simulation *s;
+	Status		status;
+
+	*simulation = NULL;
+	if (data->classes < 1 || data->pool->n < 1 || data->test->n < 1 ||
+		data->pool->dims != data->test->dims || options->seed < 1 ||
+		options->batch < 1 || options->rounds < 0)
+		return STATUS_BAD_ARGUMENT;
+	for (int i = 0; i < data->pool->n; i++)
+		if (data->pool_label[i] < 0 || data->pool_label[i] >= data->classes)
+			return STATUS_BAD_ARGUMENT;
+	s = allocate_array(caller, 1, sizeof(Simulation));
+	if (s == NULL)
+		return STATUS_NO_MEMORY;
+	s->caller = caller;
+	s->data = *data;
+	s->options = *options;
+	status = start(s);
+	if (status == STATUS_SUCCESS)
+		*simulation = s;
+	else
+		simulation_free(s);
+	return status;
+}
+
+void
+simulation_free(Simulation *s)
+{
+	const Caller *caller = s->caller;
+
+	release(caller, s->labelled);
+	release(caller, s->excluded);
+	release(caller, s->order);
+	release(caller, s->class_of);
+	release(caller, s->class_name);
+	release(caller, s);
+}
+
+/* A model of what is labelled. */
+static Status
+train(Simulation *s, Model **model)
+{
+	const Caller *caller = s->caller;
+	int		   *label = allocate_array(caller, s->labels, sizeof(int));
+	Gathered	rows = {0};
+	Status		status = STATUS_NO_MEMORY;
+
+	if (label != NULL)
+		status = gather(caller, s->data.pool, s->labelled, s->labels, &rows);
+	if (status == STATUS_SUCCESS)
+	{
+		for (int i = 0; i < s->labels; i++)
+			label[i] = s->class_of[s->data.pool_label[s->labelled[i]]];
+		status = model_train(caller, &rows.rows, label, s->classes, &s->options.train,
+							 model, NULL);
+	}
+	release(caller, label);
+	gathered_free(caller, &rows);
+	return status;
+}
+
+/* The share of the test rows that a model (NULL: the only class) gets right. */
+static Status
+examine(Simulation *s, const Model *model, double *accuracy)
+{
+	const Rows *test = s->data.test;
+	Score	   *score;
+	int			right = 0;
+	Status		status = STATUS_SUCCESS;
+
+	score = allocate_array(s->caller, test->n, sizeof(Score));
+	if (score == NULL)
+		return STATUS_NO_MEMORY;
+	if (model != NULL)
+		status = model_margins(s->caller, model, test, score);
+	for (int i = 0; i < test->n; i++)
+		right += s->class_name[score[i].label] == s->data.test_label[i];
+	*accuracy = (double) right / test->n;
+	release(s->caller, score);
+	return status;
+}
+
+/* Has the head of the queue answered. */
+static Status
+ask(Simulation *s, const Model *model, int count)
+{
+	const Caller *caller = s->caller;
+	const Rows *pool = s->data.pool;
+	size_t		D = model_features(model);
+	RequeueOptions options = {s->options.acquisition, s->options.batch, count, count};
+	float	   *features = allocate_array(caller, pool->n * D, sizeof(float));
+	float	   *targets = allocate_array(caller, TARGETS * D, sizeof(float));
+	int		   *chosen = allocate_array(caller, count > TARGETS ? count : TARGETS, sizeof(int));
+	float	   *gain = allocate_array(caller, count, sizeof(float));
+	Score	   *score = allocate_array(caller, count, sizeof(Score));
+	int			found = 0;
+	Status		status = STATUS_NO_MEMORY;
+
+	if (features != NULL && targets != NULL && chosen != NULL && gain != NULL && score != NULL)
+		status = model_row_features(caller, model, pool, features);
+	if (status == STATUS_SUCCESS)
+	{
+		int			t;
+
+		/* targets anew in every round */
+		random_shuffle(&s->random, s->order, s->askable);
+		t = rows_left(s, TARGETS, chosen);
+		for (int i = 0; i < t; i++)
+			memcpy(targets + i * D, features + chosen[i] * D, sizeof(float) * D);
+		status = requeue(caller, model, &options, features, pool->n, targets, t, s->excluded,
+						 chosen, gain, score, &found);
+	}
+	for (int i = 0; i < found && status == STATUS_SUCCESS; i++)
+		answer(s, chosen[i]);
+	release(caller, features);
+	release(caller, targets);
+	release(caller, chosen);
+	release(caller, gain);
+	release(caller, score);
+	return status;
+}
+
+/* What one training brings; see simulate.h. */
+Status
+simulation_round(Simulation *s, SimulatedRound *round, bool *more)
+{
+	Model	   *model = NULL;
+	int			count = s->askable - s->labels;
+	Status		status = STATUS_SUCCESS;
+
+	*more = s->rounds <= s->options.rounds && (s->rounds == 0 || s->labels > 0);
+	if (!*more)
+		return STATUS_SUCCESS;
+	if (s->classes > 1)
+		status = train(s, &model);
+	round->labels = s->labels;
+	round->classes = s->classes;
+	if (status == STATUS_SUCCESS)
+		status = examine(s, model, &round->accuracy);
+	count = count < s->options.batch ? count : s->options.batch;
+	if (status == STATUS_SUCCESS && s->rounds < s->options.rounds && count > 0)
+		status = model == NULL || s->options.acquisition == ACQUIRE_RANDOM ?
+			answer_at_random(s, count) : ask(s, model, count);
+	if (model != NULL)
+		model_free(s->caller, model);
+	if (count == 0)
+		s->rounds = s->options.rounds;
+	s->rounds++;
+	return status;
+}
