@@ -46,6 +46,8 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/revision.c \
 	src/learn/refine.c \
 	src/learn/seeds.c \
+	src/learn/simulate.c \
+	src/learn/span.c \
 	src/learn/train.c \
 	src/learn/uncertainty.c \
 	src/learn/update.c \

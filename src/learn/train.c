@@ -11,6 +11,9 @@
  * single precision, and the folds stop at a tolerance that moves the log
  * loss by a ten-thousandth.
  *
+ * Where there are fewer rows than dimensions, everything up to the last fit
+ * happens within their span.
+ *
  *-------------------------------------------------------------------------
  */
 #include "model_internal.h"
@@ -21,6 +24,7 @@
 #include "choose.h"
 #include "kernels.h"
 #include "nested.h"
+#include "span.h"
 
 #define DEFAULT_FOLDS 5
 #define MAX_ITERATIONS 200
@@ -78,7 +82,7 @@ typedef struct Trainer
 	float	   *nested;			/* folds x n x columns, or NULL */
 	float	   *probability;	/* n x K, calibrated, out of fold */
 	double	   *weights;		/* D x K */
-	double	   *gram;			/* D x D */
+	Span		span;			/* n 0: not worth it */
 	Candidate	dense;
 	Candidate	refined;
 	Candidate  *best;
@@ -113,7 +117,8 @@ model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
 	int			D = dims + columns + 1;
 	int			folds = folds_for(n, options);
 	size_t		size = (size_t) D * classes;
-	size_t		kept = (size_t) n * (sizeof(int) + columns * sizeof(float));
+	size_t		kept = (size_t) n * (sizeof(int) + columns * sizeof(float)) +
+		(n < dims ? span_memory(n, dims) + size * sizeof(double) : 0);
 	size_t		later = cross_fit_memory(n, D, classes, folds);
 	size_t		last = size * sizeof(double) + (size_t) n * classes * sizeof(float);
 	size_t		model = sizeof(Model) + (size + 2 * (size_t) classes) * sizeof(float) +
@@ -265,6 +270,19 @@ make_nested(Trainer *trainer, int columns)
 						   trainer->options->seed, trainer->nested);
 }
 
+/* The rows as they came, without refined features. */
+static Design
+dense_design(const Trainer *trainer)
+{
+	const Rows *rows = trainer->rows;
+
+	return (Design)
+	{
+		rows->n, rows->dims, 0, rows->dims + 1, trainer->classes,
+			rows->dense, NULL, trainer->label
+	};
+}
+
 /*
  * Fits refined features where there is something to fit them to, and decides
  * between the ways to train.  Refined features are never worse with many
@@ -280,11 +298,14 @@ choose_candidate(Trainer *trainer)
 	/* with fewer folds it could not be judged */
 	if (wanted < 0 && trainer->folds < 3)
 		refine = false;
-	trainer->dense.design = (Design)
+	trainer->dense.design = dense_design(trainer);
+	if (rows->n < rows->dims)
 	{
-		rows->n, rows->dims, 0, rows->dims + 1, trainer->classes,
-			rows->dense, NULL, trainer->label
-	};
+		TRY(span_build(trainer->caller, rows->dense, rows->n, rows->dims, &trainer->span));
+		trainer->dense.design.dense = trainer->span.rows;
+		trainer->dense.design.dims = rows->n;
+		trainer->dense.design.features = rows->n + 1;
+	}
 	if (refine)
 	{
 		int			columns = refine_columns(trainer->classes);
@@ -330,6 +351,30 @@ softmax_row(const double *logits, int classes, double scale, float *probability)
 		probability[k] = (float) (exp_double((logits[k] - largest) * scale) / sum);
 }
 
+/* From the weights of a head within the span to those of one for any row. */
+static Status
+leave_span(Trainer *trainer)
+{
+	Design	   *design = &trainer->best->design;
+	Design		whole = dense_design(trainer);
+	size_t		K = design->classes;
+	double	   *within = trainer->weights;
+
+	whole.refined = design->refined;
+	whole.features += design->refined;
+	whole.refine = design->refine;
+	trainer->weights = allocate_array(trainer->caller, whole.features * K, sizeof(double));
+	if (trainer->weights != NULL)
+	{
+		span_leave(&trainer->span, within, design->classes, trainer->weights);
+		memcpy(trainer->weights + whole.dims * K, within + design->dims * K,
+			   sizeof(double) * (design->refined + 1) * K);
+		*design = whole;
+	}
+	release(trainer->caller, within);
+	return trainer->weights == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
 /* The head on all rows, from the mean of the folds' weights. */
 static Status
 fit_head(Trainer *trainer)
@@ -355,7 +400,8 @@ fit_head(Trainer *trainer)
 	for (int k = 0; k < trainer->folds; k++)
 		for (size_t i = 0; i < size; i++)
 			trainer->weights[i] += best->fit.weights[k * size + i] / trainer->folds;
-	return head_fit(caller, design, all, &options, best->fit.gram, trainer->weights, &objective);
+	TRY(head_fit(caller, design, all, &options, best->fit.gram, trainer->weights, &objective));
+	return trainer->span.n > 0 ? leave_span(trainer) : STATUS_SUCCESS;
 }
 
 /* The model, from everything that is known by now. */
@@ -458,6 +504,7 @@ model_train(const Caller *caller, const Rows *rows, const int *label,
 	release(caller, trainer.nested);
 	release(caller, trainer.probability);
 	release(caller, trainer.weights);
+	span_free(caller, &trainer.span);
 	refine_free(caller, trainer.refine);
 	return status;
 }
