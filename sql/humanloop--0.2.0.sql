@@ -779,7 +779,8 @@ BEGIN
 			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
 				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
 		FROM (
-			SELECT 'TABLE', c.oid::pg_catalog.regclass::pg_catalog.text, c.relowner, c.relacl
+			SELECT 'TABLE' AS kind, c.oid::pg_catalog.regclass::pg_catalog.text AS name,
+				c.relowner AS owner, c.relacl AS acl
 			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_depend d
 				ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
 				AND d.objid OPERATOR(pg_catalog.=) c.oid
@@ -796,7 +797,7 @@ BEGIN
 				'@extschema@.hl_source_changed()'::pg_catalog.regprocedure,
 				'@extschema@.hl_source_altered()'::pg_catalog.regprocedure,
 				'@extschema@.hl_source_dropped()'::pg_catalog.regprocedure]::pg_catalog.oid[])
-		) o (kind, name, owner, acl)
+		) o
 		CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) a
 		WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
 	LOOP
