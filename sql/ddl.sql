@@ -167,6 +167,16 @@ SELECT hl_refresh('tickets') >= 0 AS refreshed;
 COMMIT;
 SELECT all_works('tickets');
 DROP MATERIALIZED VIEW ticket CASCADE;
+CREATE EXTENSION postgres_fdw;
+SELECT current_setting('port') AS port, split_part(current_setting('unix_socket_directories'), ',', 1) AS host \gset
+CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname :'DBNAME', host :'host', port :'port');
+CREATE USER MAPPING FOR CURRENT_USER SERVER loop;
+CREATE FOREIGN TABLE ticket (known text, id int, body text) SERVER loop OPTIONS (table_name 'original');
+SELECT hl_refresh('tickets') >= 0 AS refreshed;
+SELECT all_works('tickets');
+SELECT count(*) > 0 AS queued FROM hl_queue_tickets;
+DROP FOREIGN TABLE ticket CASCADE;
+DROP EXTENSION postgres_fdw CASCADE;
 CREATE TABLE ticket (id int, body text, known text) PARTITION BY RANGE (id);
 CREATE TABLE ticket_low PARTITION OF ticket FOR VALUES FROM (0) TO (100);
 CREATE TABLE ticket_other PARTITION OF ticket DEFAULT;

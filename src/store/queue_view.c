@@ -142,7 +142,21 @@ view_adjust(const Project *project, Oid role)
 	act_as_before(&acting);
 }
 
-/* Grants to others than owner and those whose privileges say so? */
+static bool
+acl_has(const Acl *acl, const AclItem *item)
+{
+	for (int i = 0; acl != NULL && i < ACL_NUM(acl); i++)
+	{
+		if (memcmp(&ACL_DAT(acl)[i], item, sizeof(AclItem)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Grants that a view which is made anew would not have: to others than owner,
+ * those whose privileges say so, and those whom ALTER DEFAULT PRIVILEGES gives it?
+ */
 static bool
 has_other_grants(const Project *project)
 {
@@ -157,12 +171,15 @@ has_other_grants(const Project *project)
 	if (!isnull)
 	{
 		Acl		   *acl = DatumGetAclPCopy(granted);
+		Acl		   *by_default = get_user_default_acl(OBJECT_TABLE, project->owner,
+													  ((Form_pg_class) GETSTRUCT(tuple))->relnamespace);
 
 		for (int i = 0; i < ACL_NUM(acl); i++)
 		{
-			Oid			grantee = ACL_DAT(acl)[i].ai_grantee;
+			const AclItem *item = &ACL_DAT(acl)[i];
 
-			found = found || (grantee != project->owner && !sees_queue(project, grantee));
+			found = found || (item->ai_grantee != project->owner &&
+							  !sees_queue(project, item->ai_grantee) && !acl_has(by_default, item));
 		}
 	}
 	ReleaseSysCache(tuple);
