@@ -258,7 +258,7 @@ block_scan_next(BlockScan *scan, FeatureBlock *block)
 
 bool
 block_read(int32 project_id, const Encoder *encoder, int64 encoder_id, int64 number,
-		   FeatureBlock *block)
+		   bool read_only, FeatureBlock *block)
 {
 	static Statement select = {
 		"SELECT " BLOCK_COLUMNS ", dense, terms FROM @hl_feature_block "
@@ -270,7 +270,7 @@ block_read(int32 project_id, const Encoder *encoder, int64 encoder_id, int64 num
 	};
 	SPITupleTable *table;
 
-	statement_run_as_extension(&select, values, NULL, true);
+	statement_run_as_extension(&select, values, NULL, read_only);
 	if (SPI_processed == 0)
 		return false;
 	table = SPI_tuptable;
@@ -589,7 +589,7 @@ block_erase(const Project *project, const Encoder *encoder, int64 encoder_id, in
 	FeatureBlock block;
 	BlockWriter writer;
 
-	if (block_read(project->id, encoder, encoder_id, number, &block))
+	if (block_read(project->id, encoder, encoder_id, number, false, &block))
 	{
 		block_delete(project->id, encoder_id, number);
 		block_writer_init(&writer, project, encoder, encoder_id, context);

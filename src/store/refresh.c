@@ -310,7 +310,7 @@ refresh_merge(RefreshState *state)
 		if (full)
 			break;
 		if (block_read(state->project->id, state->result->encoder, state->result->encoder_id,
-					   head->number, &block))
+					   head->number, false, &block))
 			block_copy(&block, head->hashes, &state->writer);
 		head->live = 0;
 		head->changed = true;
@@ -630,7 +630,7 @@ merge_tail(RefreshState *state)
 	{
 		FeatureBlock block;
 
-		if (!block_read(project, state->result->encoder, encoder, numbers[i], &block))
+		if (!block_read(project, state->result->encoder, encoder, numbers[i], false, &block))
 			continue;
 		block_copy(&block, block.hashes, &state->writer);
 		block_delete(project, encoder, numbers[i]);
