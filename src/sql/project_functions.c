@@ -491,6 +491,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	};
 	char	   *name;
 	Project    *project;
+	Project    *locked;
 	Datum		values[1];
 	Acting		acting;
 	Call		call;
@@ -506,7 +507,11 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	project_need_idle(project);
 	project_lock_to_drop(project);
 	project_lock(project);
-	project = project_open(name, PRIVILEGE_ANY, false);
+	/* not by name: another may be called so by now */
+	locked = project_read(project->id, false);
+	if (locked == NULL)
+		project_dropped(project);
+	project = locked;
 	view_drop(project);
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
