@@ -217,7 +217,7 @@ decode_block(SPITupleTable *table, uint64 row, int dims, bool bodies, FeatureBlo
 	block->hashes = palloc_array_checked(uint64, block->rows);
 	memcpy(block->hashes, bytes, block->rows * sizeof(uint64));
 	block->items = array_strings(SPI_getbinval(table->vals[row], table->tupdesc, 4, &isnull), &n);
-	if (n != block->rows || !strings_complete(block->items, n))
+	if (n != block->rows || n > BLOCK_ROWS || !strings_complete(block->items, n))
 		damaged(block->number);
 	if (bodies)
 		decode_bodies(table, row, block);

@@ -365,8 +365,6 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 	const Rows *rows;
 	int			n = 0;
 
-	if (block->rows > BLOCK_ROWS)
-		elog(ERROR, "feature block " INT64_FORMAT " has %d rows", block->number, block->rows);
 	rows_reset(&scan->builder);
 	for (int row = 0; row < block->rows; row++)
 	{

@@ -217,11 +217,7 @@ refresh_meet(RefreshState *state, const SourceRow *row)
 		entry->block = -1;
 	}
 	else if (entry->seen)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("the key \"%s\" of project \"%s\" is not unique",
-						state->project->key_column, state->project->name),
-				 errdetail("Item \"%s\" is there twice.", row->item)));
+		source_not_unique(state->project, row->item);
 	entry->seen = true;
 	lengths_add(&state->lengths, &row->input);
 	if (row->label != NULL && !label_is_blank(row->label))
