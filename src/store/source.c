@@ -218,14 +218,15 @@ fetch(void *argument)
 	SPI_cursor_fetch(scan->portal, true, scan->count);
 }
 
-/* Has the row a key that can be an item? */
+/* Has the row a key that can be an item?  Not NULL, not '': see check_item. */
 static bool
 has_item(HeapTuple tuple, TupleDesc desc)
 {
 	bool		isnull;
 	Datum		key = SPI_getbinval(tuple, desc, 1, &isnull);
+	Size		length = isnull ? 0 : toast_raw_datum_size(key) - VARHDRSZ;
 
-	return !isnull && toast_raw_datum_size(key) - VARHDRSZ <= MAX_ITEM_BYTES;
+	return length > 0 && length <= MAX_ITEM_BYTES;
 }
 
 /* Calls back for every row of a query and closes it. */
