@@ -274,8 +274,15 @@ static void
 read_classes(Project *project, Datum array)
 {
 	project->classes = array_strings(array, &project->nclasses);
+	/* no model could have them all */
+	if (project->nclasses > MAX_CLASSES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("project \"%s\" has %d classes, more than %d",
+						project->name, project->nclasses, MAX_CLASSES)));
 	for (int i = 0; i < project->nclasses; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (project->classes[i] == NULL || label_is_blank(project->classes[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

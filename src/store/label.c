@@ -137,8 +137,11 @@ answers_write(const Project *project, const char *annotator,
 	if (labels != NULL)
 	{
 		for (int i = 0; i < n; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			check_label(project, labels[i],
 						strcmp(annotator, RESERVED_ANNOTATOR) == 0 ? items[i] : NULL);
+		}
 		values[3] = text_array(labels, n);
 	}
 	else
