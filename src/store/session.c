@@ -367,3 +367,23 @@ strings_complete(char **strings, int n)
 	}
 	return true;
 }
+
+int
+compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+int
+strings_unique(char **strings, int n)
+{
+	int			kept = 0;
+
+	qsort(strings, n, sizeof(char *), compare_strings);
+	for (int i = 0; i < n; i++)
+	{
+		if (kept == 0 || strcmp(strings[kept - 1], strings[i]) != 0)
+			strings[kept++] = strings[i];
+	}
+	return kept;
+}
