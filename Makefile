@@ -115,7 +115,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 OLDER = 0.1.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl_broken triggers metrics worker
-ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy
+ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy refresh
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

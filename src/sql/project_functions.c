@@ -274,8 +274,15 @@ static void
 read_classes(Project *project, Datum array)
 {
 	project->classes = array_strings(array, &project->nclasses);
+	/* no model could have them all */
+	if (project->nclasses > MAX_CLASSES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("project \"%s\" has %d classes, more than %d",
+						project->name, project->nclasses, MAX_CLASSES)));
 	for (int i = 0; i < project->nclasses; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (project->classes[i] == NULL || label_is_blank(project->classes[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -491,6 +498,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	};
 	char	   *name;
 	Project    *project;
+	Project    *locked;
 	Datum		values[1];
 	Acting		acting;
 	Call		call;
@@ -506,7 +514,11 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	project_need_idle(project);
 	project_lock_to_drop(project);
 	project_lock(project);
-	project = project_open(name, PRIVILEGE_ANY, false);
+	/* not by name: another may be called so by now */
+	locked = project_read(project->id, false);
+	if (locked == NULL)
+		project_dropped(project);
+	project = locked;
 	view_drop(project);
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);

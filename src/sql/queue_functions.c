@@ -130,10 +130,7 @@ read_inputs(const Project *project, const Lease *leases, int n)
 					 quote_identifier(project->key_column), project_key_type_name(project));
 	reading_step(project, READ_AS_CALLER, run_input_query, &query, NULL);
 	if (SPI_processed != (uint64) n)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("the key \"%s\" of project \"%s\" is not unique",
-						project->key_column, project->name)));
+		source_not_unique(project, NULL);
 	for (int i = 0; i < n; i++)
 	{
 		inputs[i] = result_string(i, 2);

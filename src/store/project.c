@@ -393,6 +393,7 @@ static void
 resolve_owner(Project *project)
 {
 	Oid			view = project->queue_view;
+	char	   *schema;
 	char	   *name;
 
 	if (!OidIsValid(view) || get_rel_name(view) == NULL)
@@ -402,10 +403,9 @@ resolve_owner(Project *project)
 			project->stale = true;
 		project->queue_view = view;
 	}
-	if (OidIsValid(view) && get_namespace_name(get_rel_namespace(view)) != NULL)
+	schema = OidIsValid(view) ? get_namespace_name(get_rel_namespace(view)) : NULL;
+	if (schema != NULL)
 	{
-		char	   *schema = get_namespace_name(get_rel_namespace(view));
-
 		project->owner = relation_owner(view);
 		if (strcmp(schema, project->view_schema) != 0)
 			project->stale = true;
@@ -614,6 +614,14 @@ project_pause(const Project *project, bool pause)
  * (hl_serving, id): exclusive to write model state.
  */
 
+void
+project_dropped(const Project *project)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("project \"%s\" was dropped meanwhile", project->name)));
+}
+
 /* Keeps the project from being dropped; error where that has happened. */
 static void
 project_lock_shared(const Project *project)
@@ -624,9 +632,7 @@ project_lock_shared(const Project *project)
 	LockDatabaseObject(extension_table("hl_project"), project->id, 0, AccessShareLock);
 	statement_run_as_extension(&exists, values, NULL, false);
 	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("project \"%s\" was dropped meanwhile", project->name)));
+		project_dropped(project);
 }
 
 void

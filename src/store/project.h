@@ -162,6 +162,9 @@ extern void extension_keep(void);
 /* The same without waiting; false: somebody else has it. */
 extern bool project_lock_conditional(const Project *project);
 
+/* The error that somebody has done so since it was opened. */
+extern void project_dropped(const Project *project) pg_attribute_noreturn();
+
 /* Waits until nobody writes to the project, and keeps them out. */
 extern void project_lock_to_drop(const Project *project);
 

@@ -126,13 +126,14 @@ void
 view_adjust(const Project *project, Oid role)
 {
 	const char *name = quote_identifier(GetUserNameFromId(role, false));
-	char	   *view;
+	char	   *schema = get_namespace_name(get_rel_namespace(project->queue_view));
+	char	   *view = get_rel_name(project->queue_view);
 	Acting		acting;
 
-	if (!OidIsValid(project->queue_view))
+	/* it may have been dropped while the caller waited for a lock */
+	if (schema == NULL || view == NULL)
 		return;
-	view = quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
-									  get_rel_name(project->queue_view));
+	view = quote_qualified_identifier(schema, view);
 	if (sees_queue(project, role))
 		view = psprintf("GRANT SELECT ON %s TO %s", view, name);
 	else
