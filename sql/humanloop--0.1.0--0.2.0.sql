@@ -44,6 +44,12 @@ RETURNS boolean
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'hl_may';
 
+-- Is it the declaration that is damaged, and not the source?
+CREATE FUNCTION hl_project_damaged(project_id integer)
+RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_project_damaged';
+
 CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	SELECT p.name AS project, s.source, p.input_column AS input, p.key_column AS key,
 		   p.label_column AS label, p.acquisition, s.owner,
@@ -51,6 +57,7 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 		   m.encoder, pg_catalog.cardinality(m.classes) AS classes,
 		   v.model, v.revision, m.accuracy, m.accuracy_low, m.accuracy_high, m.trained_at,
 		   CASE
+			   WHEN s.problem IS NOT NULL AND @extschema@.hl_project_damaged(p.id) THEN 'damaged'
 			   WHEN s.problem IS NOT NULL THEN 'source missing'
 			   WHEN p.paused THEN 'paused'
 			   WHEN u.kind IS NOT NULL THEN 'training'

@@ -425,6 +425,12 @@ CREATE FUNCTION hl_project_source(project_id integer, OUT source text, OUT owner
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'hl_project_source';
 
+-- Is it the declaration that is damaged, and not the source?
+CREATE FUNCTION hl_project_damaged(project_id integer)
+RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_project_damaged';
+
 CREATE FUNCTION hl_grant(project text, role regrole, privilege text)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -685,6 +691,7 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 		   m.encoder, pg_catalog.cardinality(m.classes) AS classes,
 		   v.model, v.revision, m.accuracy, m.accuracy_low, m.accuracy_high, m.trained_at,
 		   CASE
+			   WHEN s.problem IS NOT NULL AND @extschema@.hl_project_damaged(p.id) THEN 'damaged'
 			   WHEN s.problem IS NOT NULL THEN 'source missing'
 			   WHEN p.paused THEN 'paused'
 			   WHEN u.kind IS NOT NULL THEN 'training'

@@ -41,6 +41,7 @@ PG_FUNCTION_INFO_V1(hl_refresh);
 PG_FUNCTION_INFO_V1(hl_visible);
 PG_FUNCTION_INFO_V1(hl_may);
 PG_FUNCTION_INFO_V1(hl_project_source);
+PG_FUNCTION_INFO_V1(hl_project_damaged);
 PG_FUNCTION_INFO_V1(hl_grant);
 PG_FUNCTION_INFO_V1(hl_revoke);
 PG_FUNCTION_INFO_V1(hl_privileges);
@@ -498,7 +499,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project_prevent_if_read_only("hl_drop_project");
 	name = required_text(fcinfo, 0, "name");
-	project = project_open(name, PRIVILEGE_ANY, false);
+	project = project_open_any(name, PRIVILEGE_ANY, false);
 	if (!superuser() && !(OidIsValid(project->owner) && has_privs_of_role(GetUserId(), project->owner)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -506,7 +507,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	project_need_idle(project);
 	project_lock_to_drop(project);
 	project_lock(project);
-	project = project_open(name, PRIVILEGE_ANY, false);
+	project = project_open_any(name, PRIVILEGE_ANY, false);
 	view_drop(project);
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
@@ -552,7 +553,7 @@ hl_visible(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	visible = project != NULL &&
 		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
 	/* every view asks this */
@@ -570,7 +571,7 @@ hl_may(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	may = project != NULL && project_privilege(project, GetUserId(), privilege, true);
 	call_end(&call);
 	PG_RETURN_BOOL(may);
@@ -587,7 +588,7 @@ hl_project_source(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	if (project != NULL && project_privilege(project, GetUserId(), PRIVILEGE_ANY, true))
 	{
 		values[0] = CStringGetTextDatum(project_source_quoted(project));
@@ -598,6 +599,8 @@ hl_project_source(PG_FUNCTION_ARGS)
 			values[1] = NameGetDatum(&owner);
 			nulls[1] = false;
 		}
+		if (project->damage != NULL)
+			project->problem = psprintf("the declaration is damaged: %s", project->damage);
 		nulls[2] = project->problem == NULL;
 		if (!nulls[2])
 			values[2] = CStringGetTextDatum(project->problem);
@@ -605,6 +608,22 @@ hl_project_source(PG_FUNCTION_ARGS)
 	row = call_row(&call, fcinfo, values, nulls);
 	call_end(&call);
 	PG_RETURN_DATUM(row);
+}
+
+/* For hl_projects, where there is a problem: not the source, but the declaration? */
+Datum
+hl_project_damaged(PG_FUNCTION_ARGS)
+{
+	Project    *project;
+	bool		damaged;
+	Call		call;
+
+	call_begin(&call);
+	project = project_read_any(PG_GETARG_INT32(0), true);
+	damaged = project != NULL && project->damage != NULL &&
+		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
+	call_end(&call);
+	PG_RETURN_BOOL(damaged);
 }
 
 static void
