@@ -109,7 +109,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients damaged
+	worker hostile hostile_source names planted clients speechless damaged
 # Of these, what must go on to work with the objects of the version before (ddl
 # needs the event triggers of this one).
 OLDER = 0.1.0

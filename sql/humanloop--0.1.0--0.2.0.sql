@@ -71,6 +71,10 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows with an input'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
+			   -- rows that have come since are noted until they are queued, too
+			   WHEN pg_catalog.cardinality(r.items) OPERATOR(pg_catalog.=) 0
+				   AND NOT EXISTS (SELECT 1 FROM @extschema@.hl_change c WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.kind OPERATOR(pg_catalog.=) 'rows')
+				   THEN 'nothing was left to ask when the queue was made: rows that say nothing (no words in common with some others) are not asked; hl_refresh() looks again'
 			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
 			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
 		   END AS queue_empty_because,

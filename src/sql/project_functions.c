@@ -374,6 +374,12 @@ creation_hint(const Project *project, const Ranking *ranking, int64 items)
 		return noticed ? pstrdup("The source has no rows with an input: add some.") :
 			psprintf("The source has no rows with an input: add some, then SELECT hl_refresh('%s').",
 					 project->name);
+	if (ranking->n == 0)
+		return psprintf("%s: there is nothing worth asking, and what hl_label() is told of them "
+						"teaches no more than how frequent the classes are.",
+						project->input_kind == INPUT_TEXT ?
+						"No word or part of a word is common to some of the rows that were looked at and not to all" :
+						"None of the rows that were looked at is a vector other than zero");
 	return psprintf("Label %d items of SELECT * FROM hl_next('%s', 20), at least two classes, then %s.",
 					Min(20, ranking->n), project->name,
 					setting_enabled ? "the background worker trains" :
