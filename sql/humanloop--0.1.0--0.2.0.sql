@@ -44,6 +44,12 @@ RETURNS boolean
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'hl_may';
 
+-- Is it the declaration that is damaged, and not the source?
+CREATE FUNCTION hl_project_damaged(project_id integer)
+RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_project_damaged';
+
 CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	SELECT p.name AS project, s.source, p.input_column AS input, p.key_column AS key,
 		   p.label_column AS label, p.acquisition, s.owner,
@@ -51,6 +57,7 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 		   m.encoder, pg_catalog.cardinality(m.classes) AS classes,
 		   v.model, v.revision, m.accuracy, m.accuracy_low, m.accuracy_high, m.trained_at,
 		   CASE
+			   WHEN s.problem IS NOT NULL AND @extschema@.hl_project_damaged(p.id) THEN 'damaged'
 			   WHEN s.problem IS NOT NULL THEN 'source missing'
 			   WHEN p.paused THEN 'paused'
 			   WHEN u.kind IS NOT NULL THEN 'training'
@@ -64,6 +71,10 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows with an input'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
+			   -- rows that have come since are noted until they are queued, too
+			   WHEN pg_catalog.cardinality(r.items) OPERATOR(pg_catalog.=) 0
+				   AND NOT EXISTS (SELECT 1 FROM @extschema@.hl_change c WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.kind OPERATOR(pg_catalog.=) 'rows')
+				   THEN 'nothing was left to ask when the queue was made: rows that say nothing (no words in common with some others) are not asked; hl_refresh() looks again'
 			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
 			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
 		   END AS queue_empty_because,

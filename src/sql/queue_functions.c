@@ -55,7 +55,7 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
+	project = project_open_any(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(project->options.queue_size);
 	statement_run_as_extension(&select, values, NULL, true);
@@ -81,7 +81,7 @@ hl_queue_length(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	if (project != NULL && project_privilege(project, GetUserId(), PRIVILEGE_ANY, true))
 	{
 		values[0] = Int32GetDatum(project->id);

@@ -206,7 +206,7 @@ read_projects(void)
 		ids[i] = result_int(i, 1);
 	for (int i = 0; i < n; i++)
 	{
-		Project    *project = project_read(ids[i], false);
+		Project    *project = project_read_any(ids[i], false);
 
 		if (project != NULL)
 			projects = lappend(projects, project);
@@ -389,7 +389,7 @@ restore_views(void *projects)
 
 	foreach(cell, (List *) projects)
 	{
-		Project    *project = project_read(lfirst_int(cell), false);
+		Project    *project = project_read_any(lfirst_int(cell), false);
 
 		if (project != NULL && OidIsValid(project->source))
 			(void) attempt(restore_view, project, "humanloop cannot create its queue view again", WARNING);

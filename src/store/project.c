@@ -60,14 +60,27 @@ enum
 
 static const char *const acquisition_names[] = {"epig", "bald", "margin", "entropy", "random"};
 
-Acquisition
-acquisition_from_name(const char *name)
+static bool
+find_acquisition(const char *name, Acquisition *acquisition)
 {
 	for (int i = 0; i < (int) lengthof(acquisition_names); i++)
 	{
 		if (strcmp(acquisition_names[i], name) == 0)
-			return (Acquisition) i;
+		{
+			*acquisition = (Acquisition) i;
+			return true;
+		}
 	}
+	return false;
+}
+
+Acquisition
+acquisition_from_name(const char *name)
+{
+	Acquisition acquisition;
+
+	if (find_acquisition(name, &acquisition))
+		return acquisition;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unrecognized acquisition function \"%s\"", name),
@@ -165,6 +178,36 @@ result_role(int column, StoredRole *role)
 	return !isnull;
 }
 
+/*
+ * What a declaration says beside names.  Nothing but hl_create_project() writes
+ * it; what somebody has written into the table is damage, and only this
+ * project's.
+ */
+static void
+read_declaration(Project *project)
+{
+	OptionError error;
+	bool		isnull;
+	Datum		value = result_datum(0, COLUMN_OPTIONS, &isnull);
+
+	if (!project_options_read(isnull ? NULL : DatumGetJsonbP(value), &project->options, &error))
+		project->damage = psprintf("options: %s", error.message);
+	project->acquisition = ACQUIRE_EPIG;
+	if (!find_acquisition(result_string(0, COLUMN_ACQUISITION), &project->acquisition))
+		project->damage = psprintf("acquisition: unrecognized acquisition function \"%s\"",
+								   result_string(0, COLUMN_ACQUISITION));
+	value = result_datum(0, COLUMN_CLASSES, &isnull);
+	if (isnull)
+		return;
+	project->classes = array_strings(value, &project->nclasses);
+	if (!strings_complete(project->classes, project->nclasses))
+	{
+		project->damage = pstrdup("classes: a class is NULL");
+		project->classes = NULL;
+		project->nclasses = 0;
+	}
+}
+
 /* The row of the last result, not yet resolved. */
 static Project *
 project_from_result(void)
@@ -181,19 +224,8 @@ project_from_result(void)
 	project->key_column = result_string(0, COLUMN_KEY);
 	project->label_column = result_string(0, COLUMN_LABEL);
 	project->view_schema = result_string(0, COLUMN_VIEW_SCHEMA);
-	value = result_datum(0, COLUMN_CLASSES, &isnull);
-	if (!isnull)
-	{
-		project->classes = array_strings(value, &project->nclasses);
-		if (!strings_complete(project->classes, project->nclasses))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the classes of project \"%s\" are damaged", project->name)));
-	}
 	project->encoder = result_string(0, COLUMN_ENCODER);
-	project->acquisition = acquisition_from_name(result_string(0, COLUMN_ACQUISITION));
-	value = result_datum(0, COLUMN_OPTIONS, &isnull);
-	project_options_parse(isnull ? NULL : DatumGetJsonbP(value), &project->options);
+	read_declaration(project);
 
 	project->owner_name = result_string(0, COLUMN_OWNER);
 	project->paused = DatumGetBool(result_datum(0, COLUMN_PAUSED, &isnull));
@@ -441,8 +473,26 @@ project_resolve(bool with_roles)
 	return project;
 }
 
+static Project *
+need_sound(Project *project)
+{
+	if (project != NULL && project->damage != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the declaration of project \"%s\" is damaged", project->name),
+				 errdetail("Table hl_project, %s.", project->damage),
+				 errhint("Whoever may write to that table can mend it; or drop the project.")));
+	return project;
+}
+
 Project *
 project_read(int32 id, bool read_only)
+{
+	return need_sound(project_read_any(id, read_only));
+}
+
+Project *
+project_read_any(int32 id, bool read_only)
 {
 	static Statement by_id = {
 		SELECT_PROJECT(ROLES) "WHERE p.id = $1", 1, {INT4OID}, NULL, 0
@@ -490,6 +540,12 @@ project_privilege(const Project *project, Oid role, Privilege privilege, bool re
 
 Project *
 project_open(const char *name, Privilege privilege, bool read_only)
+{
+	return need_sound(project_open_any(name, privilege, read_only));
+}
+
+Project *
+project_open_any(const char *name, Privilege privilege, bool read_only)
 {
 	static Statement by_name = {
 		SELECT_PROJECT(ROLES) "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0

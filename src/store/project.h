@@ -61,6 +61,7 @@ typedef struct Project
 	bool		paused;			/* the worker leaves it alone */
 	Oid			source;			/* InvalidOid: missing, see problem */
 	char	   *problem;		/* NULL: all is well */
+	char	   *damage;			/* what is wrong with the declaration; NULL: nothing */
 	AttrNumber	input_attnum;
 	AttrNumber	key_attnum;
 	AttrNumber	label_attnum;	/* 0: none */
@@ -81,6 +82,12 @@ typedef struct Project
  * the caller still acting as himself.  read_only as in statement_run.
  */
 extern Project *project_open(const char *name, Privilege privilege, bool read_only);
+
+/*
+ * The same, and one whose declaration is damaged, too: with what could be read
+ * of it, and else the defaults.  For what shows or drops a project.
+ */
+extern Project *project_open_any(const char *name, Privilege privilege, bool read_only);
 
 /* The same for writing: also brings recorded names and OIDs up to date. */
 extern Project *project_open_for_write(const char *name, Privilege privilege);
@@ -108,6 +115,9 @@ extern bool project_moved(const Project *project);
 
 /* By id, without a check of privileges; NULL where there is none. */
 extern Project *project_read(int32 id, bool read_only);
+
+/* The same, and one whose declaration is damaged, too: see project_open_any. */
+extern Project *project_read_any(int32 id, bool read_only);
 
 extern bool project_privilege(const Project *project, Oid role, Privilege privilege,
 							  bool read_only);
@@ -171,7 +181,16 @@ extern void project_lock_to_drop(const Project *project);
 extern Acquisition acquisition_from_name(const char *name);
 extern const char *acquisition_name(Acquisition acquisition);
 
-/* options.c: an error names the offending option. */
+typedef struct OptionError
+{
+	char	   *message;		/* names the offending option */
+	char	   *hint;			/* or NULL */
+} OptionError;
+
+/* options.c; false where something is wrong with them, and the defaults then. */
+extern bool project_options_read(Jsonb *json, ProjectOptions *options, OptionError *error);
+
+/* The same, an error where something is wrong. */
 extern void project_options_parse(Jsonb *json, ProjectOptions *options);
 
 /* What columns of a type can be used for; false: not for that. */

@@ -44,7 +44,7 @@ erase_some(int32 project_id, bool *busy)
 	Project    *project;
 
 	transaction_begin();
-	project = extension_try_lock() ? project_read(project_id, false) : NULL;
+	project = extension_try_lock() ? project_read_any(project_id, false) : NULL;
 	*busy = project != NULL && !project_try_lock(project);
 	if (project != NULL && !*busy)
 		more = features_erase(project, features);

@@ -200,7 +200,7 @@ put_off(int32 project_id)
 	transaction_begin();
 	if (project_try_keep(project_id))
 	{
-		Project    *project = project_read(project_id, false);
+		Project    *project = project_read_any(project_id, false);
 
 		(void) work_failed(project_id, "turn", &error);
 		if (project != NULL && OidIsValid(project->source))
