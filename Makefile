@@ -77,6 +77,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/label.c \
 	src/store/learner.c \
 	src/store/lease.c \
+	src/store/lock.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \

@@ -145,6 +145,9 @@ extern char *project_input_expression(const Project *project);
 /* Type name to cast an item to, as the key's */
 extern const char *project_key_type_name(const Project *project);
 
+/* Keeps the project from being dropped; error where that has happened. */
+extern void project_lock_shared(const Project *project);
+
 /* Takes the lock under which names and OIDs are recorded; try: without waiting. */
 extern void project_lock_names(int32 project_id);
 extern bool project_try_names(int32 project_id);
