@@ -238,11 +238,12 @@ my @lasting = (
 	(map { bytes_damage($_) } qw(hl_model_part hl_model_part hl_encoder_part hl_encoder_part hl_revision hl_revision)), (map { block_damage($_) } sort keys %block),
 	q{UPDATE hl_feature_block SET items = array_replace(items, '70', NULL)}, q{UPDATE hl_model_label SET items = array_replace(items, '7', NULL)}, q{UPDATE hl_model_label SET labels = array_fill(1000, ARRAY[30])}, q{UPDATE hl_model_label SET labels = '{}'}, q{UPDATE hl_ranking SET items = items || NULL::text}, q{UPDATE hl_ranking SET items = ARRAY[items, items]},
 	q{UPDATE hl_ranking SET items = '{}'}, q{INSERT INTO hl_change VALUES (1, 'rows', '{NULL,1}'), (1, 'labels', '{NULL,no such thing}'), (1, 'labels', '{{1,2},{3,4}}')}, q{UPDATE hl_model SET classes = array_replace(classes, 'billing', NULL)}, q{UPDATE hl_model SET classes = classes[1:2]}, q{UPDATE hl_serving SET revision = 1000}, q{UPDATE hl_serving SET model = 7},
-	q{UPDATE hl_serving SET encoder_id = 77}, q{UPDATE hl_project_local SET label_attnum = 3}, q{UPDATE hl_project_local SET key_attnum = -1}, q{UPDATE hl_encoder SET dims = 1}, q{DELETE FROM hl_ranking}, q{DELETE FROM hl_feature_block});
+	q{UPDATE hl_serving SET encoder_id = 77}, q{UPDATE hl_project_local SET label_attnum = 3}, q{UPDATE hl_project_local SET key_attnum = -1}, q{UPDATE hl_encoder SET dims = 1}, q{DELETE FROM hl_ranking}, q{DELETE FROM hl_feature_block},
+	q{UPDATE hl_project SET options = '[]'}, q{UPDATE hl_project SET options = '{"dimensions": "many"}'}, q{UPDATE hl_project SET acquisition = 'none'});
 
 for my $i (0 .. $#lasting)
 {
-	my $statement = $lasting[$i] =~ /^UPDATE/ && $lasting[$i] !~ / WHERE / ? "$lasting[$i] WHERE " . ($lasting[$i] =~ /^UPDATE hl_encoder / ? 'id' : 'project_id') . ' = 1' : $lasting[$i] =~ s/^(DELETE.*)/$1 WHERE project_id = 1/r;
+	my $statement = $lasting[$i] =~ /^UPDATE/ && $lasting[$i] !~ / WHERE / ? "$lasting[$i] WHERE " . ($lasting[$i] =~ /^UPDATE hl_(?:encoder|project) / ? 'id' : 'project_id') . ' = 1' : $lasting[$i] =~ s/^(DELETE.*)/$1 WHERE project_id = 1/r;
 
 	$node->safe_psql('postgres', "CREATE DATABASE damaged_$i TEMPLATE sound");
 	$node->safe_psql("damaged_$i", $statement);
@@ -253,9 +254,11 @@ for my $i (0 .. $#lasting)
 for my $i (0 .. $#lasting)
 {
 	my $what = substr($lasting[$i], 0, 70) =~ s/ = '\\x.*//r;
+	my $declaration = $lasting[$i] =~ /hl_project SET/;
 
 	eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change c WHERE c.project_id = s.project_id) AND revision > 1 FROM hl_serving s JOIN hl_project p ON p.id = project_id WHERE name = 'others'}, "$what: the other project learns", 60, "damaged_$i");
 	eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change c WHERE c.project_id = w.project_id) OR failures > 0 FROM hl_work w JOIN hl_project p ON p.id = project_id WHERE name = 'tickets'}, 'this one learns or says what is wrong', 60, "damaged_$i");
+	is($node->safe_psql("damaged_$i", q{SELECT state, last_error ~ 'declaration' FROM hl_projects WHERE project = 'tickets'}), 'damaged|t', 'hl_projects says so') if $declaration;
 	note $node->safe_psql("damaged_$i", q{SELECT sqlstate, error FROM hl_run WHERE state = 'failed'});
 	is($node->safe_psql("damaged_$i", q{SELECT DISTINCT sqlstate FROM hl_run WHERE sqlstate IN ('XX000', 'XX002')}), '', 'clearly');
 }

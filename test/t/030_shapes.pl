@@ -253,5 +253,26 @@ SKIP:
 	is(shift @lines, 'ok | message | number | source missing', 'and takes the table');
 }
 
+# ----------------------------------------------------------------------
+# Nothing that rows have in common, for the worker
+# ----------------------------------------------------------------------
+
+query(q{CREATE TABLE sign AS SELECT i AS id, repeat(chr(20000 + i), 3) AS body FROM generate_series(1, 100) i;
+	ALTER TABLE sign ADD PRIMARY KEY (id);
+	SELECT hl_create_project('signs', 'sign', 'body');
+	SELECT hl_label_many('signs', array_agg(id::text), array_agg(CASE WHEN id % 3 = 0 THEN 'rare' ELSE 'common' END)) FROM sign WHERE id <= 60});
+my $signs = q{FROM hl_projects WHERE project = 'signs'};
+my $noted = q{(SELECT FROM hl_change JOIN hl_project p ON p.id = project_id WHERE name = 'signs')};
+eventually($node, "SELECT state = 'ready' AND model = 1 AND NOT EXISTS $noted $signs", 'a model of labels only', 20);
+is(query(q{SELECT label, round(confidence::numeric, 2) FROM hl_predict('signs', 'any text')}), 'common|0.67', 'answers with how frequent they are');
+like(query("SELECT queue_empty_because $signs"), qr/^nothing was left to ask/, 'and has nothing to ask');
+query(q{SELECT hl_label('signs', 61, 'rare')});
+eventually($node, "SELECT NOT EXISTS $noted", 'goes on to learn', 20);
+is(query("SELECT queued $signs"), '0', 'without a queue');
+# the worker sees that there is something now, before the source has doubled
+query(q{INSERT INTO sign SELECT i, 'please take back the lamp ' || i FROM generate_series(201, 220) i});
+eventually($node, "SELECT model > 1 AND queued = 20 $signs", 'rows that say something are asked', 30);
+is(query("SELECT queue_empty_because $signs"), '', 'which is said no more');
+
 $node->stop;
 done_testing();
