@@ -79,6 +79,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/label.c \
 	src/store/learner.c \
 	src/store/lease.c \
+	src/store/lock.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
@@ -110,14 +111,13 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh privacy ddl ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients
-# Of these, what must go on to work with the objects of the version before (ddl
-# needs the event triggers of this one).
+	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
+	worker hostile hostile_source names planted clients speechless damaged
+# Of these, what must go on to work with the objects of the version before.
 OLDER = 0.1.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh ddl_broken triggers metrics worker
-ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy
+	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
+ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy refresh
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

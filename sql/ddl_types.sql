@@ -160,7 +160,10 @@ SELECT error_of($$ALTER TABLE ticket ALTER body TYPE jsonb USING to_jsonb(body)$
 SELECT error_of($$ALTER TABLE ticket ALTER id TYPE numeric$$);
 SELECT error_of($$ALTER TABLE ticket ALTER id TYPE bigint, ALTER body TYPE jsonb USING to_jsonb(body)$$);
 SELECT error_of($$ALTER TABLE ticket ALTER body TYPE no_such_type$$);
--- so it is where something else depends on the view, which says how to go on
+-- what is wrong with the statement itself is told first
+SELECT error_of($$ALTER TABLE ticket ALTER body TYPE mood$$);
+SELECT error_of($$ALTER TABLE ticket ALTER body TYPE jsonb USING to_jsonb(body), ALTER nothing TYPE int$$);
+-- so it is where something else depends on the view, and the error says how to go on
 CREATE VIEW mine AS SELECT id, rank FROM hl_queue_tickets;
 SELECT error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$);
 SELECT obj_description('hl_queue_tickets'::regclass);
@@ -184,6 +187,7 @@ SELECT 'hl_queue_tickets'::regclass::oid = :view AS same, pg_get_viewdef('hl_que
 -- nobody but the table's owner touches it, or even locks it
 CREATE ROLE regress_hl_stranger;
 CREATE ROLE regress_hl_reader;
+CREATE ROLE regress_hl_lister;
 BEGIN;
 SAVEPOINT s;
 SET LOCAL ROLE regress_hl_stranger;
@@ -218,6 +222,18 @@ SELECT relowner::regrole AS owner, has_table_privilege('regress_hl_reader', oid,
 REVOKE CREATE ON SCHEMA public FROM regress_hl_stranger;
 SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
 GRANT CREATE ON SCHEMA public TO regress_hl_stranger;
+-- what is given away by default comes back by itself
+ALTER DEFAULT PRIVILEGES FOR ROLE regress_hl_stranger GRANT SELECT ON TABLES TO regress_hl_lister;
+ALTER TABLE ticket ALTER id TYPE bigint;
+SELECT has_table_privilege('regress_hl_lister', 'hl_queue_tickets', 'SELECT') AS given;
+ALTER TABLE ticket ALTER id TYPE int;
+SELECT has_table_privilege('regress_hl_lister', 'hl_queue_tickets', 'SELECT') AS given;
+GRANT UPDATE ON hl_queue_tickets TO regress_hl_lister;
+SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
+REVOKE UPDATE ON hl_queue_tickets FROM regress_hl_lister;
+ALTER DEFAULT PRIVILEGES FOR ROLE regress_hl_stranger REVOKE SELECT ON TABLES FROM regress_hl_lister;
+SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
+REVOKE SELECT ON hl_queue_tickets FROM regress_hl_lister;
 -- so does one who has put something of his own on it
 GRANT SELECT ON hl_queue_tickets TO PUBLIC;
 SELECT left(error_of($$ALTER TABLE ticket ALTER id TYPE bigint$$), 5) AS refused;
@@ -259,9 +275,17 @@ ALTER TABLE nowhere.else.ticket ALTER id TYPE bigint;
 ALTER TABLE ticket ALTER id TYPE nowhere.else.bigint;
 SET client_min_messages = warning;
 ALTER TABLE ticket ALTER id TYPE bigint;
+-- a view of that name that does not use the column is in nobody's way
+DROP VIEW hl_queue_tickets;
+SET ROLE regress_hl_stranger;
+CREATE VIEW hl_queue_tickets AS SELECT 1 AS one;
+RESET ROLE;
+ALTER TABLE ticket ALTER body TYPE jsonb USING to_jsonb(body);
+ALTER TABLE ticket ALTER body TYPE text USING body #>> '{}', ALTER id TYPE int;
+SELECT 'hl_queue_tickets'::regclass, (SELECT state FROM hl_projects);
 REVOKE CREATE ON SCHEMA public FROM regress_hl_stranger;
 SELECT hl_drop_project('tickets');
-DROP ROLE regress_hl_stranger, regress_hl_reader;
+DROP ROLE regress_hl_stranger, regress_hl_reader, regress_hl_lister;
 DROP TABLE ticket, saved;
 DROP FUNCTION stand;
 

@@ -44,6 +44,12 @@ RETURNS boolean
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'hl_may';
 
+-- Is it the declaration that is damaged, and not the source?
+CREATE FUNCTION hl_project_damaged(project_id integer)
+RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_project_damaged';
+
 CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	SELECT p.name AS project, s.source, p.input_column AS input, p.key_column AS key,
 		   p.label_column AS label, p.acquisition, s.owner,
@@ -51,6 +57,7 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 		   m.encoder, pg_catalog.cardinality(m.classes) AS classes,
 		   v.model, v.revision, m.accuracy, m.accuracy_low, m.accuracy_high, m.trained_at,
 		   CASE
+			   WHEN s.problem IS NOT NULL AND @extschema@.hl_project_damaged(p.id) THEN 'damaged'
 			   WHEN s.problem IS NOT NULL THEN 'source missing'
 			   WHEN p.paused THEN 'paused'
 			   WHEN u.kind IS NOT NULL THEN 'training'
@@ -64,6 +71,10 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows with an input'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
+			   -- rows that have come since are noted until they are queued, too
+			   WHEN pg_catalog.cardinality(r.items) OPERATOR(pg_catalog.=) 0
+				   AND NOT EXISTS (SELECT 1 FROM @extschema@.hl_change c WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.kind OPERATOR(pg_catalog.=) 'rows')
+				   THEN 'nothing was left to ask when the queue was made: rows that say nothing (no words in common with some others) are not asked; hl_refresh() looks again'
 			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
 			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
 		   END AS queue_empty_because,
@@ -115,10 +126,49 @@ CREATE OR REPLACE VIEW hl_labels WITH (security_barrier = true, security_invoker
 	SELECT l.id, l.project, l.item, l.label, l.annotator, l.labelled_at
 	FROM @extschema@.hl_visible_labels l;
 
-GRANT SELECT ON hl_visible_labels TO PUBLIC;
-
 -- A trigger on a table of somebody else has no use for it.
 REVOKE ALL ON FUNCTION hl_labels_write() FROM PUBLIC;
+
+-- Nobody has rights on the tables, whatever ALTER DEFAULT PRIVILEGES gives away
+-- where this is installed: who can write here decides what is read as whom.  Of the
+-- views everybody has what is granted below, and of the functions for triggers
+-- nobody has anything.
+DO $$
+DECLARE
+	taken text;
+BEGIN
+	FOR taken IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s %s FROM %s', o.kind, o.name,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM (
+			SELECT 'TABLE' AS kind, c.oid::pg_catalog.regclass::pg_catalog.text AS name,
+				c.relowner AS owner, c.relacl AS acl
+			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_depend d
+				ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+				AND d.objid OPERATOR(pg_catalog.=) c.oid
+			JOIN pg_catalog.pg_extension e
+				ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+				AND d.refobjid OPERATOR(pg_catalog.=) e.oid
+			WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
+				AND d.deptype OPERATOR(pg_catalog.=) 'e'
+			UNION ALL
+			SELECT 'FUNCTION', p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner, p.proacl
+			FROM pg_catalog.pg_proc p
+			WHERE p.oid OPERATOR(pg_catalog.=) ANY (ARRAY[
+				'@extschema@.hl_labels_write()'::pg_catalog.regprocedure,
+				'@extschema@.hl_source_changed()'::pg_catalog.regprocedure,
+				'@extschema@.hl_source_altered()'::pg_catalog.regprocedure,
+				'@extschema@.hl_source_dropped()'::pg_catalog.regprocedure]::pg_catalog.oid[])
+		) o
+		CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) a
+		WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+	LOOP
+		EXECUTE taken;
+	END LOOP;
+END $$;
+GRANT SELECT ON hl_projects, hl_queue, hl_visible_labels, hl_label_history, hl_runs TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hl_labels TO PUBLIC;
 
 COMMENT ON FUNCTION hl_source_altered()
 IS 'follows partitions that come and go, and what is renamed or retyped';

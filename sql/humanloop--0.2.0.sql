@@ -425,6 +425,12 @@ CREATE FUNCTION hl_project_source(project_id integer, OUT source text, OUT owner
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'hl_project_source';
 
+-- Is it the declaration that is damaged, and not the source?
+CREATE FUNCTION hl_project_damaged(project_id integer)
+RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_project_damaged';
+
 CREATE FUNCTION hl_grant(project text, role regrole, privilege text)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -685,6 +691,7 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 		   m.encoder, pg_catalog.cardinality(m.classes) AS classes,
 		   v.model, v.revision, m.accuracy, m.accuracy_low, m.accuracy_high, m.trained_at,
 		   CASE
+			   WHEN s.problem IS NOT NULL AND @extschema@.hl_project_damaged(p.id) THEN 'damaged'
 			   WHEN s.problem IS NOT NULL THEN 'source missing'
 			   WHEN p.paused THEN 'paused'
 			   WHEN u.kind IS NOT NULL THEN 'training'
@@ -698,6 +705,10 @@ CREATE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows with an input'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
+			   -- rows that have come since are noted until they are queued, too
+			   WHEN pg_catalog.cardinality(r.items) OPERATOR(pg_catalog.=) 0
+				   AND NOT EXISTS (SELECT 1 FROM @extschema@.hl_change c WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.kind OPERATOR(pg_catalog.=) 'rows')
+				   THEN 'nothing was left to ask when the queue was made: rows that say nothing (no words in common with some others) are not asked; hl_refresh() looks again'
 			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
 			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
 		   END AS queue_empty_because,
@@ -736,9 +747,6 @@ CREATE VIEW hl_runs WITH (security_barrier = true) AS
 	WHERE @extschema@.hl_visible(p.id);
 COMMENT ON VIEW hl_runs IS 'what the background worker does and did, and what went wrong';
 
-GRANT SELECT ON hl_projects, hl_queue, hl_visible_labels, hl_label_history, hl_runs TO PUBLIC;
-GRANT SELECT, INSERT, UPDATE, DELETE ON hl_labels TO PUBLIC;
-
 -- ---------------------------------------------------------------------------
 -- Changes of the source.  The triggers that call the first are created by
 -- hl_create_project() with the project's id as an argument: nobody else shall.
@@ -768,6 +776,47 @@ IS 'notes that a part of a source was dropped';
 
 REVOKE ALL ON FUNCTION hl_labels_write(), hl_source_changed(), hl_source_altered(),
 	hl_source_dropped() FROM PUBLIC;
+
+-- Nobody has rights on the tables, whatever ALTER DEFAULT PRIVILEGES gives away
+-- where this is installed: who can write here decides what is read as whom.  Of the
+-- views everybody has what is granted below, and of the functions for triggers
+-- nobody has anything.
+DO $$
+DECLARE
+	taken text;
+BEGIN
+	FOR taken IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s %s FROM %s', o.kind, o.name,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM (
+			SELECT 'TABLE' AS kind, c.oid::pg_catalog.regclass::pg_catalog.text AS name,
+				c.relowner AS owner, c.relacl AS acl
+			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_depend d
+				ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+				AND d.objid OPERATOR(pg_catalog.=) c.oid
+			JOIN pg_catalog.pg_extension e
+				ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+				AND d.refobjid OPERATOR(pg_catalog.=) e.oid
+			WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
+				AND d.deptype OPERATOR(pg_catalog.=) 'e'
+			UNION ALL
+			SELECT 'FUNCTION', p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner, p.proacl
+			FROM pg_catalog.pg_proc p
+			WHERE p.oid OPERATOR(pg_catalog.=) ANY (ARRAY[
+				'@extschema@.hl_labels_write()'::pg_catalog.regprocedure,
+				'@extschema@.hl_source_changed()'::pg_catalog.regprocedure,
+				'@extschema@.hl_source_altered()'::pg_catalog.regprocedure,
+				'@extschema@.hl_source_dropped()'::pg_catalog.regprocedure]::pg_catalog.oid[])
+		) o
+		CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) a
+		WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+	LOOP
+		EXECUTE taken;
+	END LOOP;
+END $$;
+GRANT SELECT ON hl_projects, hl_queue, hl_visible_labels, hl_label_history, hl_runs TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hl_labels TO PUBLIC;
 
 CREATE EVENT TRIGGER hl_source_altering ON ddl_command_start
 	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE')

@@ -134,6 +134,78 @@ SELECT "After".hl_drop_project('notes');
 DROP EXTENSION humanloop;
 DROP SCHEMA "After";
 
+-- What is given away by default is not given away of ours, be it installed or
+-- updated; in a schema of a name that breaks programs.
+CREATE SCHEMA "A %s é (1);";
+CREATE ROLE regress_hl_app;
+CREATE ROLE "regress_hl ""app"" %I";
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_hl_app WITH GRANT OPTION;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, "regress_hl ""app"" %I";
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO PUBLIC, regress_hl_app;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO regress_hl_app;
+CREATE TABLE given_away (id int);
+SELECT count(*) AS roles FROM pg_class, aclexplode(relacl) a WHERE oid = 'given_away'::regclass AND a.grantee <> relowner AND privilege_type = 'INSERT';
+CREATE FUNCTION given() RETURNS TABLE (kind text, name text, grantee text, privileges text) LANGUAGE sql AS $$
+	SELECT o.kind, o.name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END, string_agg(privilege_type, ', ' ORDER BY privilege_type)
+	FROM (SELECT c.relkind::text, CASE relkind WHEN 'v' THEN relname ELSE 'any' END, relowner, relacl FROM pg_class c WHERE relnamespace = '"A %s é (1);"'::regnamespace
+		UNION ALL SELECT 'trigger', proname, proowner, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc WHERE pronamespace = '"A %s é (1);"'::regnamespace AND prorettype::regtype::text ~ 'trigger'
+		UNION ALL SELECT 'column', attname, 0::oid, attacl FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = '"A %s é (1);"'::regnamespace) o(kind, name, owner, acl), aclexplode(acl) a
+	WHERE a.grantee <> owner GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+$$;
+CREATE EXTENSION humanloop SCHEMA "A %s é (1);";
+SELECT * FROM given();
+-- it works there, and a view that has been given away shows nothing to strangers
+SELECT project FROM "A %s é (1);".hl_create_project('notes', 'note', 'body');
+SELECT "A %s é (1);".hl_label_many('notes', array_agg(id::text), array_agg(CASE id % 2 WHEN 0 THEN 'market' ELSE 'game' END)) FROM note;
+SELECT model, labels FROM "A %s é (1);".hl_train('notes');
+SELECT label FROM "A %s é (1);".hl_predict('notes', 'a game of chess to play');
+INSERT INTO "A %s é (1);".hl_labels (project, item, label, annotator) VALUES ('notes', '101', 'game', 'ann') RETURNING label;
+GRANT USAGE ON SCHEMA "A %s é (1);" TO regress_hl_app;
+GRANT SELECT ON note TO regress_hl_app;
+SET ROLE regress_hl_app;
+SELECT count(*) FROM hl_queue_notes;
+SELECT count(*) FROM "A %s é (1);".hl_projects;
+RESET ROLE;
+SELECT "A %s é (1);".hl_drop_project('notes');
+DROP EXTENSION humanloop;
+CREATE EXTENSION humanloop SCHEMA "A %s é (1);" VERSION '0.1.0';
+SELECT count(*) > 0 AS as_it_was FROM given() WHERE kind = 'r';
+ALTER EXTENSION humanloop UPDATE;
+SELECT * FROM given();
+DROP EXTENSION humanloop;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC, regress_hl_app, "regress_hl ""app"" %I" CASCADE;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM PUBLIC, regress_hl_app;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM regress_hl_app;
+-- where functions are not for PUBLIC, they are for those who are granted them
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+CREATE EXTENSION humanloop SCHEMA "A %s é (1);";
+SET ROLE regress_hl_app;
+SELECT count(*) FROM "A %s é (1);".hl_projects;
+RESET ROLE;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA "A %s é (1);" TO regress_hl_app;
+ALTER TABLE note OWNER TO regress_hl_app;
+GRANT CREATE ON SCHEMA public TO regress_hl_app;
+SET ROLE regress_hl_app;
+SELECT project FROM "A %s é (1);".hl_create_project('notes', 'note', 'body');
+SELECT "A %s é (1);".hl_label_many('notes', array_agg(id::text), array_agg(CASE id % 2 WHEN 0 THEN 'market' ELSE 'game' END)) FROM note WHERE id <= 120;
+SELECT model FROM "A %s é (1);".hl_train('notes');
+INSERT INTO note VALUES (141, 'play chess');
+INSERT INTO "A %s é (1);".hl_labels (project, item, label) VALUES ('notes', '121', 'game') RETURNING label;
+SELECT count(*) > 0 AS queued FROM hl_queue_notes;
+SELECT state FROM "A %s é (1);".hl_projects;
+SELECT "A %s é (1);".hl_drop_project('notes');
+RESET ROLE;
+DELETE FROM note WHERE id = 141;
+ALTER TABLE note OWNER TO CURRENT_USER;
+REVOKE CREATE ON SCHEMA public FROM regress_hl_app;
+DROP EXTENSION humanloop;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
+DROP TABLE given_away;
+DROP FUNCTION given;
+DROP SCHEMA "A %s é (1);";
+REVOKE ALL ON note FROM regress_hl_app;
+DROP ROLE regress_hl_app, "regress_hl ""app"" %I";
+
 -- Settings: known ones have types, unknown ones are errors once it is loaded.
 LOAD 'humanloop';
 SELECT name, setting, unit, vartype, context FROM pg_settings WHERE name LIKE 'humanloop.%' ORDER BY name;

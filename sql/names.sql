@@ -56,7 +56,7 @@ SELECT count(hl_drop_project(project)) FROM hl_projects;
 -- Names of projects: nothing but what needs no quotes.
 CREATE TABLE plain (id int PRIMARY KEY, body text);
 INSERT INTO plain SELECT id, body FROM tickets(30);
-SELECT name, left(error_of(format('SELECT hl_create_project(%L, ''plain'', ''body'')', name)), 5) AS error FROM unnest(ARRAY['', ' ', 'A', '1a', 'a-b', 'a b', 'a''b', 'a"b', 'a\b', 'a%s', 'é', E'a\nb', 'a;b', repeat('a', 51), repeat('a', 50), '_', 'select', 'hl_project', '__proto__']) WITH ORDINALITY u(name, n) ORDER BY n;
+SELECT name, left(error_of(format('SELECT hl_create_project(%L, ''plain'', ''body'')', name)), 5) AS error FROM unnest(ARRAY['', ' ', 'A', '1a', 'a-b', 'a b', 'a''b', 'a"b', 'a\b', 'a%s', 'é', E'a\nb', 'a;b', repeat('a', 51), repeat('a', 50), repeat('a', 63), repeat('名', 21), 'ａ', U&'a\200Bb', U&'\0430', '_', 'select', 'hl_project', '__proto__']) WITH ORDINALITY u(name, n) ORDER BY n;
 SELECT left(split_part(error_of(format('SELECT hl_label(%L, 1, ''x'')', name)), E'\n', 1), 70) AS error FROM unnest(ARRAY['%s%n', 'a''; DROP TABLE plain; --', repeat('a', 100000), E'\\']) WITH ORDINALITY u(name, n) ORDER BY n;
 
 -- Options: nested, huge, repeated, of another type.

@@ -97,6 +97,29 @@ DELETE FROM ticket WHERE id = :unranked;
 SELECT hl_refresh('tickets');
 SELECT array_agg(trace) AS traces FROM traces(:'unranked');
 
+-- What the source says while somebody else manages the project is not told to
+-- him, also where it is asked for a leased row that is gone.
+SET client_min_messages = error;
+CREATE FUNCTION tell(body text) RETURNS boolean LANGUAGE plpgsql STABLE COST 0.0001 AS $$BEGIN RAISE WARNING 'a row: %', body; RETURN true; END$$;
+CREATE TABLE letter (id int, body text);
+INSERT INTO letter SELECT id, body FROM tickets(30);
+CREATE VIEW telling AS SELECT id, body FROM letter WHERE tell(body);
+CREATE ROLE regress_hl_manager;
+SELECT project FROM hl_create_project('telling', 'telling', 'body', key => 'id');
+SELECT hl_grant('telling', 'regress_hl_manager', 'manage');
+SELECT item AS leased FROM hl_next('telling', 1, 'ann') \gset
+DELETE FROM letter WHERE id = :leased;
+SET client_min_messages = warning;
+SET ROLE regress_hl_manager;
+SELECT hl_refresh('telling');
+RESET ROLE;
+SET client_min_messages = error;
+SELECT hl_drop_project('telling');
+DROP TABLE letter CASCADE;
+DROP ROLE regress_hl_manager;
+DROP FUNCTION tell;
+SET client_min_messages = warning;
+
 -- hl_drop_project leaves nothing behind: in any table that there is.
 CREATE FUNCTION left_of(project int, encoders bigint[]) RETURNS TABLE (relation text, rows bigint) LANGUAGE plpgsql AS $$
 DECLARE

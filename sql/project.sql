@@ -65,6 +65,7 @@ SELECT error_of($$SELECT hl_create_project('p', 'ticket', 'body', classes => '{a
 SELECT error_of($$SELECT hl_create_project('p', 'ticket', 'body', classes => '{a,b,a}')$$);
 SELECT error_of($$SELECT hl_create_project('p', 'ticket', 'body', classes => '{a,NULL}')$$);
 SELECT error_of($$SELECT hl_create_project('p', 'ticket', 'body', classes => '{a,""}')$$);
+SELECT error_of($$SELECT hl_create_project('p', 'ticket', 'body', classes => array_agg('class ' || i)) FROM generate_series(1, 10001) i$$);
 -- encoder, acquisition
 SELECT error_of($$SELECT hl_create_project('p', 'ticket', 'body', encoder => 'bert')$$);
 SELECT error_of($$SELECT hl_create_project('p', 'ticket', 'body', encoder => 'vector')$$);

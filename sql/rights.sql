@@ -82,6 +82,7 @@ INSERT INTO probe VALUES
 	-- these answer everybody, and say nothing to who may nothing
 	('hl_visible(integer)', $$hl_visible(min(id)) FROM hl_ids$$),
 	('hl_may(integer,text)', $$hl_may(min(id), 'annotate') FROM hl_ids$$),
+	('hl_project_damaged(integer)', $$hl_project_damaged(min(id)) FROM hl_ids$$),
 	('hl_project_source(integer)', $$source IS NOT NULL FROM hl_project_source((SELECT min(id) FROM hl_ids))$$),
 	('hl_queue_length(integer)', $$hl_queue_length(min(id)) > 0 FROM hl_ids$$),
 	-- these tell what pg_roles tells

@@ -47,6 +47,13 @@ CREATE DOMAIN order_no AS int CHECK (VALUE > 0);
 ALTER TABLE keyed ADD d order_no;
 INSERT INTO keyed SELECT i - 30, 9000000000 + i, md5(i::text)::uuid, 'it''s "' || i || '", \ %s', 'K-' || i, 'k' || i, body, i FROM base;
 SELECT k, go_round('keyed', k) FROM unnest('{s,b,u,t,v,n,d}'::text[]) k;
+-- a row without a name that one could say is nothing to ask
+INSERT INTO keyed (s, b, u, t, v, d, body) VALUES (100, 100, md5('none')::uuid, '', 'none', 100, 'heavy rain and wind');
+SELECT project, items FROM hl_create_project('unnamed', 'keyed', 'body', 't');
+SELECT count(*), count(*) FILTER (WHERE item = '') AS unnamed FROM hl_next('unnamed', 100);
+SELECT error_of($$SELECT hl_label('unnamed', '', 'weather')$$);
+SELECT hl_drop_project('unnamed');
+DELETE FROM keyed WHERE t = '';
 
 -- views, materialized, partitioned and foreign tables, row security off
 CREATE VIEW seen AS SELECT i, upper(body) AS big, body FROM base;

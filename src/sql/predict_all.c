@@ -156,7 +156,7 @@ get_block(PredictAll *all, int32 index)
 	MemoryContextReset(kept->context);
 	before = MemoryContextSwitchTo(kept->context);
 	if (block_read(all->predictor->project->id, serving->encoder, serving->encoder_id,
-				   all->numbers[index], &kept->block))
+				   all->numbers[index], true, &kept->block))
 		kept->index = index;
 	MemoryContextSwitchTo(before);
 	return kept->index == index ? &kept->block : NULL;

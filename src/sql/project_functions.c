@@ -41,6 +41,7 @@ PG_FUNCTION_INFO_V1(hl_refresh);
 PG_FUNCTION_INFO_V1(hl_visible);
 PG_FUNCTION_INFO_V1(hl_may);
 PG_FUNCTION_INFO_V1(hl_project_source);
+PG_FUNCTION_INFO_V1(hl_project_damaged);
 PG_FUNCTION_INFO_V1(hl_grant);
 PG_FUNCTION_INFO_V1(hl_revoke);
 PG_FUNCTION_INFO_V1(hl_privileges);
@@ -274,8 +275,15 @@ static void
 read_classes(Project *project, Datum array)
 {
 	project->classes = array_strings(array, &project->nclasses);
+	/* no model could have them all */
+	if (project->nclasses > MAX_CLASSES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("project \"%s\" has %d classes, more than %d",
+						project->name, project->nclasses, MAX_CLASSES)));
 	for (int i = 0; i < project->nclasses; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (project->classes[i] == NULL || label_is_blank(project->classes[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -373,6 +381,12 @@ creation_hint(const Project *project, const Ranking *ranking, int64 items)
 		return noticed ? pstrdup("The source has no rows with an input: add some.") :
 			psprintf("The source has no rows with an input: add some, then SELECT hl_refresh('%s').",
 					 project->name);
+	if (ranking->n == 0)
+		return psprintf("%s: there is nothing worth asking, and what hl_label() is told of them "
+						"teaches no more than how frequent the classes are.",
+						project->input_kind == INPUT_TEXT ?
+						"No word or part of a word is common to some of the rows that were looked at and not to all" :
+						"None of the rows that were looked at is a vector other than zero");
 	return psprintf("Label %d items of SELECT * FROM hl_next('%s', 20), at least two classes, then %s.",
 					Min(20, ranking->n), project->name,
 					setting_enabled ? "the background worker trains" :
@@ -491,6 +505,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	};
 	char	   *name;
 	Project    *project;
+	Project    *locked;
 	Datum		values[1];
 	Acting		acting;
 	Call		call;
@@ -498,7 +513,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project_prevent_if_read_only("hl_drop_project");
 	name = required_text(fcinfo, 0, "name");
-	project = project_open(name, PRIVILEGE_ANY, false);
+	project = project_open_any(name, PRIVILEGE_ANY, false);
 	if (!superuser() && !(OidIsValid(project->owner) && has_privs_of_role(GetUserId(), project->owner)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -506,7 +521,11 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	project_need_idle(project);
 	project_lock_to_drop(project);
 	project_lock(project);
-	project = project_open(name, PRIVILEGE_ANY, false);
+	/* not by name: another may be called so by now */
+	locked = project_read_any(project->id, false);
+	if (locked == NULL)
+		project_dropped(project);
+	project = locked;
 	view_drop(project);
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
@@ -552,7 +571,7 @@ hl_visible(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	visible = project != NULL &&
 		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
 	/* every view asks this */
@@ -570,7 +589,7 @@ hl_may(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	may = project != NULL && project_privilege(project, GetUserId(), privilege, true);
 	call_end(&call);
 	PG_RETURN_BOOL(may);
@@ -587,7 +606,7 @@ hl_project_source(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	if (project != NULL && project_privilege(project, GetUserId(), PRIVILEGE_ANY, true))
 	{
 		values[0] = CStringGetTextDatum(project_source_quoted(project));
@@ -598,6 +617,8 @@ hl_project_source(PG_FUNCTION_ARGS)
 			values[1] = NameGetDatum(&owner);
 			nulls[1] = false;
 		}
+		if (project->damage != NULL)
+			project->problem = psprintf("the declaration is damaged: %s", project->damage);
 		nulls[2] = project->problem == NULL;
 		if (!nulls[2])
 			values[2] = CStringGetTextDatum(project->problem);
@@ -605,6 +626,22 @@ hl_project_source(PG_FUNCTION_ARGS)
 	row = call_row(&call, fcinfo, values, nulls);
 	call_end(&call);
 	PG_RETURN_DATUM(row);
+}
+
+/* For hl_projects, where there is a problem: not the source, but the declaration? */
+Datum
+hl_project_damaged(PG_FUNCTION_ARGS)
+{
+	Project    *project;
+	bool		damaged;
+	Call		call;
+
+	call_begin(&call);
+	project = project_read_any(PG_GETARG_INT32(0), true);
+	damaged = project != NULL && project->damage != NULL &&
+		project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
+	call_end(&call);
+	PG_RETURN_BOOL(damaged);
 }
 
 static void

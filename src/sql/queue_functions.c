@@ -55,7 +55,7 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
+	project = project_open_any(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(project->options.queue_size);
 	statement_run_as_extension(&select, values, NULL, true);
@@ -81,7 +81,7 @@ hl_queue_length(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project = project_read(PG_GETARG_INT32(0), true);
+	project = project_read_any(PG_GETARG_INT32(0), true);
 	if (project != NULL && project_privilege(project, GetUserId(), PRIVILEGE_ANY, true))
 	{
 		values[0] = Int32GetDatum(project->id);
@@ -130,10 +130,7 @@ read_inputs(const Project *project, const Lease *leases, int n)
 					 quote_identifier(project->key_column), project_key_type_name(project));
 	reading_step(project, READ_AS_CALLER, run_input_query, &query, NULL);
 	if (SPI_processed != (uint64) n)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("the key \"%s\" of project \"%s\" is not unique",
-						project->key_column, project->name)));
+		source_not_unique(project, NULL);
 	for (int i = 0; i < n; i++)
 	{
 		inputs[i] = result_string(i, 2);

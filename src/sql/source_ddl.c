@@ -15,7 +15,8 @@
  * after it, so that nobody's migration needs to know of it.
  *
  * Everybody's DDL comes by here, so what cannot concern a source is told by its
- * parse tree alone, and nothing that goes wrong is an error.
+ * parse tree alone, and nothing that goes wrong is an error.  What PostgreSQL would
+ * refuse on account of a queue view is refused here, with a hint.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,8 @@
 #include <stdlib.h>
 
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
@@ -31,10 +34,13 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_coerce.h"
 #include "parser/parse_type.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -54,12 +60,24 @@ typedef struct Alteration
 	bool		names;			/* of relations or columns have changed, or owners */
 	List	   *revoked;		/* of RoleSpec: roles that lose their privileges */
 	List	   *retyped;		/* of ColumnType */
+	struct Refusal *refusal;	/* NULL: we know of none */
+	MemoryContext context;		/* for that */
 } Alteration;
+
+/* What PostgreSQL is going to refuse, as a queue view is in the way. */
+typedef struct Refusal
+{
+	char	   *project;
+	char	   *column;
+	Oid			type;			/* that the project cannot use; InvalidOid: it could */
+	Oid			view;
+} Refusal;
 
 typedef struct ColumnType
 {
 	const char *column;
 	TypeName   *name;			/* of the type that it shall have */
+	bool		converted;		/* by an expression: USING */
 } ColumnType;
 
 static ColumnType *
@@ -70,6 +88,7 @@ read_column_type(const AlterTableCmd *command)
 
 	retyped->column = command->name;
 	retyped->name = definition->typeName;
+	retyped->converted = definition->raw_default != NULL;
 	return retyped;
 }
 
@@ -187,7 +206,7 @@ read_projects(void)
 		ids[i] = result_int(i, 1);
 	for (int i = 0; i < n; i++)
 	{
-		Project    *project = project_read(ids[i], false);
+		Project    *project = project_read_any(ids[i], false);
 
 		if (project != NULL)
 			projects = lappend(projects, project);
@@ -216,33 +235,59 @@ new_type(const ColumnType *retyped)
 }
 
 /*
+ * Can the project go on with a new type of one of its columns?  InvalidOid: yes,
+ * or it is none of its columns.
+ */
+static Oid
+unusable_type(const ColumnType *retyped, const Project *project)
+{
+	Oid			type = new_type(retyped);
+	InputKind	input;
+	Oid			key;
+
+	if (strcmp(retyped->column, project->key_column) == 0 && !key_type_of(type, &key))
+		return type;
+	if (strcmp(retyped->column, project->input_column) == 0 && !input_kind_of(type, &input))
+		return type;
+	return InvalidOid;
+}
+
+/* Those of the columns whose type is changed that the queue view uses. */
+static List *
+retyped_columns(const Alteration *alteration, const Project *project)
+{
+	List	   *columns = NIL;
+	ListCell   *cell;
+
+	foreach(cell, alteration->retyped)
+	{
+		ColumnType *retyped = lfirst(cell);
+
+		if (strcmp(retyped->column, project->key_column) == 0 ||
+			strcmp(retyped->column, project->input_column) == 0)
+			columns = lappend(columns, retyped);
+	}
+	return columns;
+}
+
+/*
  * Does the queue view use one of the columns whose type is changed?  Not where
  * the project could not go on with the new type: then it stays in the way.
  */
 static bool
 retypes(const Alteration *alteration, const Project *project)
 {
-	bool		concerned = false;
+	List	   *columns = retyped_columns(alteration, project);
 	ListCell   *cell;
 
-	foreach(cell, alteration->retyped)
+	foreach(cell, columns)
 	{
 		const ColumnType *retyped = lfirst(cell);
-		bool		is_key = strcmp(retyped->column, project->key_column) == 0;
-		bool		is_input = strcmp(retyped->column, project->input_column) == 0;
-		InputKind	input;
-		Oid			type;
-		Oid			key;
 
-		if (!is_key && !is_input)
-			continue;
-		type = new_type(retyped);
-		if (!OidIsValid(type) || (is_key && !key_type_of(type, &key)) ||
-			(is_input && !input_kind_of(type, &input)))
+		if (!OidIsValid(new_type(retyped)) || OidIsValid(unusable_type(retyped, project)))
 			return false;
-		concerned = true;
 	}
-	return concerned;
+	return columns != NIL;
 }
 
 static void
@@ -344,30 +389,123 @@ restore_views(void *projects)
 
 	foreach(cell, (List *) projects)
 	{
-		Project    *project = project_read(lfirst_int(cell), false);
+		Project    *project = project_read_any(lfirst_int(cell), false);
 
 		if (project != NULL && OidIsValid(project->source))
 			(void) attempt(restore_view, project, "humanloop cannot create its queue view again", WARNING);
 	}
 }
 
+/* Does the view use that column of the source, as PostgreSQL sees it? */
+static bool
+view_uses(const Project *project, AttrNumber column)
+{
+	static Statement select = {
+		"SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid "
+		"WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass "
+		"AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass "
+		"AND d.refobjid = $1 AND d.refobjsubid = $2 AND w.ev_class = $3",
+		3, {OIDOID, INT4OID, OIDOID}, NULL, 0
+	};
+	Datum		values[3] = {
+		ObjectIdGetDatum(project->source), Int32GetDatum(column),
+		ObjectIdGetDatum(project->queue_view)
+	};
+
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0;
+}
+
+/* Is there a way from the column's type to the new one? */
+static bool
+convertible(const ColumnType *retyped, const Project *project)
+{
+	Oid			from = get_atttype(project->source, get_attnum(project->source, retyped->column));
+	Oid			to = new_type(retyped);
+
+	return OidIsValid(from) && OidIsValid(to) &&
+		(retyped->converted || can_coerce_type(1, &from, &to, COERCION_ASSIGNMENT));
+}
+
 /*
- * Of tables that are his: he has not been asked yet whether he may.  PostgreSQL
- * says why, where it refuses the change after all.
+ * PostgreSQL will refuse the change, and would name the view, but no way to go
+ * on.  Only what is sure: the table itself is altered, and nothing else is wrong
+ * with the statement that could be seen from here.
  */
+static void
+note_refusal(Alteration *alteration, const Project *project)
+{
+	const RangeVar *table = linitial_node(RangeVar, alteration->tables);
+	List	   *columns = retyped_columns(alteration, project);
+	ListCell   *cell;
+	Refusal    *refusal;
+
+	if (alteration->refusal != NULL || !OidIsValid(project->queue_view) || columns == NIL ||
+		RangeVarGetRelid(table, NoLock, true) != project->source)
+		return;
+	foreach(cell, alteration->retyped)
+	{
+		if (!convertible(lfirst(cell), project))
+			return;
+	}
+	refusal = MemoryContextAllocZero(alteration->context, sizeof(Refusal));
+	refusal->view = project->queue_view;
+	refusal->project = MemoryContextStrdup(alteration->context, project->name);
+	foreach(cell, columns)
+	{
+		const ColumnType *retyped = lfirst(cell);
+		Oid			unusable = unusable_type(retyped, project);
+
+		if (!view_uses(project, get_attnum(project->source, retyped->column)))
+			continue;
+		/* what the project cannot use is what has to be told */
+		if (refusal->column == NULL || (OidIsValid(unusable) && !OidIsValid(refusal->type)))
+		{
+			refusal->column = MemoryContextStrdup(alteration->context, retyped->column);
+			refusal->type = unusable;
+		}
+	}
+	if (refusal->column != NULL)
+		alteration->refusal = refusal;
+}
+
+/* Of tables that are his: he has not been asked yet whether he may. */
 static void
 set_views_aside(void *argument)
 {
-	const Alteration *alteration = argument;
+	Alteration *alteration = argument;
 	ListCell   *cell;
 
 	foreach(cell, projects_around(alteration))
 	{
 		Project    *project = lfirst(cell);
 
-		if (retypes(alteration, project) && view_restorable(project))
-			(void) attempt(drop_view, project, "humanloop cannot set its queue view aside", DEBUG1);
+		if (retypes(alteration, project) && view_restorable(project) &&
+			attempt(drop_view, project, "humanloop cannot set its queue view aside", DEBUG1))
+			continue;
+		note_refusal(alteration, project);
 	}
+}
+
+/* What PostgreSQL would say, and a way around it. */
+static void
+refuse(const Refusal *refusal)
+{
+	ObjectAddress view;
+	const char *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(refusal->view)),
+												  get_rel_name(refusal->view));
+
+	ObjectAddressSet(view, RelationRelationId, refusal->view);
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot alter type of a column used by a view or rule"),
+			 errdetail("%s depends on column \"%s\"", getObjectDescription(&view, false),
+					   refusal->column),
+			 OidIsValid(refusal->type) ?
+			 errhint("Project \"%s\" cannot use a column of type %s: it will be without a source.  To go on, DROP VIEW %s and what depends on it, then ALTER TABLE.",
+					 refusal->project, format_type_be(refusal->type), name) :
+			 errhint("In one transaction, DROP VIEW %s and what depends on it, ALTER TABLE, and SELECT %s.hl_refresh(%s), which creates it again.",
+					 name, extension_schema(), quote_literal_cstr(refusal->project))));
 }
 
 /*
@@ -432,12 +570,15 @@ hl_source_altered(PG_FUNCTION_ARGS)
 
 	if (nothing_to_follow(fcinfo))
 		PG_RETURN_VOID();
+	alteration.context = CurrentMemoryContext;
 	read_statement(((EventTriggerData *) fcinfo->context)->parsetree, &alteration);
 	if (strcmp(((EventTriggerData *) fcinfo->context)->event, "ddl_command_start") == 0)
 	{
 		if (alteration.retyped != NIL)
 			/* what is wrong with the statement PostgreSQL says itself */
 			follow(set_views_aside, &alteration, DEBUG1);
+		if (alteration.refusal != NULL)
+			refuse(alteration.refusal);
 		PG_RETURN_VOID();
 	}
 	if (alteration.retyped != NIL && aside_in == MyProc->lxid && aside != NIL)

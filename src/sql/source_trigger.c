@@ -99,27 +99,6 @@ read_keys(const TriggerData *data, Tuplestorestate *store, AttrNumber key, char 
 	return n;
 }
 
-static int
-compare_items(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Sorted, each once. */
-static int
-unique_items(char **items, int n)
-{
-	int			kept = 0;
-
-	qsort(items, n, sizeof(char *), compare_items);
-	for (int i = 0; i < n; i++)
-	{
-		if (kept == 0 || strcmp(items[kept - 1], items[i]) != 0)
-			items[kept++] = items[i];
-	}
-	return kept;
-}
-
 /*
  * Notes the rows of one or both transition tables; NULL: not asked for.  An
  * empty one is no change, a long one is not read.
@@ -149,7 +128,7 @@ note_rows(const TriggerData *data, int32 project_id, ChangeKind kind,
 	if (new_count > 0)
 		n += read_keys(data, new_rows, key, items + n);
 	if (old_count > 0 && new_count > 0)
-		n = unique_items(items, n);
+		n = strings_unique(items, n);
 	if (n > 0)
 		change_note(project_id, kind, items, n);
 }

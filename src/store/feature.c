@@ -217,7 +217,7 @@ decode_block(SPITupleTable *table, uint64 row, int dims, bool bodies, FeatureBlo
 	block->hashes = palloc_array_checked(uint64, block->rows);
 	memcpy(block->hashes, bytes, block->rows * sizeof(uint64));
 	block->items = array_strings(SPI_getbinval(table->vals[row], table->tupdesc, 4, &isnull), &n);
-	if (n != block->rows || !strings_complete(block->items, n))
+	if (n != block->rows || n > BLOCK_ROWS || !strings_complete(block->items, n))
 		damaged(block->number);
 	if (bodies)
 		decode_bodies(table, row, block);
@@ -258,7 +258,7 @@ block_scan_next(BlockScan *scan, FeatureBlock *block)
 
 bool
 block_read(int32 project_id, const Encoder *encoder, int64 encoder_id, int64 number,
-		   FeatureBlock *block)
+		   bool read_only, FeatureBlock *block)
 {
 	static Statement select = {
 		"SELECT " BLOCK_COLUMNS ", dense, terms FROM @hl_feature_block "
@@ -270,7 +270,7 @@ block_read(int32 project_id, const Encoder *encoder, int64 encoder_id, int64 num
 	};
 	SPITupleTable *table;
 
-	statement_run_as_extension(&select, values, NULL, true);
+	statement_run_as_extension(&select, values, NULL, read_only);
 	if (SPI_processed == 0)
 		return false;
 	table = SPI_tuptable;
@@ -589,7 +589,7 @@ block_erase(const Project *project, const Encoder *encoder, int64 encoder_id, in
 	FeatureBlock block;
 	BlockWriter writer;
 
-	if (block_read(project->id, encoder, encoder_id, number, &block))
+	if (block_read(project->id, encoder, encoder_id, number, false, &block))
 	{
 		block_delete(project->id, encoder_id, number);
 		block_writer_init(&writer, project, encoder, encoder_id, context);

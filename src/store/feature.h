@@ -49,9 +49,12 @@ extern BlockScan *block_scan_begin(int32 project_id, const Encoder *encoder, int
 extern bool block_scan_next(BlockScan *scan, FeatureBlock *block);
 extern void block_scan_end(BlockScan *scan);
 
-/* One block in the current context, by number; false: it is not there. */
+/*
+ * One block in the current context, by number; false: it is not there.
+ * read_only: as the caller's snapshot has it; whoever writes wants it as it is.
+ */
 extern bool block_read(int32 project_id, const Encoder *encoder, int64 encoder_id,
-					   int64 number, FeatureBlock *block);
+					   int64 number, bool read_only, FeatureBlock *block);
 
 /* Rows that grow, in the shape the model takes; memory in its own context. */
 typedef struct RowsBuilder

@@ -158,30 +158,43 @@ encoder_fit(const Project *project)
 	return id;
 }
 
-/* Rows it was fitted on; -1: there is no such encoder. */
+/*
+ * Rows it was fitted on, -1: there is no such encoder; and whether it has found
+ * anything in them.
+ */
 static int64
-fitted_rows(int64 encoder_id)
+fitted_rows(int64 encoder_id, bool *ignorant)
 {
 	static Statement select = {
-		"SELECT source_rows FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0
+		"SELECT source_rows, name = 'text' AND sparse_dims = 0 FROM @hl_encoder WHERE id = $1",
+		1, {INT8OID}, NULL, 0
 	};
 	Datum		values[1] = {Int64GetDatum(encoder_id)};
+	bool		isnull;
 
 	statement_run_as_extension(&select, values, NULL, false);
-	return SPI_processed == 0 ? -1 : result_bigint(0, 1);
+	if (SPI_processed == 0)
+		return -1;
+	*ignorant = DatumGetBool(result_datum(0, 2, &isnull));
+	return result_bigint(0, 1);
 }
 
 bool
 encoder_outgrown(int64 encoder_id, int64 items)
 {
-	int64		rows = fitted_rows(encoder_id);
+	bool		ignorant;
+	int64		rows = fitted_rows(encoder_id, &ignorant);
 
-	/* few rows are refitted sooner: they are cheap, and each counts */
-	return rows >= 0 && items > 2 * rows;
+	if (rows < 0)
+		return false;
+	/* to one that knows no n-gram every row is blank: any other is better */
+	return ignorant ? items > rows + rows / 8 : items > 2 * rows;
 }
 
 bool
 encoder_outlived(int64 encoder_id, int64 items)
 {
-	return 2 * items < fitted_rows(encoder_id);
+	bool		ignorant;
+
+	return 2 * items < fitted_rows(encoder_id, &ignorant);
 }

@@ -137,8 +137,11 @@ answers_write(const Project *project, const char *annotator,
 	if (labels != NULL)
 	{
 		for (int i = 0; i < n; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			check_label(project, labels[i],
 						strcmp(annotator, RESERVED_ANNOTATOR) == 0 ? items[i] : NULL);
+		}
 		values[3] = text_array(labels, n);
 	}
 	else
@@ -343,27 +346,6 @@ source_labels_write(const Project *project, const SourceLabels *labels, char **o
 
 /* ---------------------------------------------------------------------- */
 
-static int
-compare_strings(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Sorted, without repetition; in place. */
-static int
-unique_strings(char **strings, int n)
-{
-	int			kept = 0;
-
-	qsort(strings, n, sizeof(char *), compare_strings);
-	for (int i = 0; i < n; i++)
-	{
-		if (kept == 0 || strcmp(strings[kept - 1], strings[i]) != 0)
-			strings[kept++] = strings[i];
-	}
-	return kept;
-}
-
 void
 consensus_read(const Project *project, Consensus *consensus)
 {
@@ -393,7 +375,7 @@ consensus_read(const Project *project, Consensus *consensus)
 		labels[i] = consensus->classes[i] = result_string(i, 2);
 	}
 	SPI_freetuptable(table);
-	consensus->nclasses = unique_strings(consensus->classes, consensus->n);
+	consensus->nclasses = strings_unique(consensus->classes, consensus->n);
 	for (int i = 0; i < consensus->n; i++)
 	{
 		char	  **found = bsearch(&labels[i], consensus->classes, consensus->nclasses,

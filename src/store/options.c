@@ -3,6 +3,10 @@
  * options.c
  *	  Options of a project: names, ranges, defaults.
  *
+ * What is wrong with them is an error where they are given.  Where they are
+ * read again it is not: a project whose row somebody has damaged must not keep
+ * others from being shown.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -57,8 +61,9 @@ store_option(ProjectOptions *options, const OptionRule *rule, double value)
 		*(double *) field = value;
 }
 
+/* NULL: there is none of that name. */
 static const OptionRule *
-find_rule(const char *name)
+find_rule(const char *name, OptionError *error)
 {
 	StringInfoData list;
 
@@ -70,57 +75,60 @@ find_rule(const char *name)
 	initStringInfo(&list);
 	for (int i = 0; i < (int) lengthof(rules); i++)
 		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", rules[i].name);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized project option \"%s\"", name),
-			 errhint("Options are %s.", list.data)));
+	error->message = psprintf("unrecognized project option \"%s\"", name);
+	error->hint = psprintf("Options are %s.", list.data);
+	return NULL;
 }
 
-static void
-bad_option(const OptionRule *rule, const char *given)
+/* For apply_option to return. */
+static bool
+bad_option(const OptionRule *rule, const char *given, OptionError *error)
 {
 	if (strlen(given) > 40)
 		given = "(a very long number)";
+	error->message = psprintf("invalid value %s for project option \"%s\"", given, rule->name);
 	if (rule->or_auto)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value %s for project option \"%s\"", given, rule->name),
-				 errhint("Give true, false, or null to have it chosen.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value %s for project option \"%s\"", given, rule->name),
-			 rule->integer ?
-			 errhint("Give a whole number between %.0f and %.0f.", rule->minimum, rule->maximum) :
-			 errhint("Give a number between %.15g and %.15g.", rule->minimum, rule->maximum)));
+		error->hint = pstrdup("Give true, false, or null to have it chosen.");
+	else if (rule->integer)
+		error->hint = psprintf("Give a whole number between %.0f and %.0f.", rule->minimum,
+							   rule->maximum);
+	else
+		error->hint = psprintf("Give a number between %.15g and %.15g.", rule->minimum,
+							   rule->maximum);
+	return false;
 }
 
-static void
-apply_option(ProjectOptions *options, const OptionRule *rule, const JsonbValue *value)
+static bool
+apply_option(ProjectOptions *options, const OptionRule *rule, const JsonbValue *value,
+			 OptionError *error)
 {
 	double		number;
 
 	if (value->type == jbvNull)
-		return;					/* the default */
+		return true;			/* the default */
 	if (rule->or_auto)
 	{
 		if (value->type != jbvBool)
-			bad_option(rule, "(not a boolean)");
+			return bad_option(rule, "(not a boolean)", error);
 		store_option(options, rule, value->val.boolean ? 1 : 0);
-		return;
+		return true;
 	}
 	if (value->type != jbvNumeric)
-		bad_option(rule, "(not a number)");
+		return bad_option(rule, "(not a number)", error);
 	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 												NumericGetDatum(value->val.numeric)));
 	if (!(number >= rule->minimum && number <= rule->maximum) ||
 		(rule->integer && number != (double) (int64) number))
-		bad_option(rule, DatumGetCString(DirectFunctionCall1(numeric_out,
-															 NumericGetDatum(value->val.numeric))));
+		return bad_option(rule,
+						  DatumGetCString(DirectFunctionCall1(numeric_out,
+															  NumericGetDatum(value->val.numeric))),
+						  error);
 	store_option(options, rule, number);
+	return true;
 }
 
-void
-project_options_parse(Jsonb *json, ProjectOptions *options)
+bool
+project_options_read(Jsonb *json, ProjectOptions *options, OptionError *error)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
@@ -128,20 +136,42 @@ project_options_parse(Jsonb *json, ProjectOptions *options)
 	const OptionRule *rule = NULL;
 
 	memset(options, 0, sizeof(*options));
+	memset(error, 0, sizeof(*error));
 	for (int i = 0; i < (int) lengthof(rules); i++)
 		store_option(options, &rules[i], rules[i].fallback);
 	if (json == NULL)
-		return;
+		return true;
 	if (!JB_ROOT_IS_OBJECT(json))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("project options must be a JSON object")));
+	{
+		error->message = pstrdup("project options must be a JSON object");
+		return false;
+	}
 	iterator = JsonbIteratorInit(&json->root);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
-			rule = find_rule(pnstrdup(value.val.string.val, value.val.string.len));
+		{
+			rule = find_rule(pnstrdup(value.val.string.val, value.val.string.len), error);
+			if (rule == NULL)
+				return false;
+		}
 		else if (token == WJB_VALUE && rule != NULL)
-			apply_option(options, rule, &value);
+		{
+			if (!apply_option(options, rule, &value, error))
+				return false;
+		}
 	}
+	return true;
+}
+
+void
+project_options_parse(Jsonb *json, ProjectOptions *options)
+{
+	OptionError error;
+
+	if (!project_options_read(json, options, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", error.message),
+				 error.hint == NULL ? 0 : errhint("%s", error.hint)));
 }

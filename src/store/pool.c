@@ -224,6 +224,25 @@ compare_kept(const void *a, const void *b)
 	return worse(a, b) ? 1 : worse(b, a) ? -1 : 0;
 }
 
+/* Each item once, the first of them: it may be in two blocks (see refresh.c). */
+static void
+kept_unique(KeptRows *kept)
+{
+	labelled_hash *met = labelled_create(CurrentMemoryContext, Max(kept->n, 16), NULL);
+	int			unique = 0;
+
+	for (int i = 0; i < kept->n; i++)
+	{
+		bool		found;
+
+		(void) labelled_insert(met, item_key(kept->rows[i].item), &found);
+		if (!found)
+			kept->rows[unique++] = kept->rows[i];
+	}
+	kept->n = unique;
+	labelled_destroy(met);
+}
+
 static const Rows *
 kept_rows(const KeptRows *kept, int n, const Encoder *encoder, RowsBuilder *builder)
 {
@@ -274,11 +293,21 @@ compare_spare(const void *a, const void *b)
 	return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/* In order, and those with the least hashes only. */
+/* In order, each item once, and those with the least hashes only. */
 static void
 spare_trim(SpareRows *spare)
 {
+	int			unique = 0;
+
 	qsort(spare->rows, spare->n, sizeof(SpareRow), compare_spare);
+	for (int i = 0; i < spare->n; i++)
+	{
+		if (unique > 0 && spare->rows[unique - 1].hash == spare->rows[i].hash)
+			pfree(spare->rows[i].item);
+		else
+			spare->rows[unique++] = spare->rows[i];
+	}
+	spare->n = unique;
 	if (spare->n <= SPARE)
 		return;
 	for (int i = SPARE; i < spare->n; i++)
@@ -365,8 +394,6 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 	const Rows *rows;
 	int			n = 0;
 
-	if (block->rows > BLOCK_ROWS)
-		elog(ERROR, "feature block " INT64_FORMAT " has %d rows", block->number, block->rows);
 	rows_reset(&scan->builder);
 	for (int row = 0; row < block->rows; row++)
 	{
@@ -490,7 +517,7 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	Caller		caller = caller_in(CurrentMemoryContext);
 	RequeueOptions options = {
 		.acquisition = scan->project->acquisition, .batch = scan->project->options.batch,
-		.greedy = Min(scan->project->options.queue_size, GREEDY_MOST), .count = kept->n
+		.greedy = Min(scan->project->options.queue_size, GREEDY_MOST)
 	};
 	int		   *chosen = palloc_array_checked(int, kept->n);
 	float	   *value = palloc_array_checked(float, kept->n);
@@ -499,6 +526,8 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	int			n = 0;
 
 	qsort(kept->rows, kept->n, sizeof(KeptRow), compare_kept);
+	kept_unique(kept);
+	options.count = kept->n;
 	pool = pool_features(scan, CurrentMemoryContext);
 	if (pool->n > 0)
 	{
@@ -568,5 +597,6 @@ pool_seed(const Project *project, const Refreshed *features,
 		}
 	}
 	block_scan_end(blocks);
+	kept_unique(&kept);
 	seed_ranking(project, &kept, ranking);
 }

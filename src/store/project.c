@@ -21,16 +21,11 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -60,14 +55,27 @@ enum
 
 static const char *const acquisition_names[] = {"epig", "bald", "margin", "entropy", "random"};
 
-Acquisition
-acquisition_from_name(const char *name)
+static bool
+find_acquisition(const char *name, Acquisition *acquisition)
 {
 	for (int i = 0; i < (int) lengthof(acquisition_names); i++)
 	{
 		if (strcmp(acquisition_names[i], name) == 0)
-			return (Acquisition) i;
+		{
+			*acquisition = (Acquisition) i;
+			return true;
+		}
 	}
+	return false;
+}
+
+Acquisition
+acquisition_from_name(const char *name)
+{
+	Acquisition acquisition;
+
+	if (find_acquisition(name, &acquisition))
+		return acquisition;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unrecognized acquisition function \"%s\"", name),
@@ -165,6 +173,36 @@ result_role(int column, StoredRole *role)
 	return !isnull;
 }
 
+/*
+ * What a declaration says beside names.  Nothing but hl_create_project() writes
+ * it; what somebody has written into the table is damage, and only this
+ * project's.
+ */
+static void
+read_declaration(Project *project)
+{
+	OptionError error;
+	bool		isnull;
+	Datum		value = result_datum(0, COLUMN_OPTIONS, &isnull);
+
+	if (!project_options_read(isnull ? NULL : DatumGetJsonbP(value), &project->options, &error))
+		project->damage = psprintf("options: %s", error.message);
+	project->acquisition = ACQUIRE_EPIG;
+	if (!find_acquisition(result_string(0, COLUMN_ACQUISITION), &project->acquisition))
+		project->damage = psprintf("acquisition: unrecognized acquisition function \"%s\"",
+								   result_string(0, COLUMN_ACQUISITION));
+	value = result_datum(0, COLUMN_CLASSES, &isnull);
+	if (isnull)
+		return;
+	project->classes = array_strings(value, &project->nclasses);
+	if (!strings_complete(project->classes, project->nclasses))
+	{
+		project->damage = pstrdup("classes: a class is NULL");
+		project->classes = NULL;
+		project->nclasses = 0;
+	}
+}
+
 /* The row of the last result, not yet resolved. */
 static Project *
 project_from_result(void)
@@ -181,19 +219,8 @@ project_from_result(void)
 	project->key_column = result_string(0, COLUMN_KEY);
 	project->label_column = result_string(0, COLUMN_LABEL);
 	project->view_schema = result_string(0, COLUMN_VIEW_SCHEMA);
-	value = result_datum(0, COLUMN_CLASSES, &isnull);
-	if (!isnull)
-	{
-		project->classes = array_strings(value, &project->nclasses);
-		if (!strings_complete(project->classes, project->nclasses))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the classes of project \"%s\" are damaged", project->name)));
-	}
 	project->encoder = result_string(0, COLUMN_ENCODER);
-	project->acquisition = acquisition_from_name(result_string(0, COLUMN_ACQUISITION));
-	value = result_datum(0, COLUMN_OPTIONS, &isnull);
-	project_options_parse(isnull ? NULL : DatumGetJsonbP(value), &project->options);
+	read_declaration(project);
 
 	project->owner_name = result_string(0, COLUMN_OWNER);
 	project->paused = DatumGetBool(result_datum(0, COLUMN_PAUSED, &isnull));
@@ -393,6 +420,7 @@ static void
 resolve_owner(Project *project)
 {
 	Oid			view = project->queue_view;
+	char	   *schema;
 	char	   *name;
 
 	if (!OidIsValid(view) || get_rel_name(view) == NULL)
@@ -402,10 +430,9 @@ resolve_owner(Project *project)
 			project->stale = true;
 		project->queue_view = view;
 	}
-	if (OidIsValid(view) && get_namespace_name(get_rel_namespace(view)) != NULL)
+	schema = OidIsValid(view) ? get_namespace_name(get_rel_namespace(view)) : NULL;
+	if (schema != NULL)
 	{
-		char	   *schema = get_namespace_name(get_rel_namespace(view));
-
 		project->owner = relation_owner(view);
 		if (strcmp(schema, project->view_schema) != 0)
 			project->stale = true;
@@ -441,8 +468,26 @@ project_resolve(bool with_roles)
 	return project;
 }
 
+static Project *
+need_sound(Project *project)
+{
+	if (project != NULL && project->damage != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the declaration of project \"%s\" is damaged", project->name),
+				 errdetail("Table hl_project, %s.", project->damage),
+				 errhint("Whoever may write to that table can mend it; or drop the project.")));
+	return project;
+}
+
 Project *
 project_read(int32 id, bool read_only)
+{
+	return need_sound(project_read_any(id, read_only));
+}
+
+Project *
+project_read_any(int32 id, bool read_only)
 {
 	static Statement by_id = {
 		SELECT_PROJECT(ROLES) "WHERE p.id = $1", 1, {INT4OID}, NULL, 0
@@ -490,6 +535,12 @@ project_privilege(const Project *project, Oid role, Privilege privilege, bool re
 
 Project *
 project_open(const char *name, Privilege privilege, bool read_only)
+{
+	return need_sound(project_open_any(name, privilege, read_only));
+}
+
+Project *
+project_open_any(const char *name, Privilege privilege, bool read_only)
 {
 	static Statement by_name = {
 		SELECT_PROJECT(ROLES) "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0
@@ -604,115 +655,6 @@ project_pause(const Project *project, bool pause)
 
 	project_lock_names(project->id);
 	statement_run_as_extension(&update, values, NULL, false);
-}
-
-/*
- * Locks on a project, all until the end of the transaction, as heavyweight
- * locks on an object that is our table hl_project or hl_serving with the
- * project's id:
- * (hl_project, id): shared by all who write, exclusive to drop the project;
- * (hl_serving, id): exclusive to write model state.
- */
-
-/* Keeps the project from being dropped; error where that has happened. */
-static void
-project_lock_shared(const Project *project)
-{
-	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-
-	LockDatabaseObject(extension_table("hl_project"), project->id, 0, AccessShareLock);
-	statement_run_as_extension(&exists, values, NULL, false);
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("project \"%s\" was dropped meanwhile", project->name)));
-}
-
-void
-project_lock_to_drop(const Project *project)
-{
-	LockDatabaseObject(extension_table("hl_project"), project->id, 0, AccessExclusiveLock);
-}
-
-void
-project_lock(const Project *project)
-{
-	LockDatabaseObject(extension_table("hl_serving"), project->id, 0, ExclusiveLock);
-}
-
-static bool
-try_object_lock(Oid classid, Oid objid, LOCKMODE mode)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, classid, objid, 0);
-	if (LockAcquire(&tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
-	/* as LockDatabaseObject: what we read from here on is what there is */
-	AcceptInvalidationMessages();
-	return true;
-}
-
-bool
-project_lock_conditional(const Project *project)
-{
-	return try_object_lock(extension_table("hl_serving"), project->id, ExclusiveLock);
-}
-
-bool
-extension_try_lock(void)
-{
-	Oid			extension = get_extension_oid("humanloop", true);
-
-	/* looked at again: it may have been dropped before we had the lock */
-	return OidIsValid(extension) &&
-		try_object_lock(ExtensionRelationId, extension, AccessShareLock) &&
-		get_extension_oid("humanloop", true) == extension;
-}
-
-void
-extension_keep(void)
-{
-	if (!extension_try_lock())
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("extension \"humanloop\" is being altered or dropped")));
-}
-
-bool
-project_try_keep(int32 project_id)
-{
-	static Statement exists = {"SELECT 1 FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0};
-	Datum		values[1] = {Int32GetDatum(project_id)};
-
-	if (!extension_try_lock() ||
-		!try_object_lock(extension_table("hl_project"), project_id, AccessShareLock))
-		return false;
-	statement_run_as_extension(&exists, values, NULL, false);
-	return SPI_processed > 0;
-}
-
-bool
-project_try_lock(const Project *project)
-{
-	return project_try_keep(project->id) && project_lock_conditional(project);
-}
-
-void
-project_lock_names(int32 project_id)
-{
-	LockDatabaseObject(extension_table("hl_project_local"), project_id, 0, ExclusiveLock);
-}
-
-/*
- * One session at a time records new names, and nobody waits for it: the
- * others go on with what they have found.
- */
-bool
-project_try_names(int32 project_id)
-{
-	return try_object_lock(extension_table("hl_project_local"), project_id, ExclusiveLock);
 }
 
 void

@@ -61,6 +61,7 @@ typedef struct Project
 	bool		paused;			/* the worker leaves it alone */
 	Oid			source;			/* InvalidOid: missing, see problem */
 	char	   *problem;		/* NULL: all is well */
+	char	   *damage;			/* what is wrong with the declaration; NULL: nothing */
 	AttrNumber	input_attnum;
 	AttrNumber	key_attnum;
 	AttrNumber	label_attnum;	/* 0: none */
@@ -81,6 +82,12 @@ typedef struct Project
  * the caller still acting as himself.  read_only as in statement_run.
  */
 extern Project *project_open(const char *name, Privilege privilege, bool read_only);
+
+/*
+ * The same, and one whose declaration is damaged, too: with what could be read
+ * of it, and else the defaults.  For what shows or drops a project.
+ */
+extern Project *project_open_any(const char *name, Privilege privilege, bool read_only);
 
 /* The same for writing: also brings recorded names and OIDs up to date. */
 extern Project *project_open_for_write(const char *name, Privilege privilege);
@@ -109,6 +116,9 @@ extern bool project_moved(const Project *project);
 /* By id, without a check of privileges; NULL where there is none. */
 extern Project *project_read(int32 id, bool read_only);
 
+/* The same, and one whose declaration is damaged, too: see project_open_any. */
+extern Project *project_read_any(int32 id, bool read_only);
+
 extern bool project_privilege(const Project *project, Oid role, Privilege privilege,
 							  bool read_only);
 
@@ -134,6 +144,9 @@ extern char *project_input_expression(const Project *project);
 
 /* Type name to cast an item to, as the key's */
 extern const char *project_key_type_name(const Project *project);
+
+/* Keeps the project from being dropped; error where that has happened. */
+extern void project_lock_shared(const Project *project);
 
 /* Takes the lock under which names and OIDs are recorded; try: without waiting. */
 extern void project_lock_names(int32 project_id);
@@ -162,13 +175,25 @@ extern void extension_keep(void);
 /* The same without waiting; false: somebody else has it. */
 extern bool project_lock_conditional(const Project *project);
 
+/* The error that somebody has done so since it was opened. */
+extern void project_dropped(const Project *project) pg_attribute_noreturn();
+
 /* Waits until nobody writes to the project, and keeps them out. */
 extern void project_lock_to_drop(const Project *project);
 
 extern Acquisition acquisition_from_name(const char *name);
 extern const char *acquisition_name(Acquisition acquisition);
 
-/* options.c: an error names the offending option. */
+typedef struct OptionError
+{
+	char	   *message;		/* names the offending option */
+	char	   *hint;			/* or NULL */
+} OptionError;
+
+/* options.c; false where something is wrong with them, and the defaults then. */
+extern bool project_options_read(Jsonb *json, ProjectOptions *options, OptionError *error);
+
+/* The same, an error where something is wrong. */
 extern void project_options_parse(Jsonb *json, ProjectOptions *options);
 
 /* What columns of a type can be used for; false: not for that. */

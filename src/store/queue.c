@@ -120,7 +120,7 @@ compare_leases(const Project *project, RankedItem *ranked, int n, char ***used, 
 	Datum	   *places;
 	int			nplaces = 0;
 
-	statement_run(&select, values, NULL, false);
+	statement_run_as_extension(&select, values, NULL, false);
 	places = palloc_array_checked(Datum, SPI_processed);
 	*used = palloc_array_checked(char *, SPI_processed);
 	*nused = 0;
@@ -157,7 +157,7 @@ leases_add(const Project *project, char **items, int n)
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 
-	statement_run(&add, values, NULL, false);
+	statement_run_as_extension(&add, values, NULL, false);
 }
 
 /* But for those that somebody is just at. */
@@ -268,7 +268,7 @@ read_tail(const Project *project, int *n)
 	bool		isnull;
 
 	*n = 0;
-	statement_run(&select, values, NULL, false);
+	statement_run_as_extension(&select, values, NULL, false);
 	return SPI_processed == 0 ? NULL : array_strings(result_datum(0, 1, &isnull), n);
 }
 
@@ -292,7 +292,8 @@ add_ranked(RankedItem *ranked, int *n, char **items, int count)
 /*
  * A lease row for every ranked item, and none for what has left the ranking;
  * if somebody has it, then not before it has left the source.  Rows that are
- * there are not touched, so nobody is waited for.
+ * there are not touched, so nobody is waited for.  Not as the extension: who is
+ * told what goes wrong in the source depends on who asks (reading.c).
  */
 static void
 leases_follow(const Project *project, const Ranking *ranking)
@@ -327,7 +328,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 	}
 	values[0] = compare_leases(project, ranked, unique, &used, &nused);
 	values[1] = Int32GetDatum(project->id);
-	statement_run(&forget, values, NULL, false);
+	statement_run_as_extension(&forget, values, NULL, false);
 	for (int i = 0; i < unique; i++)
 	{
 		if (!ranked[i].leasable)
@@ -385,8 +386,8 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	empty_tail(project, ranking->tail);
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
-	leases_follow(project, ranking);
 	act_as_before(&acting);
+	leases_follow(project, ranking);
 }
 
 /*
@@ -475,6 +476,6 @@ ranking_write_tail(const Project *project, const Ranking *tail)
 
 	act_as_extension(&acting);
 	write_part(project, RANKING_TAIL_PART, tail);
-	leases_add(project, tail->items, tail->n);
 	act_as_before(&acting);
+	leases_add(project, tail->items, tail->n);
 }

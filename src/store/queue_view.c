@@ -126,13 +126,14 @@ void
 view_adjust(const Project *project, Oid role)
 {
 	const char *name = quote_identifier(GetUserNameFromId(role, false));
-	char	   *view;
+	char	   *schema = get_namespace_name(get_rel_namespace(project->queue_view));
+	char	   *view = get_rel_name(project->queue_view);
 	Acting		acting;
 
-	if (!OidIsValid(project->queue_view))
+	/* it may have been dropped while the caller waited for a lock */
+	if (schema == NULL || view == NULL)
 		return;
-	view = quote_qualified_identifier(get_namespace_name(get_rel_namespace(project->queue_view)),
-									  get_rel_name(project->queue_view));
+	view = quote_qualified_identifier(schema, view);
 	if (sees_queue(project, role))
 		view = psprintf("GRANT SELECT ON %s TO %s", view, name);
 	else
@@ -142,7 +143,21 @@ view_adjust(const Project *project, Oid role)
 	act_as_before(&acting);
 }
 
-/* Grants to others than owner and those whose privileges say so? */
+static bool
+acl_has(const Acl *acl, const AclItem *item)
+{
+	for (int i = 0; acl != NULL && i < ACL_NUM(acl); i++)
+	{
+		if (memcmp(&ACL_DAT(acl)[i], item, sizeof(AclItem)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Grants that a view which is made anew would not have: to others than owner,
+ * those whose privileges say so, and those whom ALTER DEFAULT PRIVILEGES gives it?
+ */
 static bool
 has_other_grants(const Project *project)
 {
@@ -157,12 +172,15 @@ has_other_grants(const Project *project)
 	if (!isnull)
 	{
 		Acl		   *acl = DatumGetAclPCopy(granted);
+		Acl		   *by_default = get_user_default_acl(OBJECT_TABLE, project->owner,
+													  ((Form_pg_class) GETSTRUCT(tuple))->relnamespace);
 
 		for (int i = 0; i < ACL_NUM(acl); i++)
 		{
-			Oid			grantee = ACL_DAT(acl)[i].ai_grantee;
+			const AclItem *item = &ACL_DAT(acl)[i];
 
-			found = found || (grantee != project->owner && !sees_queue(project, grantee));
+			found = found || (item->ai_grantee != project->owner &&
+							  !sees_queue(project, item->ai_grantee) && !acl_has(by_default, item));
 		}
 	}
 	ReleaseSysCache(tuple);

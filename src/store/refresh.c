@@ -217,11 +217,7 @@ refresh_meet(RefreshState *state, const SourceRow *row)
 		entry->block = -1;
 	}
 	else if (entry->seen)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("the key \"%s\" of project \"%s\" is not unique",
-						state->project->key_column, state->project->name),
-				 errdetail("Item \"%s\" is there twice.", row->item)));
+		source_not_unique(state->project, row->item);
 	entry->seen = true;
 	lengths_add(&state->lengths, &row->input);
 	if (row->label != NULL && !label_is_blank(row->label))
@@ -310,7 +306,7 @@ refresh_merge(RefreshState *state)
 		if (full)
 			break;
 		if (block_read(state->project->id, state->result->encoder, state->result->encoder_id,
-					   head->number, &block))
+					   head->number, false, &block))
 			block_copy(&block, head->hashes, &state->writer);
 		head->live = 0;
 		head->changed = true;
@@ -630,7 +626,7 @@ merge_tail(RefreshState *state)
 	{
 		FeatureBlock block;
 
-		if (!block_read(project, state->result->encoder, encoder, numbers[i], &block))
+		if (!block_read(project, state->result->encoder, encoder, numbers[i], false, &block))
 			continue;
 		block_copy(&block, block.hashes, &state->writer);
 		block_delete(project, encoder, numbers[i]);

@@ -45,14 +45,19 @@ typedef struct ExtensionEntry
 	Oid			namespace;
 } ExtensionEntry;
 
+/* All ways to our tables lead by here. */
 static void
 find_extension(ExtensionEntry *entry)
 {
-	Relation	relation = table_open(ExtensionRelationId, AccessShareLock);
+	Relation	relation;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	/* the worker computes without one, where a look at the catalogs is a crash */
+	if (!IsTransactionState())
+		elog(ERROR, "there is no transaction to look at the tables of humanloop in");
+	relation = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
 				CStringGetDatum("humanloop"));
 	scan = systable_beginscan(relation, ExtensionNameIndexId, true, NULL, 1, &key);
@@ -361,4 +366,24 @@ strings_complete(char **strings, int n)
 			return false;
 	}
 	return true;
+}
+
+int
+compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+int
+strings_unique(char **strings, int n)
+{
+	int			kept = 0;
+
+	qsort(strings, n, sizeof(char *), compare_strings);
+	for (int i = 0; i < n; i++)
+	{
+		if (kept == 0 || strcmp(strings[kept - 1], strings[i]) != 0)
+			strings[kept++] = strings[i];
+	}
+	return kept;
 }

@@ -101,4 +101,10 @@ extern char **array_strings(Datum array, int *n);
 /* Is none of them NULL?  Nobody but damage writes one into our tables. */
 extern bool strings_complete(char **strings, int n);
 
+/* Sorts them by their bytes, each once, in place; returns how many are left. */
+extern int	strings_unique(char **strings, int n);
+
+/* For qsort and bsearch of them. */
+extern int	compare_strings(const void *a, const void *b);
+
 #endif							/* HUMANLOOP_SESSION_H */

@@ -218,14 +218,15 @@ fetch(void *argument)
 	SPI_cursor_fetch(scan->portal, true, scan->count);
 }
 
-/* Has the row a key that can be an item? */
+/* Has the row a key that can be an item?  Not NULL, not '': see check_item. */
 static bool
 has_item(HeapTuple tuple, TupleDesc desc)
 {
 	bool		isnull;
 	Datum		key = SPI_getbinval(tuple, desc, 1, &isnull);
+	Size		length = isnull ? 0 : toast_raw_datum_size(key) - VARHDRSZ;
 
-	return !isnull && toast_raw_datum_size(key) - VARHDRSZ <= MAX_ITEM_BYTES;
+	return length > 0 && length <= MAX_ITEM_BYTES;
 }
 
 /* Calls back for every row of a query and closes it. */
@@ -295,6 +296,16 @@ source_scan(const Project *project, SourceReader reader, const char *sample,
 
 	reading_step(project, reader, open_scan, &scan, &scan.spent);
 	read_portal(&scan, callback, state);
+}
+
+void
+source_not_unique(const Project *project, const char *item)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("the key \"%s\" of project \"%s\" is not unique",
+					project->key_column, project->name),
+			 item == NULL ? 0 : errdetail("Item \"%s\" is there twice.", item)));
 }
 
 static void
@@ -469,10 +480,7 @@ source_items(const Project *project, char **items, int n)
 			unknown_item(project, items[i]);
 	}
 	if (SPI_processed != (uint64) n)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("the key \"%s\" of project \"%s\" is not unique",
-						project->key_column, project->name)));
+		source_not_unique(project, NULL);
 	return canonical;
 }
 
@@ -491,10 +499,30 @@ may_be_item(const Project *project, const char *item)
 	return project->key_type == UUIDOID ? is_uuid(item) : can_be_item(project, item);
 }
 
+/* Rows on their way to a caller who has room for so many. */
+typedef struct Passing
+{
+	const Project *project;
+	SourceCallback callback;
+	void	   *state;
+	int			left;
+} Passing;
+
+static void
+pass_row(const SourceRow *row, void *argument)
+{
+	Passing    *passing = argument;
+
+	if (passing->left-- <= 0)
+		source_not_unique(passing->project, NULL);
+	passing->callback(row, passing->state);
+}
+
 void
 source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
 {
 	SourceScan	scan = {.project = project, .reader = READ_AS_OWNER};
+	Passing		passing = {.project = project, .callback = callback, .state = state, .left = n};
 	char	  **possible = palloc_array_checked(char *, n);
 	int			npossible = 0;
 
@@ -505,7 +533,7 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	}
 	scan.items = text_array(possible, npossible);
 	reading_step(project, READ_AS_OWNER, open_rows, &scan, &scan.spent);
-	read_portal(&scan, callback, state);
+	read_portal(&scan, pass_row, &passing);
 	pfree(possible);
 }
 

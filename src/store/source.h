@@ -40,7 +40,8 @@ extern void source_scan(const Project *project, SourceReader reader, const char 
 
 /*
  * The same for the rows of these items, each named once, in any order, as the
- * source's owner; one that the source does not have is left out.
+ * source's owner; one that the source does not have is left out.  More rows than
+ * items, as a view may show at any time, are an error: callers count on it.
  */
 extern void source_rows(const Project *project, char **items, int n, SourceCallback callback,
 						void *state);
@@ -50,6 +51,9 @@ extern void source_rows(const Project *project, char **items, int n, SourceCallb
  * returns how many.
  */
 extern int	source_missing(const Project *project, char **items, int n, char **missing);
+
+/* The error that the key does not identify the rows.  item: one that is there twice, or NULL. */
+extern void source_not_unique(const Project *project, const char *item) pg_attribute_noreturn();
 
 /* Vectors longer than this are refused. */
 #define MAX_VECTOR_DIMS 16000

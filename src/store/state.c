@@ -29,9 +29,7 @@ state_read(const Project *project, ProjectState *state)
 	memset(state, 0, sizeof(*state));
 	statement_run_as_extension(&select, values, NULL, false);
 	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("project \"%s\" was dropped meanwhile", project->name)));
+		project_dropped(project);
 	state->model = result_int(0, 1);
 	state->revision = result_int(0, 2);
 	state->last_model = result_int(0, 3);

@@ -104,16 +104,26 @@ check_rows_memory(const Training *training)
 	memory_check(bytes, "read the labelled rows");
 }
 
-/* Features of the labelled rows, in the order of the blocks. */
-static void
-read_labelled_rows(Training *training)
+/* Where the features of a labelled item are. */
+typedef struct Place
 {
+	int64		block;			/* 0: nowhere */
+	int			row;
+} Place;
+
+/*
+ * Adds the rows of the labelled items, in the order of the blocks, but none of
+ * them a second time.  False: there are some that are twice (see refresh.c).
+ * The later one holds, which is in places now: with known they are added as
+ * that says.
+ */
+static bool
+add_labelled_rows(Training *training, Place *places, bool known)
+{
+	bool		once = true;
 	BlockScan  *scan;
 	FeatureBlock block;
 
-	rows_init(&training->rows, training->features.encoder, training->context);
-	training->label = palloc_array_checked(int, training->consensus.n);
-	training->items = palloc_array_checked(char *, training->consensus.n);
 	scan = block_scan_begin(training->project->id, training->features.encoder,
 							training->features.encoder_id, 0, true, false);
 	while (block_scan_next(scan, &block))
@@ -123,11 +133,19 @@ read_labelled_rows(Training *training)
 			size_t		length;
 			const unsigned char *terms;
 			int			index;
+			bool		add;
 
 			if (block.hashes[row] == 0)
 				continue;
 			index = labelled_index(training->labelled, block.items[row]);
 			if (index < 0)
+				continue;
+			add = known ? places[index].block == block.number && places[index].row == row :
+				places[index].block == 0;
+			once = once && (known || add);
+			if (!known)
+				places[index] = (Place) {block.number, row};
+			if (!add)
 				continue;
 			terms = block_terms(&block, row, &length);
 			training->label[training->rows.n] = training->consensus.label[index];
@@ -137,6 +155,25 @@ read_labelled_rows(Training *training)
 		check_rows_memory(training);
 	}
 	block_scan_end(scan);
+	return once;
+}
+
+static void
+read_labelled_rows(Training *training)
+{
+	int			n = training->consensus.n;
+	Place	   *places = palloc_array_checked(Place, n);
+
+	memset(places, 0, sizeof(Place) * n);
+	rows_init(&training->rows, training->features.encoder, training->context);
+	training->label = palloc_array_checked(int, n);
+	training->items = palloc_array_checked(char *, n);
+	if (!add_labelled_rows(training, places, false))
+	{
+		rows_reset(&training->rows);
+		(void) add_labelled_rows(training, places, true);
+	}
+	pfree(places);
 }
 
 void

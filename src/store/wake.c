@@ -127,10 +127,8 @@ find_bell(void)
 
 /* Its worker has been on its way for too long: it has found nothing to do. */
 static bool
-is_abandoned(const Slot *slot)
+is_abandoned(const Slot *slot, TimestampTz now)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
 	return slot->latch == NULL && slot->started != 0 &&
 		now - slot->started > STARTING_MS * INT64CONST(1000);
 }
@@ -140,7 +138,7 @@ is_abandoned(const Slot *slot)
  * Under the mutex.
  */
 static Slot *
-find_slot(void)
+find_slot(TimestampTz now)
 {
 	Slot	   *free_slot = NULL;
 
@@ -150,7 +148,7 @@ find_slot(void)
 
 		if (slot->database == MyDatabaseId)
 			return slot;
-		if (free_slot == NULL && (slot->database == InvalidOid || is_abandoned(slot)))
+		if (free_slot == NULL && (slot->database == InvalidOid || is_abandoned(slot, now)))
 			free_slot = slot;
 	}
 	if (free_slot != NULL)
@@ -195,11 +193,12 @@ need_worker(Slot *slot, TimestampTz now)
 static void
 could_not_start(void)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	Latch	   *launcher;
 	Slot	   *slot;
 
 	SpinLockAcquire(&bell->mutex);
-	slot = find_slot();
+	slot = find_slot(now);
 	if (slot != NULL && slot->latch == NULL)
 		slot->started = 0;
 	launcher = bell->launcher;
@@ -228,7 +227,7 @@ ring(void)
 		Slot	   *slot;
 
 		SpinLockAcquire(&bell->mutex);
-		slot = find_slot();
+		slot = find_slot(now);
 		if (slot != NULL)
 		{
 			has_slot = true;
@@ -388,6 +387,7 @@ int32
 wake_worker_begin(void)
 {
 	static bool begun = false;
+	TimestampTz now = GetCurrentTimestamp();
 	int32		blamed = 0;
 	Slot	   *slot;
 
@@ -395,7 +395,7 @@ wake_worker_begin(void)
 	if (bell == NULL)
 		return 0;
 	SpinLockAcquire(&bell->mutex);
-	slot = find_slot();
+	slot = find_slot(now);
 	if (slot != NULL)
 	{
 		slot->latch = MyLatch;

@@ -6,8 +6,9 @@
  * Taking up a DELETE only marks the rows in their blocks: to write a block
  * again takes some milliseconds and half a megabyte of WAL, and is not done for
  * each row of a table that is being changed all the time.  It is done when
- * nothing has been to do for a moment, and at the latest after a minute; so
- * that no worker leaves without having done it.
+ * nothing has been to do for a moment, and at the latest after a minute; both
+ * are shorter for a worker who soon leaves, so that none leaves without having
+ * done it.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +24,7 @@
 #include "worker/worker.h"
 
 #define QUIET_MS 2000
-#define LATEST_MS 60000
+#define LATEST_TIMES 30			/* as long */
 
 static bool littered = true;	/* by an earlier worker, maybe */
 static TimestampTz quiet_since = 0;
@@ -44,7 +45,7 @@ erase_some(int32 project_id, bool *busy)
 	Project    *project;
 
 	transaction_begin();
-	project = extension_try_lock() ? project_read(project_id, false) : NULL;
+	project = extension_try_lock() ? project_read_any(project_id, false) : NULL;
 	*busy = project != NULL && !project_try_lock(project);
 	if (project != NULL && !*busy)
 		more = features_erase(project, features);
@@ -100,7 +101,7 @@ litter_collect(bool quiet)
 		tried = now;
 	if (!littered ||
 		!((quiet && TimestampDifferenceExceeds(quiet_since, now, wait)) ||
-		  TimestampDifferenceExceeds(tried, now, LATEST_MS)))
+		  TimestampDifferenceExceeds(tried, now, LATEST_TIMES * wait)))
 		return;
 	/* what fails, or is not there for the taking, is not tried all the time */
 	tried = quiet_since = now;

@@ -228,7 +228,7 @@ preparations_clear(void)
 			Project    *project;
 
 			transaction_begin();
-			project = extension_try_lock() ? project_read(projects[i], false) : NULL;
+			project = extension_try_lock() ? project_read_any(projects[i], false) : NULL;
 			more = project != NULL && project_try_lock(project) && features_sweep(project);
 			transaction_commit();
 			worker_heartbeat();

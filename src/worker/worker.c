@@ -200,7 +200,7 @@ put_off(int32 project_id)
 	transaction_begin();
 	if (project_try_keep(project_id))
 	{
-		Project    *project = project_read(project_id, false);
+		Project    *project = project_read_any(project_id, false);
 
 		(void) work_failed(project_id, "turn", &error);
 		if (project != NULL && OidIsValid(project->source))
@@ -218,13 +218,14 @@ put_off(int32 project_id)
 static bool
 find_extension_and_lock(void)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Oid			now;
 	int32		blamed;
 
 	StartTransactionCommand();
 	now = is_template() ? InvalidOid : get_extension_oid("humanloop", true);
 	CommitTransactionCommand();
-	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextSwitchTo(context);
 	if (OidIsValid(now) && now == extension)
 		return singleton_renew();
 	if (OidIsValid(extension))
@@ -264,9 +265,6 @@ find_extension_and_lock(void)
 static int
 take_turns(TimestampTz *next)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop due projects",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(context);
 	int32	   *due = NULL;
 	int			n = 0;
 	int			taken = 0;
@@ -289,8 +287,6 @@ take_turns(TimestampTz *next)
 		worker_heartbeat();
 	}
 	litter_collect(taken == 0);
-	MemoryContextSwitchTo(before);
-	MemoryContextDelete(context);
 	/* somebody is at what is due: see again soon */
 	if (n > 0 && taken == 0)
 		*next = GetCurrentTimestamp() + BUSY_MS * INT64CONST(1000);
@@ -327,8 +323,11 @@ leave(void)
 static bool
 take_turns_safely(TimestampTz *next, int *taken)
 {
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "humanloop due projects",
+												  ALLOCSET_DEFAULT_SIZES);
 	volatile bool found = true;
 
+	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
 		found = find_extension_and_lock();
@@ -346,6 +345,8 @@ take_turns_safely(TimestampTz *next, int *taken)
 		*next = DT_NOEND;
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextDelete(context);
 	return found;
 }
 

@@ -9,13 +9,18 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node fill fill_many fill_slow train sqlstate session ask eventually never at_once worker worker_gone crash
-	workers_started model_by_itself orphans $learned $fitting);
+our @EXPORT = qw(new_node fill fill_many fill_slow train sqlstate session ask outcome eventually never at_once worker worker_gone crash
+	workers_started model_by_itself orphans $learned $fitting $whole_state);
 
 # For eventually(): all that was noted is learned; the worker is in the middle
 # of a training.
 our $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 our $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
+
+# All that must be as before after a failure.
+our $whole_state = q{SELECT (SELECT string_agg(s::text, ' ' ORDER BY project_id) FROM hl_serving s), (SELECT count(*) FROM hl_model), (SELECT count(*) FROM hl_model_part), (SELECT count(*) FROM hl_encoder),
+	(SELECT count(*) FROM hl_feature_block), (SELECT count(*) FROM hl_revision), (SELECT count(*) FROM hl_deployment), (SELECT count(*) FROM hl_project),
+	(SELECT md5(string_agg(r::text, ' ' ORDER BY project_id, part)) FROM hl_ranking r), (SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'hl_%')};
 
 # A running server, UTF8, with the extension in database postgres.  "conf" is
 # for postgresql.conf, the other options are those of init.
@@ -141,6 +146,15 @@ sub ask
 	}
 	IPC::Run::pump($psql->{run}) until ${ $psql->{out} } =~ /=-=\n/;
 	return ${ $psql->{out} } =~ s/\n?=-=\n//r;
+}
+
+# SQLSTATE and message of a statement in a session, or its result.
+sub outcome
+{
+	my ($session, $query) = @_;
+	my $result = ask($session, "$query;\n\\echo outcome :SQLSTATE :LAST_ERROR_MESSAGE");
+
+	return $result =~ /^outcome (?!00000)(.*)/m ? $1 : $result =~ s/\n?outcome 00000.*//sr;
 }
 
 # Does a query say t within so many seconds?  Returns after how many it did.

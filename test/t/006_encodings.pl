@@ -8,7 +8,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 $ENV{PGCLIENTENCODING} = 'UTF8';
-my $node = new_node('main');
+# a worker stays a minute in each database
+my $node = new_node('main', conf => "max_worker_processes = 40\n");
 
 # The same table in two databases; answers to the same questions, as text.
 sub learn
@@ -40,6 +41,9 @@ sub compare
 		like($vector, qr/[1-9]/, "$what: which is not empty");
 		is($node->safe_psql($two, $predict), $node->safe_psql($one, $predict), "$what: the same answer");
 	}
+	my $stored = q{SELECT count(*), sum(live_rows), md5(string_agg(encode(dense, 'hex') || encode(terms, 'hex') || encode(hashes, 'hex'), ',' ORDER BY block)) FROM hl_feature_block};
+	like($node->safe_psql($one, $stored), qr/^\d+\|100\|\w{32}$/, "$what: features are stored");
+	is($node->safe_psql($two, $stored), $node->safe_psql($one, $stored), "$what: and are the same");
 	is($node->safe_psql($two, q{SELECT count(*), count(DISTINCT label) FROM hl_predict('notes')}), '100|2', "$what: all rows");
 	is($node->safe_psql($two, q{SELECT count(*) FROM hl_queue_notes q JOIN note USING (id, body)}), $node->safe_psql($two, q{SELECT count(*) FROM hl_queue}), "$what: queue");
 }
@@ -57,6 +61,12 @@ my @japanese = ('返品したい,配達が遅い,返品の方法は,荷物が届
 learn('japanese_utf8', 'UTF8', @japanese);
 learn('japanese_euc', 'EUC_JP', @japanese);
 compare('EUC_JP', 'japanese_utf8', 'japanese_euc', '返品できますか', '荷物はまだですか', 'ランプの配達', map { 'x' x $_ . 'ランプの配達は' x 3000 } 1 .. 3);
+
+# the bytes of UTF8 are the same text where nobody says that they are that
+learn('german_bytes', 'SQL_ASCII', @german);
+compare('SQL_ASCII', 'german_utf8', 'german_bytes', 'RÜCKGABE FÜR ÖLLAMPE', 'möchte Größe zurückgeben', 'Öllampe Größe ' x 3000);
+learn('japanese_bytes', 'SQL_ASCII', @japanese);
+compare('SQL_ASCII', 'japanese_utf8', 'japanese_bytes', '返品できますか', 'ランプの配達');
 
 # Keys and annotators in each encoding, from hand to hand.
 for my $name ('german_utf8', 'german_latin1', 'japanese_utf8', 'japanese_euc')
@@ -143,6 +153,19 @@ $node->safe_psql('bytes', q{
 is($node->safe_psql('bytes', q{SELECT count(*) FILTER (WHERE label = 'c' || item::int % 4) > 90 FROM hl_predict('notes') WHERE item::int <= 100}), 't', 'SQL_ASCII: bytes that are no characters can be learned');
 is($node->safe_psql('bytes', q{SELECT label IS NOT NULL FROM hl_predict('notes', E'\xc3')}), 't', 'SQL_ASCII: half a character is a text');
 is($node->safe_psql('bytes', q{SELECT count(*) FROM hl_predict('notes')}), '150', 'SQL_ASCII: all rows');
+
+# in keys, classes, annotators and reasons as well, and through the worker
+$node->safe_psql('bytes', q{
+	CREATE TABLE named (id text PRIMARY KEY, body text);
+	INSERT INTO named SELECT E'k\xff' || i, CASE i % 2 WHEN 0 THEN E'broken \xff\xfe bytes ' ELSE E'cut \xe8\xbf ' END || i FROM generate_series(1, 60) i;
+	SELECT hl_create_project('named', 'named', 'body', options => '{"train_growth": 100, "train_quiet": 86400}');
+	SELECT hl_label_many('named', array_agg(id), array_agg(CASE WHEN body ~ 'cut' THEN E'cl\xc3' ELSE E'\xf0' END), E'ann\xe9') FROM named WHERE length(id) < 5 AND id < E'k\xff5';});
+eventually($node, q{SELECT count(*) = 1 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving s JOIN hl_project p ON p.id = s.project_id WHERE name = 'named' AND model = 1}, 'SQL_ASCII: the worker trains on such labels', 30, 'bytes');
+is($node->safe_psql('bytes', q{SELECT hl_skip('named', E'k\xff59', E'wh\xff', E'ann\xe9'); SELECT count(*) FROM hl_next('named', 3, E'ann\xe9')}), "\n3", 'SQL_ASCII: questions');
+$node->safe_psql('bytes', q{INSERT INTO named VALUES (E'new\x80', E'cut \xe8\xbf new'); UPDATE named SET id = E'upd\x81' WHERE id = E'k\xff58'; SELECT hl_label('named', E'new\x80', E'cl\xc3')});
+eventually($node, q{SELECT revision > 0 AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving s JOIN hl_project p ON p.id = s.project_id WHERE name = 'named'}, 'SQL_ASCII: and learns', 20, 'bytes');
+is($node->safe_psql('bytes', q{SELECT count(*) FILTER (WHERE (label = E'cl\xc3') = (body ~ 'cut')), count(*) FILTER (WHERE item IN (E'new\x80', E'upd\x81')) FROM hl_predict('named') JOIN named ON id = item}), '61|2', 'SQL_ASCII: which names each row by its bytes');
+is($node->safe_psql('bytes', q{SELECT count(*) FROM hl_work WHERE failures > 0}), '0', 'SQL_ASCII: nothing has failed');
 
 $node->stop;
 done_testing();

@@ -101,7 +101,9 @@ SKIP:
 		SELECT hl_label('tickets', 1000 + :client_id, 'delivery', 'person' || :client_id);
 		}, '-M', 'extended', '-c', '12', '-j', '2', '-t', '5', '-d', $pool);
 	is(query(q{SELECT count(*) <= 2 AND count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()}), 't', 'over two connections');
-	is(query(q{SELECT count(*) FROM hl_lease WHERE annotator LIKE 'person%' AND lease_until < 'infinity'}), '0', 'no lease is left');
+	# somebody who looks for a free item at the very moment keeps a lease row from
+	# being given back, but not the item from being answered
+	is(query(q{SELECT count(*) FROM hl_lease l WHERE annotator LIKE 'person%' AND lease_until < 'infinity' AND NOT EXISTS (SELECT FROM hl_labels a WHERE a.item = l.item)}), '0', 'no lease is left of what is not answered');
 	eventually($node, $learned, 'the worker has learned it all', 30);
 	$pooler->kill_kill;
 }

@@ -16,10 +16,7 @@ my $node = new_node('main', conf => "autovacuum = off\nhumanloop.worker_idle_tim
 my $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
 my $work = q{FROM hl_work JOIN hl_project p ON p.id = project_id WHERE name = 'tickets'};
 
-# All that must be as before after a failure.
-my $state = q{SELECT (SELECT string_agg(s::text, ' ' ORDER BY project_id) FROM hl_serving s), (SELECT count(*) FROM hl_model), (SELECT count(*) FROM hl_model_part), (SELECT count(*) FROM hl_encoder),
-	(SELECT count(*) FROM hl_feature_block), (SELECT count(*) FROM hl_revision), (SELECT count(*) FROM hl_deployment), (SELECT count(*) FROM hl_project),
-	(SELECT md5(string_agg(r::text, ' ' ORDER BY project_id, part)) FROM hl_ranking r), (SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'hl_%')};
+my $state = $whole_state;
 my $answer = q{SELECT * FROM hl_predict('tickets', 'where is the parcel')};
 
 my $started = time;
@@ -38,15 +35,6 @@ sub limit
 }
 
 my $limits = -d '/proc/self' && system('prlimit --version >/dev/null 2>&1') == 0;
-
-# SQLSTATE and message of a statement in a session, or its result.
-sub outcome
-{
-	my ($session, $query) = @_;
-	my $result = ask($session, "$query;\n\\echo outcome :SQLSTATE :LAST_ERROR_MESSAGE");
-
-	return $result =~ /^outcome (?!00000)(.*)/m ? $1 : $result =~ s/\n?outcome 00000.*//sr;
-}
 
 sub megabytes
 {

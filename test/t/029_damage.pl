@@ -2,7 +2,8 @@
 # error that says so or another answer, but no backend dies, hangs or takes all
 # memory.  (003_damage.pl: damage that the checksums show.)
 #
-# FUZZ_SECONDS: how long at random (make fuzz); FUZZ_SEED: another sequence.
+# FUZZ_SECONDS: how long at random (make fuzz), and at least 10,000 models then;
+# FUZZ_SEED: another sequence.
 use strict;
 use warnings;
 use FindBin;
@@ -15,6 +16,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $seconds = $ENV{FUZZ_SECONDS} // 8;
+my $models = $ENV{FUZZ_SECONDS} ? 10000 : 200;
 my $seed = $ENV{FUZZ_SEED} // 1;
 # what has been freed is not as it was
 $ENV{MALLOC_PERTURB_} = 165;
@@ -174,25 +176,57 @@ sub trial
 # The largest that a backend has been.
 my $memory = q{SELECT 'most ' || (regexp_match(pg_read_file('/proc/self/status'), 'VmHWM:\s+(\d+)'))[1]};
 
-srand($seed);
-my $until = time + $seconds;
-my ($trials, $most) = (0, 0);
-my $script = "$PostgreSQL::Test::Utils::tmp_check/trials.sql";
-while (time < $until)
+my $most = 0;
+
+# Runs statements in a session; its output, or nothing where that has ended.
+sub run_script
 {
+	my (@statements) = @_;
+	my $script = "$PostgreSQL::Test::Utils::tmp_check/trials.sql";
 	my ($output, $error) = ('', '');
 
 	open my $out, '>', $script or die $!;
-	print $out trial() for 1 .. 50;
-	print $out "$memory;\n";
+	print $out @statements, "$memory;\n";
 	close $out;
-	# what has ended a session is the end of it
-	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('sound'), '-f', $script ], '>', \$output, '2>', \$error, IPC::Run::timeout(600)) or last;
-	$trials += 50;
+	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('sound'), '-f', $script ], '>', \$output, '2>', \$error, IPC::Run::timeout(600)) or return;
 	for my $kilobytes ($output =~ /^most (\d+)$/mg)
 	{
 		$most = $kilobytes if $kilobytes > $most;
 	}
+	return $output;
+}
+
+# Models, and what a revision changes in one, many in a session, each read once
+# by an answer, as its id is a new one.
+sub model_trial
+{
+	return join('', map { "$_;\n" } 'SAVEPOINT a', q{UPDATE hl_model SET id = nextval('hl_model_id_seq')}, bytes_damage(pick(qw(hl_model_part hl_model_part hl_model_part hl_revision))), pick(@uses[ 0 .. 2 ]))
+		. "\\echo read :SQLSTATE\nROLLBACK TO a;\nRELEASE a;\n";
+}
+
+srand($seed);
+my $began = time;
+my %read;
+my $all_read = 0;
+while (time < $began + $seconds / 4 || $all_read < $models)
+{
+	my $output = run_script("BEGIN;\n", (map { model_trial() } 1 .. 100), "ROLLBACK;\n") // last;
+
+	$read{$_}++ for $output =~ /^read (\w+)$/mg;
+	$all_read = ($read{'00000'} // 0) + ($read{XX001} // 0) + ($read{22000} // 0);
+}
+note sprintf('%d models read, %.0f a second: %s', $all_read, $all_read / (time - $began), join(', ', map { "$_ $read{$_}" } sort keys %read));
+cmp_ok($all_read, '>=', $models, "$models damaged models are read");
+like(join(' ', sort keys %read), qr/^00000 (22000 )?XX001$/, 'which is an answer, or an error that says so: damaged, or numbers that are not finite');
+cmp_ok($read{XX001} // 0, '>', $all_read / 10, 'often the error');
+
+my $until = time + $seconds * 3 / 4;
+my $trials = 0;
+while (time < $until)
+{
+	# what has ended a session is the end of it
+	defined run_script(map { trial() } 1 .. 50) or last;
+	$trials += 50;
 }
 note "$trials trials, seed $seed; the largest backend took $most kB";
 
@@ -204,11 +238,12 @@ my @lasting = (
 	(map { bytes_damage($_) } qw(hl_model_part hl_model_part hl_encoder_part hl_encoder_part hl_revision hl_revision)), (map { block_damage($_) } sort keys %block),
 	q{UPDATE hl_feature_block SET items = array_replace(items, '70', NULL)}, q{UPDATE hl_model_label SET items = array_replace(items, '7', NULL)}, q{UPDATE hl_model_label SET labels = array_fill(1000, ARRAY[30])}, q{UPDATE hl_model_label SET labels = '{}'}, q{UPDATE hl_ranking SET items = items || NULL::text}, q{UPDATE hl_ranking SET items = ARRAY[items, items]},
 	q{UPDATE hl_ranking SET items = '{}'}, q{INSERT INTO hl_change VALUES (1, 'rows', '{NULL,1}'), (1, 'labels', '{NULL,no such thing}'), (1, 'labels', '{{1,2},{3,4}}')}, q{UPDATE hl_model SET classes = array_replace(classes, 'billing', NULL)}, q{UPDATE hl_model SET classes = classes[1:2]}, q{UPDATE hl_serving SET revision = 1000}, q{UPDATE hl_serving SET model = 7},
-	q{UPDATE hl_serving SET encoder_id = 77}, q{UPDATE hl_project_local SET label_attnum = 3}, q{UPDATE hl_project_local SET key_attnum = -1}, q{UPDATE hl_encoder SET dims = 1}, q{DELETE FROM hl_ranking}, q{DELETE FROM hl_feature_block});
+	q{UPDATE hl_serving SET encoder_id = 77}, q{UPDATE hl_project_local SET label_attnum = 3}, q{UPDATE hl_project_local SET key_attnum = -1}, q{UPDATE hl_encoder SET dims = 1}, q{DELETE FROM hl_ranking}, q{DELETE FROM hl_feature_block},
+	q{UPDATE hl_project SET options = '[]'}, q{UPDATE hl_project SET options = '{"dimensions": "many"}'}, q{UPDATE hl_project SET acquisition = 'none'});
 
 for my $i (0 .. $#lasting)
 {
-	my $statement = $lasting[$i] =~ /^UPDATE/ && $lasting[$i] !~ / WHERE / ? "$lasting[$i] WHERE " . ($lasting[$i] =~ /^UPDATE hl_encoder / ? 'id' : 'project_id') . ' = 1' : $lasting[$i] =~ s/^(DELETE.*)/$1 WHERE project_id = 1/r;
+	my $statement = $lasting[$i] =~ /^UPDATE/ && $lasting[$i] !~ / WHERE / ? "$lasting[$i] WHERE " . ($lasting[$i] =~ /^UPDATE hl_(?:encoder|project) / ? 'id' : 'project_id') . ' = 1' : $lasting[$i] =~ s/^(DELETE.*)/$1 WHERE project_id = 1/r;
 
 	$node->safe_psql('postgres', "CREATE DATABASE damaged_$i TEMPLATE sound");
 	$node->safe_psql("damaged_$i", $statement);
@@ -219,9 +254,11 @@ for my $i (0 .. $#lasting)
 for my $i (0 .. $#lasting)
 {
 	my $what = substr($lasting[$i], 0, 70) =~ s/ = '\\x.*//r;
+	my $declaration = $lasting[$i] =~ /hl_project SET/;
 
 	eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change c WHERE c.project_id = s.project_id) AND revision > 1 FROM hl_serving s JOIN hl_project p ON p.id = project_id WHERE name = 'others'}, "$what: the other project learns", 60, "damaged_$i");
 	eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change c WHERE c.project_id = w.project_id) OR failures > 0 FROM hl_work w JOIN hl_project p ON p.id = project_id WHERE name = 'tickets'}, 'this one learns or says what is wrong', 60, "damaged_$i");
+	is($node->safe_psql("damaged_$i", q{SELECT state, last_error ~ 'declaration' FROM hl_projects WHERE project = 'tickets'}), 'damaged|t', 'hl_projects says so') if $declaration;
 	note $node->safe_psql("damaged_$i", q{SELECT sqlstate, error FROM hl_run WHERE state = 'failed'});
 	is($node->safe_psql("damaged_$i", q{SELECT DISTINCT sqlstate FROM hl_run WHERE sqlstate IN ('XX000', 'XX002')}), '', 'clearly');
 }
@@ -230,7 +267,7 @@ my $log = fuzz_log($node, qr/^\[\d+\] (?:XX00[02]|53200|57014 .*statement timeou
 note join(', ', map { "$_: $log->{states}{$_}" } sort keys %{ $log->{states} });
 is($log->{internal}, '', 'no internal error, nothing that takes too long, no memory that was not there');
 is($log->{deaths}, '', 'no process has died');
-cmp_ok($log->{states}{XX001} // 0, '>', $trials / 10, 'damage is said');
+cmp_ok(($log->{states}{XX001} // 0) - ($read{XX001} // 0), '>', $trials / 10, 'damage is said');
 cmp_ok($most, '<', 1024 * 1024, 'a backend takes no more than a gigabyte');
 is($node->safe_psql('sound', q{SELECT count(*) FROM hl_predict('tickets')}), '90', 'undamaged, it answers');
 $node->stop;

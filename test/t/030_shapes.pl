@@ -244,14 +244,35 @@ SKIP:
 	is(shift @lines, 'ok | body | id | ready', 'and a longer text');
 	is(shift @lines, 'ok | message | id | ready', 'renames, alters and adds in one migration');
 	is(shift @lines, 'ok | message | number | ready', 'renames the key');
-	like(shift @lines, qr/cannot alter type.*view hl_queue_desk.*\| ready$/, 'is told what is in the way');
-	like(shift @lines, qr/cannot alter type.*view hl_queue_desk.*\| ready$/, 'of another view as well');
+	like(shift @lines, qr/cannot alter type.*view hl_queue_desk.*HINT: Project "desk" cannot use a column of type jsonb.*DROP VIEW public.hl_queue_desk.*\| ready$/, 'is told what is in the way');
+	like(shift @lines, qr/cannot alter type.*view hl_queue_desk.*HINT: .*DROP VIEW public.hl_queue_desk.*SELECT public.hl_refresh\('desk'\).*\| ready$/, 'of another view as well, and how to go on');
 	is(shift @lines, 'ok | message | number | ready', 'which a migration can go around');
 	is(shift @lines, 'True | bigint | text', 'and have again');
 	is(shift @lines, 'ok | message | number | source missing', 'takes the input away');
 	is(shift @lines, 'ok | message | number | ready', 'and puts it back');
 	is(shift @lines, 'ok | message | number | source missing', 'and takes the table');
 }
+
+# ----------------------------------------------------------------------
+# Nothing that rows have in common, for the worker
+# ----------------------------------------------------------------------
+
+query(q{CREATE TABLE sign AS SELECT i AS id, repeat(chr(20000 + i), 3) AS body FROM generate_series(1, 100) i;
+	ALTER TABLE sign ADD PRIMARY KEY (id);
+	SELECT hl_create_project('signs', 'sign', 'body');
+	SELECT hl_label_many('signs', array_agg(id::text), array_agg(CASE WHEN id % 3 = 0 THEN 'rare' ELSE 'common' END)) FROM sign WHERE id <= 60});
+my $signs = q{FROM hl_projects WHERE project = 'signs'};
+my $noted = q{(SELECT FROM hl_change JOIN hl_project p ON p.id = project_id WHERE name = 'signs')};
+eventually($node, "SELECT state = 'ready' AND model = 1 AND NOT EXISTS $noted $signs", 'a model of labels only', 20);
+is(query(q{SELECT label, round(confidence::numeric, 2) FROM hl_predict('signs', 'any text')}), 'common|0.67', 'answers with how frequent they are');
+like(query("SELECT queue_empty_because $signs"), qr/^nothing was left to ask/, 'and has nothing to ask');
+query(q{SELECT hl_label('signs', 61, 'rare')});
+eventually($node, "SELECT NOT EXISTS $noted", 'goes on to learn', 20);
+is(query("SELECT queued $signs"), '0', 'without a queue');
+# the worker sees that there is something now, before the source has doubled
+query(q{INSERT INTO sign SELECT i, 'please take back the lamp ' || i FROM generate_series(201, 220) i});
+eventually($node, "SELECT model > 1 AND queued = 20 $signs", 'rows that say something are asked', 30);
+is(query("SELECT queue_empty_because $signs"), '', 'which is said no more');
 
 $node->stop;
 done_testing();

@@ -5,6 +5,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../perl";
 use Humanloop;
+use IPC::Run;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_node('main');
@@ -102,6 +104,27 @@ never($node, "SELECT " . traces(q{'{20701}'}) . " !~ 'block'", 'a paused project
 query(q{SELECT hl_refresh('places')});
 is(query("SELECT " . traces(q{'{20701}'})), 'none', 'hl_refresh erases it');
 query(q{SELECT hl_resume('places'), hl_drop_project('places')});
+
+# a worker who is never idle erases, too: a minute after the last time, or, where
+# the idle timeout is half a second, 7.5 seconds
+$node->append_conf('postgresql.conf', "humanloop.worker_idle_timeout = '500ms'\n");
+$node->reload;
+my $busy = PostgreSQL::Test::Utils::tempdir() . '/busy';
+append_to_file($busy, "\\set item random(100, 500)\nSELECT hl_label('tickets', :item, topic, 'busy') FROM ticket WHERE id = :item;\n");
+my $crowd = IPC::Run::start([ 'pgbench', '-n', '-c', '2', '-T', '1000', '-f', $busy, $node->connstr('postgres') ], '>', '/dev/null', '2>', '/dev/null');
+for my $row (1100, 1101, 1102)
+{
+	eventually($node, "SELECT " . traces("'{$row}'") . " ~ 'block'", "row $row is there", 10);
+	query(qq{DELETE FROM ticket WHERE id = $row});
+	eventually($node, "SELECT " . traces("'{$row}'") . " ~ '(litter|none)'", 'deleted, it is taken up by a worker who is busy', 20);
+	eventually($node, "SELECT " . traces("'{$row}'") . " = 'none'", 'and erased', 30);
+}
+ok($crowd->pumpable, 'all the time it had labels to learn');
+$crowd->signal('TERM');
+eval { $crowd->finish };
+$node->append_conf('postgresql.conf', "humanloop.worker_idle_timeout = '1min'\n");
+$node->reload;
+eventually($node, $settled, 'which it has', 20);
 
 # ----------------------------------------------------------------------
 # Deleted when a training has ranked them, and not yet written that
