@@ -243,11 +243,15 @@ read_base_labels(Learner *learner)
 		{
 			LearnedItem *learned = learned_item(learner, items[i]);
 
-			/* what was merged since is no news */
-			if (learner->serving.same != NULL && learner->serving.same[label] >= 0)
-				label = learner->serving.same[label];
+			/*
+			 * That a class was merged since is no news of its items, nor that one
+			 * was removed, of maybe very many: it is no answer any more, anyway.
+			 */
+			if (learner->serving.same != NULL)
+				label = learner->serving.same[label] < 0 ? NO_LABEL : learner->serving.same[label];
 			learned->before = label;
-			learner->behind++;	/* until its label now is read */
+			/* until its label now is read */
+			learner->behind += label != NO_LABEL;
 		}
 	}
 }
