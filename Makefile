@@ -57,6 +57,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
+	src/sql/class_functions.c \
 	src/sql/label_functions.c \
 	src/sql/model_functions.c \
 	src/sql/predict.c \
@@ -72,6 +73,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/caller.c \
 	src/store/candidates.c \
 	src/store/change.c \
+	src/store/classes.c \
 	src/store/copy.c \
 	src/store/deploy.c \
 	src/store/feature.c \
@@ -112,12 +114,12 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients speechless damaged
+	worker hostile hostile_source names planted clients speechless damaged classes
 # Of these, what must go on to work with the objects of the version before.
 OLDER = 0.1.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
-ISOLATION = next next_repeatable label repeatable train_train train_others drop renamed source_triggers deploy refresh
+ISOLATION = next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

@@ -141,13 +141,65 @@ predictor_add(Predictor *predictor, const Input *input)
 	rows_add_encoding(&predictor->rows, &predictor->rows.encoding);
 }
 
+/*
+ * The answer among the classes as they are now, from that among those of the
+ * training: P(a or b) is P(a) + P(b), and P(a | not c) is P(a) / (1 - P(c)).
+ * The entropies stay as they are until the next training.
+ */
+static void
+among_present(const Serving *serving, float *probability, Score *score)
+{
+	double		sum = 0.0;
+	double		second = 0.0;
+	int			left = 0;
+
+	for (int k = 0; k < serving->nclasses; k++)
+	{
+		int			same = serving->same[k];
+
+		if (same >= 0 && same != k)
+			probability[same] += probability[k];
+	}
+	for (int k = 0; k < serving->nclasses; k++)
+	{
+		if (serving->same[k] != k)
+			probability[k] = 0.0f;
+		sum += probability[k];
+		left += serving->same[k] == k;
+	}
+	score->label = -1;
+	score->confidence = score->margin = 0.0f;
+	for (int k = 0; k < serving->nclasses; k++)
+	{
+		if (serving->same[k] != k)
+			continue;
+		probability[k] = (float) (sum > 0.0 ? probability[k] / sum : 1.0 / left);
+		if (score->label < 0 || probability[k] > score->confidence)
+		{
+			second = score->confidence;
+			score->label = k;
+			score->confidence = probability[k];
+		}
+		else
+			second = Max(second, probability[k]);
+	}
+	score->margin = (float) (score->confidence - second);
+}
+
 void
 predictor_score(Predictor *predictor, Score *scores, float *probability)
 {
+	const Serving *serving = &predictor->serving;
 	Caller		caller = caller_in(predictor->scratch);
+	const Rows *rows = rows_finish(&predictor->rows);
 
-	status_check(model_score(&caller, predictor->serving.classifier, rows_finish(&predictor->rows),
-							 scores, probability), "score");
+	if (serving->same != NULL && probability == NULL)
+		probability = MemoryContextAllocHuge(predictor->scratch,
+											 mul_size(mul_size(rows->n + 1, serving->nclasses),
+													  sizeof(float)));
+	status_check(model_score(&caller, serving->classifier, rows, scores, probability), "score");
+	for (int i = 0; i < rows->n && serving->same != NULL; i++)
+		among_present(serving, probability + (size_t) i * serving->nclasses, &scores[i]);
 	rows_reset(&predictor->rows);
 	MemoryContextReset(predictor->scratch);
 }

@@ -49,7 +49,12 @@ extern void predictor_add(Predictor *predictor, const Input *input);
 /* Blank features for what cannot be encoded: the prior's answer. */
 extern void predictor_add_blank(Predictor *predictor);
 
-/* Scores the rows added since the last call; probability may be NULL. */
+/*
+ * Scores the rows added since the last call.  probability, of each of the model's
+ * classes, may be NULL.  Of classes that were merged since the training the
+ * first one has the probability of all, and one that was removed has none; the
+ * label is -1 where none is left, see serving.same.
+ */
 extern void predictor_score(Predictor *predictor, Score *scores, float *probability);
 
 /* Argument 1 as the project's inputs are: error where the type is wrong. */

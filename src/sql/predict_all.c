@@ -85,7 +85,8 @@ emit(PredictAll *all)
 		bool		nulls[8] = {false, false, false, false, false, true, false, false};
 
 		values[0] = CStringGetTextDatum(all->items[i]);
-		values[1] = CStringGetTextDatum(serving->classes[score->label]);
+		nulls[1] = nulls[2] = score->label < 0;
+		values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(serving->classes[score->label]);
 		values[2] = Float8GetDatum(score->confidence);
 		values[3] = Float8GetDatum(score->epistemic);
 		values[4] = Float8GetDatum(score->aleatoric);

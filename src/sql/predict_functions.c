@@ -45,7 +45,9 @@ predict(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 
 	predictor_add(predictor, &input);
 	predictor_score(predictor, &score, NULL);
-	values[0] = CStringGetTextDatum(predictor->serving.classes[score.label]);
+	nulls[0] = nulls[1] = score.label < 0;
+	values[0] = nulls[0] ? (Datum) 0 :
+		CStringGetTextDatum(predictor->serving.classes[score.label]);
 	values[1] = Float8GetDatum(score.confidence);
 	values[2] = Float8GetDatum(score.epistemic);
 	values[3] = Float8GetDatum(score.aleatoric);
@@ -120,17 +122,20 @@ probabilities(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Predictor  *predictor = predictor_get(fcinfo);
 	Input		input = read_argument(predictor, fcinfo);
-	int			n = predictor->serving.nclasses;
-	float	   *probability = palloc_array_checked(float, n);
-	ClassProbability *classes = palloc_array_checked(ClassProbability, n);
+	const Serving *serving = &predictor->serving;
+	int			n = 0;
+	float	   *probability = palloc_array_checked(float, serving->nclasses);
+	ClassProbability *classes = palloc_array_checked(ClassProbability, serving->nclasses);
 	Score		score;
 
 	predictor_add(predictor, &input);
 	predictor_score(predictor, &score, probability);
-	for (int k = 0; k < n; k++)
+	for (int k = 0; k < serving->nclasses; k++)
 	{
-		classes[k].probability = probability[k];
-		classes[k].label = predictor->serving.classes[k];
+		if (serving->same != NULL && serving->same[k] != k)
+			continue;
+		classes[n].probability = probability[k];
+		classes[n++].label = serving->classes[k];
 	}
 	qsort(classes, n, sizeof(ClassProbability), most_likely_first);
 	for (int k = 0; k < n; k++)

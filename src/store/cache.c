@@ -26,8 +26,15 @@
 #include "learn/delta.h"
 #include "store/cache.h"
 #include "store/caller.h"
+#include "store/classes.h"
 #include "store/parts.h"
 #include "store/session.h"
+
+/* names: what the model's classes are called now */
+#define SELECT_SERVING(names) \
+	"SELECT v.model, v.revision, m.id, m.encoder_id, m.classes, " names " " \
+	"FROM @hl_serving v JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model " \
+	"WHERE v.project_id = $1"
 
 typedef enum EntryKind
 {
@@ -293,24 +300,85 @@ encoder_open(int64 encoder_id, bool read_only, MemoryContext pin_context)
 	return entry->encoder;
 }
 
+/* A class of a model by its name. */
+typedef struct NamedClass
+{
+	char	   *name;
+	int			index;
+} NamedClass;
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const NamedClass *left = a;
+	const NamedClass *right = b;
+	int			order = strcmp(left->name, right->name);
+
+	return order != 0 ? order : left->index - right->index;
+}
+
+/*
+ * What the classes are called now, where some were renamed since the training:
+ * of two that were merged both have the name that is left, and a removed one has
+ * none.  Not in the cache: what that has never changes.
+ */
+static void
+read_names(Serving *serving, Datum array)
+{
+	int			n;
+	char	  **names = array_strings(array, &n);
+	NamedClass *sorted = palloc_array_checked(NamedClass, n);
+	bool		others = false;
+
+	if (n != serving->nclasses || !strings_complete(names, n))
+		status_check(STATUS_CORRUPT, "read the model");
+	serving->classes = names;
+	serving->same = palloc_array_checked(int, n);
+	for (int k = 0; k < n; k++)
+		sorted[k] = (NamedClass) {names[k], k};
+	qsort(sorted, n, sizeof(NamedClass), compare_names);
+	for (int i = 0; i < n; i++)
+	{
+		int			k = sorted[i].index;
+
+		if (i > 0 && strcmp(sorted[i - 1].name, sorted[i].name) == 0)
+			serving->same[k] = serving->same[sorted[i - 1].index];
+		else
+			serving->same[k] = sorted[i].name[0] == '\0' ? -1 : k;
+	}
+	for (int k = 0; k < n; k++)
+	{
+		others = others || serving->same[k] != k;
+		if (serving->same[k] < 0)
+			serving->classes[k] = NULL;
+	}
+	pfree(sorted);
+	/* renamed and no more: nothing is to be added up */
+	if (!others)
+		serving->same = NULL;
+}
+
 bool
 serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 			 Serving *serving)
 {
 	static Statement current = {
-		"SELECT v.model, v.revision, m.id, m.encoder_id, m.classes "
-		"FROM @hl_serving v JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model "
-		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
+		SELECT_SERVING("m.class_names"), 1, {INT4OID}, NULL, 0
+	};
+	static Statement current_old = {
+		SELECT_SERVING("NULL::text[]"), 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	CacheEntry *base;
 	CacheEntry *entry;
 	Acting		acting;
+	Datum		names;
+	bool		unchanged;
 	bool		isnull;
 
 	blas_load();
 	act_as_extension(&acting);
-	statement_run(&current, values, NULL, read_only);
+	statement_run(classes_can_change() ? &current : &current_old, values, NULL, read_only);
 	if (SPI_processed == 0)
 	{
 		act_as_before(&acting);
@@ -320,6 +388,7 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	serving->revision = result_int(0, 2);
 	serving->model_id = result_bigint(0, 3);
 	serving->encoder_id = result_bigint(0, 4);
+	names = result_datum(0, 6, &unchanged);
 	base = find_entry(ENTRY_MODEL, serving->model_id, 0);
 	if (base == NULL)
 		base = load_entry(ENTRY_MODEL, serving->model_id, read_only, project->id, serving->model,
@@ -334,6 +403,14 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	serving->classifier = entry->model;
 	serving->classes = entry->classes;
 	serving->nclasses = entry->nclasses;
+	serving->same = NULL;
+	if (!unchanged)
+	{
+		MemoryContext before = MemoryContextSwitchTo(pin_context);
+
+		read_names(serving, names);
+		MemoryContextSwitchTo(before);
+	}
 	serving->encoder = encoder_open(serving->encoder_id, read_only, pin_context);
 	if (!model_suits(serving->base, encoder_dims(serving->encoder),
 					 encoder_sparse_dims(serving->encoder)))

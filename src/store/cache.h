@@ -20,8 +20,11 @@ typedef struct Serving
 	const Encoder *encoder;
 	const Model *base;			/* as its training left it: revision 0 */
 	const Model *classifier;	/* the revision */
-	char	  **classes;
+	char	  **classes;		/* as they are called now; NULL: removed */
 	int			nclasses;
+	int		   *same;			/* of each class, the first that is called the
+								 * same now; -1: removed.  NULL: all are classes
+								 * of their own, as they were trained */
 } Serving;
 
 /*

@@ -14,12 +14,14 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "humanloop.h"
 #include "store/change.h"
+#include "store/classes.h"
 #include "store/label.h"
 #include "store/session.h"
 
@@ -60,9 +62,19 @@ annotator_name(const Project *project, const char *given)
 	return pstrdup(name);
 }
 
-/* item NULL: said by somebody, else a label of the source for that item */
+void
+answers_lock(const Project *project, bool exclusive)
+{
+	LockDatabaseObject(extension_table("hl_answer"), project->id, 0,
+					   exclusive ? AccessExclusiveLock : AccessShareLock);
+}
+
+/*
+ * classes: closed list as it is now, or NULL.  item NULL: said by somebody, else
+ * a label of the source for that item.
+ */
 static void
-check_label(const Project *project, const char *label, const char *item)
+check_label(const Project *project, char **classes, int n, const char *label, const char *item)
 {
 	StringInfoData list;
 
@@ -76,22 +88,22 @@ check_label(const Project *project, const char *label, const char *item)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("label must not be empty"),
 				 errhint("Use hl_skip() for an item that cannot be answered.")));
-	if (project->classes == NULL)
+	if (classes == NULL)
 		return;
-	for (int i = 0; i < project->nclasses; i++)
+	for (int i = 0; i < n; i++)
 	{
-		if (strcmp(project->classes[i], label) == 0)
+		if (strcmp(classes[i], label) == 0)
 			return;
 	}
 	initStringInfo(&list);
-	for (int i = 0; i < project->nclasses && i < 20; i++)
-		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", project->classes[i]);
+	for (int i = 0; i < n && i < 20; i++)
+		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", classes[i]);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is not a class of project \"%s\"", label, project->name),
 			 item == NULL ? 0 :
 			 errdetail("It is in column \"%s\" of item \"%s\".", project->label_column, item),
-			 errhint("Classes are %s%s.", list.data, project->nclasses > 20 ? ", ..." : "")));
+			 errhint("Classes are %s%s.", list.data, n > 20 ? ", ..." : "")));
 }
 
 int64
@@ -129,18 +141,25 @@ answers_write(const Project *project, const char *annotator,
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), text_array(items, n)
 	};
 	bool		nulls[6] = {false};
+	bool		of_source = strcmp(annotator, RESERVED_ANNOTATOR) == 0;
 	int64		id;
 	Acting		acting;
 
 	if (n == 0)
 		return 0;
+	/* the source's are written under the project's lock */
+	if (!of_source)
+		answers_lock(project, false);
 	if (labels != NULL)
 	{
+		int			nclasses = 0;
+		char	  **classes = project->classes == NULL ? NULL :
+			classes_listed(project, &nclasses);
+
 		for (int i = 0; i < n; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			check_label(project, labels[i],
-						strcmp(annotator, RESERVED_ANNOTATOR) == 0 ? items[i] : NULL);
+			check_label(project, classes, nclasses, labels[i], of_source ? items[i] : NULL);
 		}
 		values[3] = text_array(labels, n);
 	}
@@ -177,6 +196,7 @@ answer_undo(const Project *project, const char *annotator, char *item)
 	};
 	Acting		acting;
 
+	answers_lock(project, false);
 	act_as_extension(&acting);
 	statement_run(&delete, values, NULL, false);
 	if (SPI_processed == 0)
@@ -336,6 +356,9 @@ source_labels_write(const Project *project, const SourceLabels *labels, char **o
 			said[nsaid++] = all[i].now;
 		}
 	}
+	/* as whoever changes classes: he waits for us, or we for him */
+	if (ngone + nsaid > 0)
+		project_lock(project);
 	if (ngone > 0)
 		source_labels_undo(project, gone, ngone);
 	act_as_before(&acting);

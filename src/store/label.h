@@ -18,6 +18,12 @@
 extern char *annotator_name(const Project *project, const char *given);
 
 /*
+ * Until the end of the transaction: whoever answers holds it, and so keeps out, or
+ * waits for, whoever rewrites the answers of a class (exclusive).
+ */
+extern void answers_lock(const Project *project, bool exclusive);
+
+/*
  * Stores one answer an item (labels NULL: skipped), for canonical items;
  * of an item that is there twice the last answer holds.  Returns the id of
  * the last label: that of hl_labels, which stays when an answer is replaced.

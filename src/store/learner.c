@@ -24,6 +24,7 @@
 
 #include "humanloop.h"
 #include "store/caller.h"
+#include "store/classes.h"
 #include "store/label.h"
 #include "store/learner_internal.h"
 #include "store/pool.h"
@@ -116,7 +117,7 @@ class_index(Learner *learner, const char *name)
 
 	for (int k = 0; k < learner->nclasses; k++)
 	{
-		if (strcmp(learner->classes[k], name) == 0)
+		if (learner->classes[k] != NULL && strcmp(learner->classes[k], name) == 0)
 			return k;
 	}
 	before = MemoryContextSwitchTo(learner->context);
@@ -242,8 +243,15 @@ read_base_labels(Learner *learner)
 		{
 			LearnedItem *learned = learned_item(learner, items[i]);
 
+			/*
+			 * That a class was merged since is no news of its items, nor that one
+			 * was removed, of maybe very many: it is no answer any more, anyway.
+			 */
+			if (learner->serving.same != NULL)
+				label = learner->serving.same[label] < 0 ? NO_LABEL : learner->serving.same[label];
 			learned->before = label;
-			learner->behind++;	/* until its label now is read */
+			/* until its label now is read */
+			learner->behind += label != NO_LABEL;
 		}
 	}
 }
@@ -405,6 +413,7 @@ make_learner(const Project *project)
 	}
 	learner->current = learner->serving.classifier;
 	learner->revision = learner->serving.revision;
+	learner->class_changes = classes_changes(project);
 	learner->chain = chain_length(learner);
 	learner->D = model_features(learner->serving.base);
 	learner->items = learned_create(context, 1024, NULL);
@@ -435,6 +444,7 @@ learner_is_stale(const Learner *learner, const Project *project)
 
 	state_read(project, &state);
 	return state.model != learner->serving.model || state.revision != learner->revision ||
+		state.class_changes != learner->class_changes ||
 		ranking_generation(project, RANKING_REST_PART) != learner->generation;
 }
 

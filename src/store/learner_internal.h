@@ -67,6 +67,7 @@ struct Learner
 	Acquisition acquisition;
 	ProjectOptions options;
 	Serving		serving;		/* of the base; pinned */
+	int64		class_changes;	/* until then its names of classes are good */
 
 	/* the revision that serves */
 	MemoryContext current_context;	/* NULL: it is serving.classifier */

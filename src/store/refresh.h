@@ -20,6 +20,8 @@ typedef struct ProjectState
 	int64		encoder_id;		/* 0: none */
 	int64		items;
 	int64		model_encoder;	/* of the model; 0: none */
+	int64		class_changes;	/* counts renamed, merged and removed classes */
+	bool		outnamed;		/* the last training knew some by other names */
 } ProjectState;
 
 extern void state_read(const Project *project, ProjectState *state);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 
 #include "store/caller.h"
+#include "store/classes.h"
 #include "store/refresh_internal.h"
 #include "store/session.h"
 
@@ -24,7 +25,13 @@ state_read(const Project *project, ProjectState *state)
 		"FROM @hl_serving v LEFT JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model "
 		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
 	};
+	static Statement names = {
+		"SELECT v.class_changes, (SELECT m.class_names IS NOT NULL FROM @hl_model m "
+		"WHERE m.project_id = $1 ORDER BY m.model DESC LIMIT 1) "
+		"FROM @hl_serving v WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
+	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
+	bool		isnull;
 
 	memset(state, 0, sizeof(*state));
 	statement_run_as_extension(&select, values, NULL, false);
@@ -37,6 +44,13 @@ state_read(const Project *project, ProjectState *state)
 	state->encoder_id = result_bigint(0, 5);
 	state->items = result_bigint(0, 6);
 	state->model_encoder = result_bigint(0, 7);
+	if (!classes_can_change())
+		return;
+	statement_run_as_extension(&names, values, NULL, false);
+	if (SPI_processed == 0)
+		return;
+	state->class_changes = result_bigint(0, 1);
+	state->outnamed = DatumGetBool(result_datum(0, 2, &isnull)) && !isnull;
 }
 
 void

@@ -25,6 +25,7 @@
 #include "store/cache.h"
 #include "store/caller.h"
 #include "store/change.h"
+#include "store/classes.h"
 #include "store/deploy.h"
 #include "store/parts.h"
 #include "store/session.h"
@@ -187,6 +188,7 @@ train_read(Training *training, const Project *project, bool scan)
 	if (scan || !features_current(project, true, &training->features))
 		features_refresh(project, true, &training->features);
 	training->replaces = training->features.state.model;
+	training->class_changes = classes_changes(project);
 	consensus_read(project, &training->consensus);
 	training->labelled = labelled_items(&training->consensus, training->context);
 	read_labelled_rows(training);
@@ -246,21 +248,27 @@ typedef struct Learned
 	int			nclasses;
 } Learned;
 
+/* classes: by the names that they have now, '' for one that was removed */
+#define SELECT_LEARNED(classes) \
+	"SELECT l.items, l.labels, l.losses, " classes " FROM @hl_model_label l " \
+	"JOIN @hl_model m USING (project_id, model) WHERE l.project_id = $1 AND l.model = $2"
+
 /* False: it has been lost, or there is no such model. */
 static bool
 read_learned(int32 project_id, int32 model, Learned *learned)
 {
 	static Statement select = {
-		"SELECT l.items, l.labels, l.losses, m.classes FROM @hl_model_label l "
-		"JOIN @hl_model m USING (project_id, model) WHERE l.project_id = $1 AND l.model = $2",
-		2, {INT4OID, INT4OID}, NULL, 0
+		SELECT_LEARNED("coalesce(m.class_names, m.classes)"), 2, {INT4OID, INT4OID}, NULL, 0
+	};
+	static Statement select_old = {
+		SELECT_LEARNED("m.classes"), 2, {INT4OID, INT4OID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project_id), Int32GetDatum(model)};
 	int			nlabels;
 	int			nlosses;
 	bool		isnull;
 
-	statement_run_as_extension(&select, values, NULL, false);
+	statement_run_as_extension(classes_can_change() ? &select : &select_old, values, NULL, false);
 	if (SPI_processed == 0)
 		return false;
 	learned->items = array_strings(result_datum(0, 1, &isnull), &learned->n);
@@ -290,6 +298,16 @@ match_classes(const Training *training, const Learned *learned)
 		}
 	}
 	return match;
+}
+
+/* Has it learned an item with the label that the training has for it, a row? */
+static bool
+learned_the_same(const Training *training, int row, const Learned *learned, int i)
+{
+	int			label = DatumGetInt32(learned->labels[i]);
+
+	return label >= 0 && label < learned->nclasses &&
+		strcmp(training->classes[training->label[row]], learned->classes[label]) == 0;
 }
 
 /*
@@ -352,7 +370,7 @@ train_compare(Training *training)
 		int			row = index < 0 ? -1 : row_of[index];
 		double		difference;
 
-		if (row < 0 || match[training->label[row]] != DatumGetInt32(learned.labels[i]))
+		if (row < 0 || !learned_the_same(training, row, &learned, i))
 			continue;
 		difference = loss_among(training, row, match) - DatumGetFloat4(learned.losses[i]);
 		sum += difference;
@@ -517,6 +535,12 @@ train_write(Training *training, const char *who, const char *reason)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the features of project \"%s\" were fitted anew during the training",
+						training->project->name),
+				 errhint("Call hl_train('%s') again.", training->project->name)));
+	if (state.class_changes != training->class_changes)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("classes of project \"%s\" were changed during the training",
 						training->project->name),
 				 errhint("Call hl_train('%s') again.", training->project->name)));
 	training->number = next_number(training->project);

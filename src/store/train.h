@@ -20,6 +20,7 @@ typedef struct Training
 	/* read */
 	Refreshed	features;
 	int32		replaces;		/* the model that serves; 0: none */
+	int64		class_changes;	/* before the labels were read */
 	Consensus	consensus;
 	LabelledItems *labelled;
 	RowsBuilder rows;			/* of the labelled items that are encoded */
@@ -81,7 +82,7 @@ extern void train_rank_end(Training *training);
 /*
  * Stores the model and, if it is to be deployed, puts it into service with
  * its queue: all visible at once at commit.  Takes the project's lock.  An
- * error where the features were fitted anew since train_read.
+ * error where the features were fitted anew, or classes renamed, since train_read.
  */
 extern void train_write(Training *training, const char *who, const char *reason);
 

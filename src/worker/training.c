@@ -64,8 +64,8 @@ replan(Turn *turn, const Training *training)
 
 /*
  * Stores what was trained, in one short transaction, when nobody is at the
- * project.  Superseded: somebody has trained or fitted features meanwhile,
- * perhaps from more than we have seen; the plan is made anew.  Rows that have
+ * project.  Superseded: somebody has trained, fitted features or renamed classes
+ * meanwhile, perhaps from more than we have seen; the plan is made anew.  Rows that have
  * gone meanwhile are taken out of the ranking: false, the pool has them still.
  */
 static bool
@@ -74,6 +74,7 @@ write_training(Turn *turn, Training *training, int64 run)
 	TimestampTz started = GetCurrentTimestamp();
 	const char *outcome = NULL;
 	bool		same_rows = true;
+	bool		renamed = false;
 
 	while (outcome == NULL)
 	{
@@ -87,6 +88,15 @@ write_training(Turn *turn, Training *training, int64 run)
 			if (state.model != training->replaces ||
 				state.encoder_id != training->features.encoder_id)
 				outcome = "superseded";
+			else if (state.class_changes != training->class_changes)
+			{
+				/* what was trained has the names of before: once more */
+				char	   *nothing = NULL;
+
+				outcome = "superseded";
+				renamed = true;
+				change_note(turn->project_id, CHANGE_LABELS, &nothing, 0);
+			}
 			else
 			{
 				train_write(training, WORKER_NAME, turn->reason);
@@ -98,7 +108,8 @@ write_training(Turn *turn, Training *training, int64 run)
 			turn->deployed = training->number > 0 && training->deploy;
 			if (turn->deployed)
 				(void) changes_done(&turn->changes, &turn->changes.pool_places);
-			replan(turn, training);
+			if (!renamed)
+				replan(turn, training);
 			work_succeeded(turn->project_id, true);
 			run_end(run, outcome, training->number);
 		}

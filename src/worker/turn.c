@@ -377,6 +377,11 @@ reason_to_train(const Turn *turn)
 	if (turn->state.encoder_id != turn->state.model_encoder && turn->state.items > 0 &&
 		counts->classes >= 2)
 		return "input changed";
+	if (counts->classes < 2)
+		return NULL;
+	/* the model that serves answers by the new names, but has learned the old classes */
+	if (turn->state.outnamed)
+		return "classes changed";
 	if (counts->labelled >= ceil(work->tried_labels * turn->project->options.train_growth))
 		return psprintf("labels grew from %d to %d", work->tried_labels, counts->labelled);
 	if (counts->new_class && counts->labelled > work->tried_labels)
@@ -414,10 +419,13 @@ plan_training(Turn *turn)
 	else
 	{
 		turn->reason = reason_to_train(turn);
+		/* with labels of one class there is nothing to train, until there are others */
+		if (turn->reason == NULL && turn->counts.classes < 2)
+			work->train_at = DT_NOEND;
 		/* each answer puts the training after a quiet time off */
-		if (turn->reason == NULL && turn->state.model != 0 && turn->counts.behind > 0 &&
-			(changes->all_labels || changes->nlabelled > 0 ||
-			 (changes->model && turn->counts.labelled > work->tried_labels)))
+		else if (turn->reason == NULL && turn->state.model != 0 && turn->counts.behind > 0 &&
+				 (changes->all_labels || changes->nlabelled > 0 ||
+				  (changes->model && turn->counts.labelled > work->tried_labels)))
 			work->train_at = GetCurrentTimestamp() +
 				(int64) (Max(turn->project->options.train_quiet, QUIET_SHARE * seconds) * 1e6);
 	}
