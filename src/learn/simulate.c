@@ -3,9 +3,9 @@
  * simulate.c
  *	  Learning again what is known already.
  *
- * Each round is what the server does between two trainings, with the same
- * functions: train on what is labelled (model_train), put the pool in order
- * (requeue), have the head of that order answered.  Only the answers come
+ * Each round is what the server does from one training to the next, with the
+ * same functions: train on what is labelled (model_train), put the pool in
+ * order (requeue), have the head of that order answered.  Only the answers come
  * from the data instead of from people, and the features stay what they were
  * fitted to once.
  *
@@ -26,6 +26,14 @@
 
 /* One row in so many is held out. */
 #define HOLD_OUT 5
+
+/*
+ * Prior precision and whether to refine are chosen anew when the labels have
+ * grown by so much since, as the server's full trainings are.  In between the
+ * choice stays what it was: made with nearly the same labels it would nearly
+ * always be the same, and it is most of the work.
+ */
+#define CHOICE_GROWTH 1.25
 
 /* Rows copied out of others. */
 typedef struct Gathered
@@ -57,6 +65,9 @@ struct Simulation
 	int		   *class_of;		/* classes: number in the model, -1: not met */
 	int		   *class_name;		/* classes: and back */
 	int			classes;		/* met */
+	int			chosen_at;		/* labels at the last choice; 0: none yet */
+	double		prior_precision;
+	int			refine;
 };
 
 static void
@@ -389,16 +400,28 @@ train(Simulation *s, Model **model)
 	const Caller *caller = s->caller;
 	int		   *label = allocate_array(caller, s->labels, sizeof(int));
 	Gathered	rows = {0};
+	TrainOptions options = s->options.train;
+	bool		choose = s->chosen_at == 0 || s->labels >= CHOICE_GROWTH * s->chosen_at;
 	Status		status = STATUS_NO_MEMORY;
 
+	if (!choose)
+	{
+		options.prior_precision = s->prior_precision;
+		options.refine = s->refine;
+	}
 	if (label != NULL)
 		status = gather(caller, &s->pool.rows, s->labelled, s->labels, &rows);
 	if (status == STATUS_SUCCESS)
 	{
 		for (int i = 0; i < s->labels; i++)
 			label[i] = s->class_of[s->pool_label[s->labelled[i]]];
-		status = model_train(caller, &rows.rows, label, s->classes, &s->options.train,
-							 model, NULL);
+		status = model_train(caller, &rows.rows, label, s->classes, &options, model, NULL);
+	}
+	if (status == STATUS_SUCCESS && choose)
+	{
+		s->chosen_at = s->labels;
+		s->prior_precision = model_prior_precision(*model);
+		s->refine = model_refined(*model) ? 1 : 0;
 	}
 	release(caller, label);
 	gathered_free(caller, &rows);
