@@ -40,6 +40,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/metrics.c \
 	src/learn/model.c \
 	src/learn/model_io.c \
+	src/learn/needed.c \
 	src/learn/nested.c \
 	src/learn/posterior.c \
 	src/learn/requeue.c \
@@ -53,7 +54,8 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/update.c \
 	src/math/buffer.c \
 	src/math/matrix.c \
-	src/math/random.c
+	src/math/random.c \
+	src/math/student.c
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
@@ -66,6 +68,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/project_functions.c \
 	src/sql/queue_functions.c \
 	src/sql/role_type.c \
+	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
 	src/sql/train_functions.c \
@@ -92,6 +95,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/queue_view.c \
 	src/store/reading.c \
 	src/store/refresh.c \
+	src/store/replay.c \
 	src/store/revise.c \
 	src/store/role.c \
 	src/store/seed.c \
@@ -114,7 +118,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients speechless damaged classes
+	worker hostile hostile_source names planted clients speechless damaged classes simulate
 # Of these, what must go on to work with the objects of the version before.
 OLDER = 0.1.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
@@ -259,6 +263,7 @@ bench: ready
 	@test/bench/bench
 	@test/bench/source_triggers
 	@test/bench/loop
+	@test/bench/simulate
 
 .PHONY: dist
 dist:

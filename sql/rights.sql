@@ -82,6 +82,9 @@ INSERT INTO probe VALUES
 	('hl_learning_curve(text)', $$count(*) > 0 FROM hl_learning_curve('tickets')$$),
 	('hl_confusion(text)', $$count(*) > 0 FROM hl_confusion('tickets')$$),
 	('hl_privileges(text)', $$count(*) = 5 FROM hl_privileges('tickets')$$),
+	-- this needs no privilege on a project, but SELECT on the relation
+	('hl_simulate(regclass,text,text,text[],integer,integer,integer,integer,text,text,bigint,jsonb)', $$count(*) = 2 FROM hl_simulate('desk.ticket', 'body', 'id', '{random}', rounds => 1, runs => 1)$$),
+	('hl_labels_needed(hl_simulation[],double precision)', $$count(*) = 1 FROM hl_labels_needed(ARRAY[ROW('epig', 1, 10, 0.7, 3)::hl_simulation], 0.6)$$),
 	-- these answer everybody, and say nothing to who may nothing
 	('hl_visible(integer)', $$hl_visible(min(id)) FROM hl_ids$$),
 	('hl_may(integer,text)', $$hl_may(min(id), 'annotate') FROM hl_ids$$),

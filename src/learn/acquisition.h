@@ -27,6 +27,9 @@ typedef enum Acquisition
 extern Status choose_seed_batch(const Caller *caller, const float *dense, int n, int dims,
 								int count, uint64_t seed, int *chosen);
 
+/* Bytes that it holds at most. */
+extern size_t choose_seed_batch_memory(int n, int dims, int count);
+
 /*
  * How much a pool row is worth looking at as a candidate, higher is better:
  * -margin for EPIG, else the score of the acquisition function itself

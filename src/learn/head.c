@@ -66,8 +66,8 @@ typedef struct Fit
 	int			newest;			/* position of the last one */
 } Fit;
 
-static double
-dot(int size, const double *a, const double *b)
+FOR_EACH_PROCESSOR static double
+dot(int size, const double *restrict a, const double *restrict b)
 {
 	double		sum[8] = {0};
 	int			i;
@@ -80,8 +80,8 @@ dot(int size, const double *a, const double *b)
 	return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
 }
 
-static void
-add_scaled(int size, double factor, const double *from, double *to)
+FOR_EACH_PROCESSOR static void
+add_scaled(int size, double factor, const double *restrict from, double *restrict to)
 {
 	for (int i = 0; i < size; i++)
 		to[i] += factor * from[i];

@@ -181,6 +181,25 @@ choose(Seeds *seeds, int count, int *chosen)
 	return STATUS_SUCCESS;
 }
 
+static int
+sample_size(int n, int count)
+{
+	int64_t		wanted = (int64_t) SAMPLE_TIMES * count;
+
+	wanted = wanted < SAMPLE_LEAST ? SAMPLE_LEAST : wanted;
+	wanted = wanted > SAMPLE_MOST ? SAMPLE_MOST : wanted;
+	return wanted < n ? (int) wanted : n;
+}
+
+/* Bytes that choose_seed_batch holds at most; see acquisition.h. */
+size_t
+choose_seed_batch_memory(int n, int dims, int count)
+{
+	size_t		m = sample_size(n, count);
+
+	return n * sizeof(int) + m * (m + dims + 2) * sizeof(float) + m * sizeof(int);
+}
+
 /*
  * The first rows to ask about; see acquisition.h.  Holds some
  * 4 * (4 count)^2 bytes, at least 16 MB from 2,048 rows on and at most
@@ -191,17 +210,14 @@ choose_seed_batch(const Caller *caller, const float *dense, int n, int dims,
 				  int count, uint64_t seed, int *chosen)
 {
 	Seeds		seeds = {0};
-	int64_t		wanted = (int64_t) SAMPLE_TIMES * count;
 	Status		status = STATUS_NO_MEMORY;
 
 	if (n < 0 || dims < 1 || count < 0 || count > n)
 		return STATUS_BAD_ARGUMENT;
 	if (count == 0)
 		return STATUS_SUCCESS;
-	wanted = wanted < SAMPLE_LEAST ? SAMPLE_LEAST : wanted;
-	wanted = wanted > SAMPLE_MOST ? SAMPLE_MOST : wanted;
 	seeds.caller = caller;
-	seeds.m = wanted < n ? (int) wanted : n;
+	seeds.m = sample_size(n, count);
 	seeds.order = allocate_array(caller, n, sizeof(int));
 	seeds.similar = allocate_array(caller, (size_t) seeds.m * seeds.m, sizeof(float));
 	seeds.covered = allocate_array(caller, seeds.m, sizeof(float));

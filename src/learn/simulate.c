@@ -3,9 +3,9 @@
  * simulate.c
  *	  Learning again what is known already.
  *
- * Each round is what the server does between two trainings, with the same
- * functions: train on what is labelled (model_train), put the pool in order
- * (requeue), have the head of that order answered.  Only the answers come
+ * Each round is what the server does from one training to the next, with the
+ * same functions: train on what is labelled (model_train), put the pool in
+ * order (requeue), have the head of that order answered.  Only the answers come
  * from the data instead of from people, and the features stay what they were
  * fitted to once.
  *
@@ -17,11 +17,23 @@
 
 #include "../math/random.h"
 #include "design.h"
+#include "model_internal.h"
 #include "requeue.h"
 
 /* Rows of the pool that EPIG wants to sharpen, and that a seed is chosen from. */
 #define TARGETS 300
 #define SEED_CANDIDATES 2000
+
+/* One row in so many is held out. */
+#define HOLD_OUT 5
+
+/*
+ * Prior precision and whether to refine are chosen anew when the labels have
+ * grown by so much since, as the server's full trainings are.  In between the
+ * choice stays what it was: made with nearly the same labels it would nearly
+ * always be the same, and it is most of the work.
+ */
+#define CHOICE_GROWTH 1.25
 
 /* Rows copied out of others. */
 typedef struct Gathered
@@ -37,8 +49,12 @@ typedef struct Gathered
 struct Simulation
 {
 	const Caller *caller;
-	SimulateData data;
+	int			all_classes;
 	SimulateOptions options;
+	Gathered	pool;
+	Gathered	test;
+	int		   *pool_label;
+	int		   *test_label;
 	Random		random;
 	int			rounds;			/* done */
 	int			labels;
@@ -49,6 +65,9 @@ struct Simulation
 	int		   *class_of;		/* classes: number in the model, -1: not met */
 	int		   *class_name;		/* classes: and back */
 	int			classes;		/* met */
+	int			chosen_at;		/* labels at the last choice; 0: none yet */
+	double		prior_precision;
+	int			refine;
 };
 
 static void
@@ -120,7 +139,7 @@ is_blank(const Rows *rows, int row)
 static void
 answer(Simulation *s, int row)
 {
-	int			class = s->data.pool_label[row];
+	int			class = s->pool_label[row];
 
 	s->labelled[s->labels++] = row;
 	s->excluded[row] = true;
@@ -160,7 +179,7 @@ static Status
 answer_seed(Simulation *s)
 {
 	const Caller *caller = s->caller;
-	const Rows *pool = s->data.pool;
+	const Rows *pool = &s->pool.rows;
 	int			count = s->options.seed < s->askable ? s->options.seed : s->askable;
 	int			n = s->askable < SEED_CANDIDATES ? s->askable : SEED_CANDIDATES;
 	int		   *chosen;
@@ -185,20 +204,49 @@ answer_seed(Simulation *s)
 	return status;
 }
 
+/* The pool, or the test rows, with their classes. */
 static Status
-start(Simulation *s)
+part(Simulation *s, const SimulateData *data, bool test, Gathered *rows, int **label)
 {
-	const Rows *pool = s->data.pool;
+	int		   *index = allocate_array(s->caller, data->rows->n, sizeof(int));
+	int			n = 0;
+	Status		status = STATUS_NO_MEMORY;
 
+	if (index != NULL)
+	{
+		for (int i = 0; i < data->rows->n; i++)
+			if (data->test[i] == test)
+				index[n++] = i;
+		status = n == 0 ? STATUS_BAD_ARGUMENT : gather(s->caller, data->rows, index, n, rows);
+	}
+	if (status == STATUS_SUCCESS)
+	{
+		*label = allocate_array(s->caller, n, sizeof(int));
+		if (*label == NULL)
+			status = STATUS_NO_MEMORY;
+	}
+	for (int i = 0; i < n && status == STATUS_SUCCESS; i++)
+		(*label)[i] = data->label[index[i]];
+	release(s->caller, index);
+	return status;
+}
+
+static Status
+start(Simulation *s, const SimulateData *data)
+{
+	const Rows *pool = &s->pool.rows;
+
+	TRY(part(s, data, false, &s->pool, &s->pool_label));
+	TRY(part(s, data, true, &s->test, &s->test_label));
 	s->labelled = allocate_array(s->caller, pool->n, sizeof(int));
 	s->excluded = allocate_array(s->caller, pool->n, sizeof(bool));
 	s->order = allocate_array(s->caller, pool->n, sizeof(int));
-	s->class_of = allocate_array(s->caller, s->data.classes, sizeof(int));
-	s->class_name = allocate_array(s->caller, s->data.classes, sizeof(int));
+	s->class_of = allocate_array(s->caller, s->all_classes, sizeof(int));
+	s->class_name = allocate_array(s->caller, s->all_classes, sizeof(int));
 	if (s->labelled == NULL || s->excluded == NULL || s->order == NULL ||
 		s->class_of == NULL || s->class_name == NULL)
 		return STATUS_NO_MEMORY;
-	memset(s->class_of, -1, sizeof(int) * s->data.classes);
+	memset(s->class_of, -1, sizeof(int) * s->all_classes);
 	for (int i = 0; i < pool->n; i++)
 	{
 		s->excluded[i] = is_blank(pool, i);
@@ -219,20 +267,18 @@ simulation_start(const Caller *caller, const SimulateData *data,
 	Status		status;
 
 	*simulation = NULL;
-	if (data->classes < 1 || data->pool->n < 1 || data->test->n < 1 ||
-		data->pool->dims != data->test->dims || options->seed < 1 ||
-		options->batch < 1 || options->rounds < 0)
+	if (data->classes < 1 || options->seed < 1 || options->batch < 1 || options->rounds < 0)
 		return STATUS_BAD_ARGUMENT;
-	for (int i = 0; i < data->pool->n; i++)
-		if (data->pool_label[i] < 0 || data->pool_label[i] >= data->classes)
+	for (int i = 0; i < data->rows->n; i++)
+		if (data->label[i] < 0 || data->label[i] >= data->classes)
 			return STATUS_BAD_ARGUMENT;
 	s = allocate_array(caller, 1, sizeof(Simulation));
 	if (s == NULL)
 		return STATUS_NO_MEMORY;
 	s->caller = caller;
-	s->data = *data;
+	s->all_classes = data->classes;
 	s->options = *options;
-	status = start(s);
+	status = start(s, data);
 	if (status == STATUS_SUCCESS)
 		*simulation = s;
 	else
@@ -245,12 +291,106 @@ simulation_free(Simulation *s)
 {
 	const Caller *caller = s->caller;
 
+	gathered_free(caller, &s->pool);
+	gathered_free(caller, &s->test);
+	release(caller, s->pool_label);
+	release(caller, s->test_label);
 	release(caller, s->labelled);
 	release(caller, s->excluded);
 	release(caller, s->order);
 	release(caller, s->class_of);
 	release(caller, s->class_name);
 	release(caller, s);
+}
+
+/* Test rows at random; see simulate.h. */
+Status
+simulation_hold_out(const Caller *caller, int n, uint64_t seed, bool *test)
+{
+	int			held = n >= 2 * HOLD_OUT ? n / HOLD_OUT : 1;
+	int		   *order = allocate_array(caller, n, sizeof(int));
+	Random		random;
+
+	if (order == NULL)
+		return STATUS_NO_MEMORY;
+	random_seed(&random, seed);
+	for (int i = 0; i < n; i++)
+		order[i] = i;
+	random_shuffle(&random, order, n);
+	for (int i = 0; i < n; i++)
+		test[order[i]] = i < held;
+	release(caller, order);
+	return STATUS_SUCCESS;
+}
+
+uint64_t
+simulation_run_seed(uint64_t seed, int run)
+{
+	Random		random;
+
+	random_seed(&random, seed);
+	for (int i = 0; i < run; i++)
+		(void) random_bits(&random);
+	return random_bits(&random);
+}
+
+static size_t
+gathered_memory(int n, int dims, size_t terms)
+{
+	return (size_t) n * (dims * sizeof(float) + sizeof(size_t)) + sizeof(size_t) +
+		terms * (sizeof(uint32_t) + sizeof(float));
+}
+
+/*
+ * Bytes that a run holds at most; see simulate.h.  A training and the questions
+ * that follow come one after the other; what is labelled may have all the
+ * n-grams.
+ */
+size_t
+simulation_memory(int n, int dims, size_t terms, int sparse_dims, int classes,
+				  const SimulateOptions *options)
+{
+	int64_t		asked = options->seed + (int64_t) options->rounds * options->batch;
+	int			labels = asked < n ? (int) asked : n;
+	int			batch = options->batch < n ? options->batch : n;
+	bool		refine = sparse_dims > 0 && options->train.refine != 0;
+	Refine		columns = {.stride = refine ? refine_columns(classes) + 64 : 0};
+	int			D = dims + (refine ? refine_columns(classes) : 0) + 1;
+	Posterior	posterior = {.rank = D < POSTERIOR_RANK ? D : POSTERIOR_RANK};
+	Model		model = {
+		.classes = classes, .dims = dims, .features = D, .refine = &columns,
+		.posterior = &posterior
+	};
+	RequeueOptions questions = {options->acquisition, batch, batch, batch};
+	size_t		data = gathered_memory(n, dims, terms) + n * (4 * sizeof(int) + sizeof(bool)) +
+		(size_t) classes * 2 * sizeof(int) + sizeof(Simulation) + 256;
+	size_t		train = gathered_memory(labels, dims, terms) + labels * sizeof(int) +
+		model_train_memory(labels, dims, terms, sparse_dims, classes, &options->train);
+	size_t		trained = sizeof(Model) + posterior_memory(0, D, classes) +
+		((size_t) D + 2) * classes * sizeof(float) +
+		DRAWN_CLASSES * DRAWS / 2 * sizeof(float) +
+		(refine ? refine_result_memory(terms, sparse_dims, classes) : 0);
+	size_t		ask = 0;
+	size_t		seed = 0;
+
+	if (options->acquisition != ACQUIRE_RANDOM)
+		ask = (size_t) (n + TARGETS) * D * sizeof(float) +
+			(size_t) batch * (sizeof(float) + sizeof(Score) + sizeof(int)) +
+			TARGETS * sizeof(int) + requeue_memory(&model, &questions, n, TARGETS);
+	else
+		ask = n * sizeof(Score) +
+			DESIGN_BLOCK * (D + classes + (size_t) columns.stride) * sizeof(float);
+	if (options->seed_batch == SEED_TYPICAL)
+	{
+		int			from = options->seed > SEED_CANDIDATES ? options->seed : SEED_CANDIDATES;
+
+		from = from < n ? from : n;
+		seed = gathered_memory(from, dims, terms) + choose_seed_batch_memory(from, dims, labels);
+	}
+	ask += trained;
+	if (ask > train)
+		train = ask;
+	return data + (train > seed ? train : seed);
 }
 
 /* A model of what is labelled. */
@@ -260,16 +400,28 @@ train(Simulation *s, Model **model)
 	const Caller *caller = s->caller;
 	int		   *label = allocate_array(caller, s->labels, sizeof(int));
 	Gathered	rows = {0};
+	TrainOptions options = s->options.train;
+	bool		choose = s->chosen_at == 0 || s->labels >= CHOICE_GROWTH * s->chosen_at;
 	Status		status = STATUS_NO_MEMORY;
 
+	if (!choose)
+	{
+		options.prior_precision = s->prior_precision;
+		options.refine = s->refine;
+	}
 	if (label != NULL)
-		status = gather(caller, s->data.pool, s->labelled, s->labels, &rows);
+		status = gather(caller, &s->pool.rows, s->labelled, s->labels, &rows);
 	if (status == STATUS_SUCCESS)
 	{
 		for (int i = 0; i < s->labels; i++)
-			label[i] = s->class_of[s->data.pool_label[s->labelled[i]]];
-		status = model_train(caller, &rows.rows, label, s->classes, &s->options.train,
-							 model, NULL);
+			label[i] = s->class_of[s->pool_label[s->labelled[i]]];
+		status = model_train(caller, &rows.rows, label, s->classes, &options, model, NULL);
+	}
+	if (status == STATUS_SUCCESS && choose)
+	{
+		s->chosen_at = s->labels;
+		s->prior_precision = model_prior_precision(*model);
+		s->refine = model_refined(*model) ? 1 : 0;
 	}
 	release(caller, label);
 	gathered_free(caller, &rows);
@@ -280,7 +432,7 @@ train(Simulation *s, Model **model)
 static Status
 examine(Simulation *s, const Model *model, double *accuracy)
 {
-	const Rows *test = s->data.test;
+	const Rows *test = &s->test.rows;
 	Score	   *score;
 	int			right = 0;
 	Status		status = STATUS_SUCCESS;
@@ -291,7 +443,7 @@ examine(Simulation *s, const Model *model, double *accuracy)
 	if (model != NULL)
 		status = model_margins(s->caller, model, test, score);
 	for (int i = 0; i < test->n; i++)
-		right += s->class_name[score[i].label] == s->data.test_label[i];
+		right += s->class_name[score[i].label] == s->test_label[i];
 	*accuracy = (double) right / test->n;
 	release(s->caller, score);
 	return status;
@@ -302,7 +454,7 @@ static Status
 ask(Simulation *s, const Model *model, int count)
 {
 	const Caller *caller = s->caller;
-	const Rows *pool = s->data.pool;
+	const Rows *pool = &s->pool.rows;
 	size_t		D = model_features(model);
 	RequeueOptions options = {s->options.acquisition, s->options.batch, count, count};
 	float	   *features = allocate_array(caller, pool->n * D, sizeof(float));

@@ -31,24 +31,40 @@ typedef struct SimulateOptions
 } SimulateOptions;
 
 /*
- * pool: rows that may be asked about, with the classes that would be
- * answered; test: rows that the accuracy is measured on, never asked about.
- * label[i] in [0, classes).
+ * Rows and their classes: label[i] in [0, classes).  Those with test[i] are
+ * what the accuracy is measured on and never asked about; the others are
+ * the pool.
  */
 typedef struct SimulateData
 {
-	const Rows *pool;
-	const int  *pool_label;
-	const Rows *test;
-	const int  *test_label;
+	const Rows *rows;
+	const int  *label;
+	const bool *test;
 	int			classes;
 } SimulateData;
+
+/*
+ * Marks one of n rows in five as a test row, at random, at least one; the same
+ * for the same seed.
+ */
+extern Status simulation_hold_out(const Caller *caller, int n, uint64_t seed, bool *test);
+
+/* The seed of everything in a run (from 0), from that of all runs. */
+extern uint64_t simulation_run_seed(uint64_t seed, int run);
 
 /* State of one run of one strategy. */
 typedef struct Simulation Simulation;
 
+/* STATUS_BAD_ARGUMENT also where there is no row of the pool or of the test. */
 extern Status simulation_start(const Caller *caller, const SimulateData *data,
 							   const SimulateOptions *options, Simulation **simulation);
+
+/*
+ * Bytes that a run holds at most, the data not counted; terms: of the sparse
+ * stage of all rows.
+ */
+extern size_t simulation_memory(int n, int dims, size_t terms, int sparse_dims, int classes,
+								const SimulateOptions *options);
 
 /*
  * The next training: how many rows are labelled by then, how many classes

@@ -1,16 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * test_simulate.c
- *	  The replay of known answers, and fits within the span of few rows.
+ *	  The replay of known answers, what it says of the labels that are needed,
+ *	  and fits within the span of few rows.
  *
  *-------------------------------------------------------------------------
  */
 #include "learn_data.h"
 
 #include "../../src/learn/head.h"
+#include "../../src/learn/needed.h"
 #include "../../src/learn/simulate.h"
 #include "../../src/learn/span.h"
 #include "../../src/math/matrix.h"
+#include "../../src/math/student.h"
 
 #define ROUNDS 8
 
@@ -56,12 +59,23 @@ same(const Curve *a, const Curve *b)
 	return true;
 }
 
+/* The last rows of some are the test rows. */
+static bool *
+last_rows(int n, int count)
+{
+	bool	   *test = calloc(n, sizeof(bool));
+
+	for (int i = n - count; i < n; i++)
+		test[i] = true;
+	return test;
+}
+
 static void
 test_curves(const Caller *caller)
 {
-	Data		pool = make_data(400, 20, 4, 1.0, 1, 2);
-	Data		test = make_data(200, 20, 4, 1.0, 1, 3);
-	SimulateData data = {&pool.rows, pool.label, &test.rows, test.label, 4};
+	Data		rows = make_data(600, 20, 4, 1.0, 1, 2);
+	bool	   *test = last_rows(600, 200);
+	SimulateData data = {&rows.rows, rows.label, test, 4};
 	SimulateOptions options = {
 		ACQUIRE_EPIG, SEED_RANDOM, 10, 10, ROUNDS, 7, {.folds = 5, .seed = 7, .refine = -1}
 	};
@@ -95,24 +109,28 @@ test_curves(const Caller *caller)
 	options.random_seed = 7;
 	options.seed_batch = SEED_TYPICAL;
 	CHECK(curve_of(caller, &data, options).round[0].accuracy != first.round[0].accuracy);
-	free_data(&pool);
-	free_data(&test);
+	free_data(&rows);
+	free(test);
 }
 
 /* A pool that is used up, one class, classes nobody is asked about, nonsense. */
 static void
 test_ends(const Caller *caller)
 {
-	Data		pool = make_data(30, 12, 3, 1.0, 1, 2);
-	Data		test = make_data(60, 12, 3, 1.0, 1, 3);
-	SimulateData data = {&pool.rows, pool.label, &test.rows, test.label, 3};
+	Data		rows = make_data(90, 12, 3, 1.0, 1, 2);
+	bool	   *test = last_rows(90, 60);
+	bool	   *none = last_rows(90, 0);
+	SimulateData data = {&rows.rows, rows.label, test, 3};
 	SimulateOptions options = {
 		ACQUIRE_MARGIN, SEED_RANDOM, 1, 8, ROUNDS, 1, {.folds = 5, .seed = 1, .refine = -1}
 	};
 	Curve		curve;
 
 	/* two rows that say nothing are not asked about */
-	memset(pool.dense, 0, sizeof(float) * 2 * 12);
+	memset(rows.dense, 0, sizeof(float) * 2 * 12);
+	/* twenty test rows of each class */
+	for (int i = 30; i < 90; i++)
+		rows.label[i] = i % 3;
 	curve = curve_of(caller, &data, options);
 	REQUIRE(curve.status == STATUS_SUCCESS && curve.rounds == 5);
 	CHECK(curve.round[0].labels == 1 && curve.round[0].classes == 1);
@@ -121,27 +139,55 @@ test_ends(const Caller *caller)
 
 	/* one class in all the pool */
 	for (int i = 0; i < 30; i++)
-		pool.label[i] = 2;
+		rows.label[i] = 2;
 	curve = curve_of(caller, &data, options);
 	REQUIRE(curve.status == STATUS_SUCCESS && curve.rounds == 5);
 	CHECK_NEAR(curve.round[4].accuracy, 1.0 / 3.0, 1e-9);
 
-	pool.label[3] = 3;
+	rows.label[3] = 3;
 	CHECK(curve_of(caller, &data, options).status == STATUS_BAD_ARGUMENT);
-	pool.label[3] = 2;
+	rows.label[3] = 2;
+	data.test = none;
+	CHECK(curve_of(caller, &data, options).status == STATUS_BAD_ARGUMENT);
+	data.test = test;
 	options.seed = 0;
 	CHECK(curve_of(caller, &data, options).status == STATUS_BAD_ARGUMENT);
-	free_data(&pool);
-	free_data(&test);
+	free_data(&rows);
+	free(test);
+	free(none);
+}
+
+/* One row in five is held out, others for other runs. */
+static void
+test_hold_out(const Caller *caller)
+{
+	bool		first[103];
+	bool		second[103];
+	int			held = 0;
+	int			both = 0;
+
+	CHECK(simulation_run_seed(5, 0) != simulation_run_seed(5, 1));
+	CHECK(simulation_run_seed(5, 0) != simulation_run_seed(6, 0));
+	CHECK(simulation_run_seed(5, 3) == simulation_run_seed(5, 3));
+	REQUIRE(simulation_hold_out(caller, 103, simulation_run_seed(5, 0), first) == STATUS_SUCCESS);
+	REQUIRE(simulation_hold_out(caller, 103, simulation_run_seed(5, 1), second) == STATUS_SUCCESS);
+	for (int i = 0; i < 103; i++)
+	{
+		held += first[i];
+		both += first[i] && second[i];
+	}
+	CHECK(held == 20 && both > 0 && both < 12);
+	REQUIRE(simulation_hold_out(caller, 2, 1, first) == STATUS_SUCCESS);
+	CHECK(first[0] + first[1] == 1);
 }
 
 /* Whenever it is stopped or runs out of memory, nothing is left. */
 static void
 test_failures(UnitMemory *memory, const Caller *caller)
 {
-	Data		pool = make_data(60, 12, 3, 1.0, 1, 2);
-	Data		test = make_data(30, 12, 3, 1.0, 1, 3);
-	SimulateData data = {&pool.rows, pool.label, &test.rows, test.label, 3};
+	Data		rows = make_data(90, 12, 3, 1.0, 1, 2);
+	bool	   *test = last_rows(90, 30);
+	SimulateData data = {&rows.rows, rows.label, test, 3};
 	SimulateOptions options = {
 		ACQUIRE_EPIG, SEED_TYPICAL, 9, 5, 2, 1, {.folds = 3, .seed = 1, .refine = 0}
 	};
@@ -160,8 +206,104 @@ test_failures(UnitMemory *memory, const Caller *caller)
 	memory->stop_at = memory->questions + 5;
 	CHECK(curve_of(caller, &data, options).status == STATUS_STOPPED);
 	memory->stop_at = 0;
-	free_data(&pool);
-	free_data(&test);
+	free_data(&rows);
+	free(test);
+}
+
+/* What a run takes is what it said it would take, and not much less. */
+static void
+test_memory(UnitMemory *memory, const Caller *caller)
+{
+	Data		rows = make_data(900, 30, 5, 1.0, 1, 2);
+	bool	   *test = last_rows(900, 200);
+	SimulateData data = {&rows.rows, rows.label, test, 5};
+	Acquisition all[] = {ACQUIRE_EPIG, ACQUIRE_BALD, ACQUIRE_RANDOM};
+
+	for (int i = 0; i < 6; i++)
+	{
+		SimulateOptions options = {
+			all[i / 2], i % 2 == 0 ? SEED_RANDOM : SEED_TYPICAL, 40, 30, 3, 1,
+			{.folds = 5, .seed = 1, .refine = i % 2 == 0 ? 1 : 0}
+		};
+		size_t		terms = rows.rows.sparse == NULL ? 0 : rows.rows.sparse->start[900];
+		size_t		bound = simulation_memory(900, 30, terms, rows.rows.sparse_dims, 5, &options);
+
+		memory->peak = memory->bytes;
+		REQUIRE(curve_of(caller, &data, options).status == STATUS_SUCCESS);
+		CHECK(memory->peak <= bound && bound < 4 * memory->peak);
+		if (memory->peak > bound || bound >= 4 * memory->peak)
+			printf("  %zu bytes, said to be %zu\n", memory->peak, bound);
+	}
+	free_data(&rows);
+	free(test);
+}
+
+/* Quantiles as in any table of the distribution. */
+static void
+test_student(void)
+{
+	CHECK_NEAR(student_bound(0.95, 1), 12.7062047, 1e-6);
+	CHECK_NEAR(student_bound(0.95, 2), 4.30265273, 1e-7);
+	CHECK_NEAR(student_bound(0.95, 3), 3.18244631, 1e-7);
+	CHECK_NEAR(student_bound(0.95, 4), 2.77644511, 1e-7);
+	CHECK_NEAR(student_bound(0.95, 9), 2.26215716, 1e-7);
+	CHECK_NEAR(student_bound(0.95, 30), 2.04227246, 1e-7);
+	CHECK_NEAR(student_bound(0.99, 10), 3.16927267, 1e-7);
+	CHECK_NEAR(student_bound(0.95, 1000000), 1.95996636, 1e-6);
+}
+
+/* Straight curves, where all can be reckoned by hand. */
+static void
+test_needed(const Caller *caller)
+{
+	/* two runs of two strategies: accuracy rises by 0.1 from 10 labels to the next */
+	const double start[2][2] = {{0.5, 0.6}, {0.3, 0.4}};
+	SimulatedPoint point[2 * 2 * 6 + 1];
+	LabelsNeeded needed[3];
+	int			n = 0;
+	double		t = student_bound(0.95, 1);
+
+	for (int i = 5; i >= 0; i--)
+		for (int s = 0; s < 2; s++)
+			for (int r = 0; r < 2; r++)
+				point[n++] = (SimulatedPoint)
+			{
+				s, 7 * r, 10.0 + 10.0 * i, start[s][r] + 0.1 * i
+			};
+	REQUIRE(labels_needed(caller, point, n, 2, 1, 0.7, needed) == STATUS_SUCCESS);
+	CHECK(needed[0].runs == 2 && needed[1].runs == 2);
+	/* the means start with 0.55 and 0.35; alone, the runs cross 5 before and after */
+	CHECK_NEAR(needed[0].labels, 25.0, 1e-6);
+	CHECK_NEAR(needed[1].labels, 45.0, 1e-6);
+	CHECK_NEAR(needed[0].low, fmax(25.0 - 5.0 * t, 0.0), 1e-6);
+	CHECK_NEAR(needed[0].high, 25.0 + 5.0 * t, 1e-4);
+	CHECK_NEAR(needed[0].saving, 1.0 - 25.0 / 45.0, 1e-9);
+	/* without either: 1 - 20/40 and 1 - 30/50 */
+	CHECK_NEAR(needed[0].saving_low, 1.0 - 25.0 / 45.0 -
+			   t * sqrt(0.5 * (2.0 * 0.05 * 0.05)), 1e-6);
+	CHECK_NEAR(needed[1].saving, 0.0, 1e-9);
+	CHECK_NEAR(needed[1].saving_high, 0.0, 1e-6);
+
+	/* the first labels do; not reached; reached by one run only; nothing to compare with */
+	REQUIRE(labels_needed(caller, point, n, 2, 1, 0.2, needed) == STATUS_SUCCESS);
+	CHECK(needed[0].labels == 10.0 && needed[0].low == 10.0 && needed[0].high == 10.0);
+	REQUIRE(labels_needed(caller, point, n, 2, 1, 0.99, needed) == STATUS_SUCCESS);
+	CHECK(needed[0].labels > 0.0 && isnan(needed[1].labels) && isnan(needed[0].saving));
+	CHECK(isnan(needed[1].low) && isnan(needed[1].saving_high));
+	REQUIRE(labels_needed(caller, point, n, 2, -1, 1.02, needed) == STATUS_SUCCESS);
+	CHECK(needed[0].labels > 0.0 && isnan(needed[0].low) && isnan(needed[0].saving));
+
+	/* a strategy without points, and a number of labels that one run has not come to */
+	point[n] = (SimulatedPoint)
+	{
+		0, 0, 15.0, 0.99
+	};
+	REQUIRE(labels_needed(caller, point, n + 1, 3, 1, 0.7, needed) == STATUS_SUCCESS);
+	CHECK_NEAR(needed[0].labels, 25.0, 1e-6);
+	CHECK(needed[2].runs == 0 && isnan(needed[2].labels));
+	CHECK(labels_needed(caller, point, n, 1, 0, 0.7, needed) == STATUS_BAD_ARGUMENT);
+	point[0].accuracy = NAN;
+	CHECK(labels_needed(caller, point, n, 2, 1, 0.7, needed) == STATUS_BAD_ARGUMENT);
 }
 
 /* A head fitted within the span of its rows is the one that is fitted to them. */
@@ -216,7 +358,11 @@ main(void)
 	matrix = matrix_blas_ops();
 	test_curves(&caller);
 	test_ends(&caller);
+	test_hold_out(&caller);
 	test_failures(&memory, &caller);
+	test_memory(&memory, &caller);
+	test_student();
+	test_needed(&caller);
 	test_span(&caller);
 	CHECK(memory.blocks == 0);
 	return unit_end();
