@@ -33,6 +33,8 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'hl_remove_class';
 COMMENT ON FUNCTION hl_remove_class(text, text)
 IS 'takes all labels of a class back, and the class with them; returns how many';
+
+-- ---------------------------------------------------------------------------
 -- Simulation
 -- ---------------------------------------------------------------------------
 
