@@ -51,6 +51,10 @@ my %good = (
 	input => [ q{'where is the parcel with the lamp'}, q{'please take back the shoes'}, q{'[1,0,0.5,2]'}, q{'ÖLLAMPE zurück'} ],
 	label => [ q{'returns'}, q{'delivery'}, q{'billing'}, q{'größer'}, q{NULL} ],
 	classes => [ q{'{returns,delivery,billing}'}, q{NULL} ],
+	'hl_merge_classes.classes' => [ q{'{returns}'}, q{'{returns,delivery}'}, q{'{c0}'} ],
+	class => [ q{'returns'}, q{'delivery'}, q{'c1'}, q{'größer'} ],
+	new_name => [ q{'Retouren'}, q{'größer'}, q{'returns'} ],
+	into_class => [ q{'billing'}, q{'Retouren'}, q{'c1'} ],
 	encoder => [ q{'auto'}, q{'text'}, q{'vector'} ],
 	acquisition => [ q{'epig'}, q{'bald'}, q{'margin'}, q{'entropy'}, q{'random'} ],
 	options => [ q{'{}'}, q{'{"queue_size": 20, "batch": 3}'} ],
@@ -71,7 +75,7 @@ my %good = (
 	project_id => [ 1, 2, 3, 4, 5 ]);
 
 # What is called less often, as it takes long or ends what the others need.
-my %rare = (hl_train => 0.15, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2);
+my %rare = (hl_train => 0.15, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2, hl_rename_class => 0.2, hl_merge_classes => 0.1, hl_remove_class => 0.05);
 
 sub pick
 {

@@ -145,6 +145,7 @@ my $sevens = q{SELECT round(avg((label = '%s')::int), 2) >= 0.9 FROM hl_predict(
 is(query(sprintf($sevens, 'seven')), 't', 'nearly all rows of a class are answered so');
 query(q{SELECT hl_rename_class('many', 'seven', 'VII'); SELECT hl_merge_classes('many', '{class 1,class 2}', 'one or two'); SELECT hl_remove_class('many', 'class 3')});
 eventually($node, $fitting, 'a training for its sake', 60);
+is(query(q{SELECT model, revision FROM hl_serving}), '1|0', 'to the model that serves it is no news');
 query(q{SELECT hl_label('many', 8600, 'class 0', 'bob')});
 eventually($node, q{SELECT v.revision > 0 AND v.model = 1 AND EXISTS (SELECT FROM hl_run WHERE state = 'running' AND kind = 'train') FROM hl_serving v}, 'meanwhile an answer is learned', 30);
 my $half_way = query(sprintf($sevens, 'VII') . q{; SELECT round(avg((label = 'one or two')::int), 2) >= 0.9 FROM hl_predict('many') WHERE item::int % 40 IN (1, 2);
