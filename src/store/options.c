@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * options.c
- *	  Options of a project: names, ranges, defaults.
+ *	  What is declared of a project beside names: options, with their ranges and
+ *	  defaults, acquisition function, classes.
  *
- * What is wrong with them is an error where they are given.  Where they are
- * read again it is not: a project whose row somebody has damaged must not keep
- * others from being shown.
+ * What is wrong with them is an error where they are given.  Nothing but
+ * hl_create_project() writes them; what somebody has written into the table is
+ * damage, and only this project's: it must not keep others from being shown.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +19,13 @@
 #include "utils/numeric.h"
 
 #include "store/project.h"
+#include "store/session.h"
+
+typedef struct OptionError
+{
+	char	   *message;		/* names the offending option */
+	char	   *hint;			/* or NULL */
+} OptionError;
 
 typedef struct OptionRule
 {
@@ -127,8 +135,8 @@ apply_option(ProjectOptions *options, const OptionRule *rule, const JsonbValue *
 	return true;
 }
 
-bool
-project_options_read(Jsonb *json, ProjectOptions *options, OptionError *error)
+static bool
+read_options(Jsonb *json, ProjectOptions *options, OptionError *error)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
@@ -169,9 +177,73 @@ project_options_parse(Jsonb *json, ProjectOptions *options)
 {
 	OptionError error;
 
-	if (!project_options_read(json, options, &error))
+	if (!read_options(json, options, &error))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s", error.message),
 				 error.hint == NULL ? 0 : errhint("%s", error.hint)));
+}
+
+static const char *const acquisition_names[] = {"epig", "bald", "margin", "entropy", "random"};
+
+static bool
+find_acquisition(const char *name, Acquisition *acquisition)
+{
+	for (int i = 0; i < (int) lengthof(acquisition_names); i++)
+	{
+		if (strcmp(acquisition_names[i], name) == 0)
+		{
+			*acquisition = (Acquisition) i;
+			return true;
+		}
+	}
+	return false;
+}
+
+Acquisition
+acquisition_from_name(const char *name)
+{
+	Acquisition acquisition;
+
+	if (find_acquisition(name, &acquisition))
+		return acquisition;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized acquisition function \"%s\"", name),
+			 errhint("Acquisition functions are \"epig\", \"bald\", \"margin\", \"entropy\" and \"random\".")));
+}
+
+const char *
+acquisition_name(Acquisition acquisition)
+{
+	return acquisition_names[acquisition];
+}
+
+void
+declared_options(Project *project, Jsonb *json)
+{
+	OptionError error;
+
+	if (!read_options(json, &project->options, &error))
+		project->damage = psprintf("options: %s", error.message);
+}
+
+void
+declared_acquisition(Project *project, const char *name)
+{
+	project->acquisition = ACQUIRE_EPIG;
+	if (!find_acquisition(name, &project->acquisition))
+		project->damage = psprintf("acquisition: unrecognized acquisition function \"%s\"", name);
+}
+
+void
+declared_classes(Project *project, Datum classes)
+{
+	project->classes = array_strings(classes, &project->nclasses);
+	if (!strings_complete(project->classes, project->nclasses))
+	{
+		project->damage = pstrdup("classes: a class is NULL");
+		project->classes = NULL;
+		project->nclasses = 0;
+	}
 }

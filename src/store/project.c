@@ -53,41 +53,6 @@ enum
 	COLUMN_LOCAL_KEY, COLUMN_LOCAL_LABEL, COLUMN_LOCAL_VIEW
 };
 
-static const char *const acquisition_names[] = {"epig", "bald", "margin", "entropy", "random"};
-
-static bool
-find_acquisition(const char *name, Acquisition *acquisition)
-{
-	for (int i = 0; i < (int) lengthof(acquisition_names); i++)
-	{
-		if (strcmp(acquisition_names[i], name) == 0)
-		{
-			*acquisition = (Acquisition) i;
-			return true;
-		}
-	}
-	return false;
-}
-
-Acquisition
-acquisition_from_name(const char *name)
-{
-	Acquisition acquisition;
-
-	if (find_acquisition(name, &acquisition))
-		return acquisition;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized acquisition function \"%s\"", name),
-			 errhint("Acquisition functions are \"epig\", \"bald\", \"margin\", \"entropy\" and \"random\".")));
-}
-
-const char *
-acquisition_name(Acquisition acquisition)
-{
-	return acquisition_names[acquisition];
-}
-
 /* Is there an explicit conversion to real[]? */
 static bool
 casts_to_vector(Oid type)
@@ -173,36 +138,6 @@ result_role(int column, StoredRole *role)
 	return !isnull;
 }
 
-/*
- * What a declaration says beside names.  Nothing but hl_create_project() writes
- * it; what somebody has written into the table is damage, and only this
- * project's.
- */
-static void
-read_declaration(Project *project)
-{
-	OptionError error;
-	bool		isnull;
-	Datum		value = result_datum(0, COLUMN_OPTIONS, &isnull);
-
-	if (!project_options_read(isnull ? NULL : DatumGetJsonbP(value), &project->options, &error))
-		project->damage = psprintf("options: %s", error.message);
-	project->acquisition = ACQUIRE_EPIG;
-	if (!find_acquisition(result_string(0, COLUMN_ACQUISITION), &project->acquisition))
-		project->damage = psprintf("acquisition: unrecognized acquisition function \"%s\"",
-								   result_string(0, COLUMN_ACQUISITION));
-	value = result_datum(0, COLUMN_CLASSES, &isnull);
-	if (isnull)
-		return;
-	project->classes = array_strings(value, &project->nclasses);
-	if (!strings_complete(project->classes, project->nclasses))
-	{
-		project->damage = pstrdup("classes: a class is NULL");
-		project->classes = NULL;
-		project->nclasses = 0;
-	}
-}
-
 /* The row of the last result, not yet resolved. */
 static Project *
 project_from_result(void)
@@ -220,7 +155,12 @@ project_from_result(void)
 	project->label_column = result_string(0, COLUMN_LABEL);
 	project->view_schema = result_string(0, COLUMN_VIEW_SCHEMA);
 	project->encoder = result_string(0, COLUMN_ENCODER);
-	read_declaration(project);
+	value = result_datum(0, COLUMN_OPTIONS, &isnull);
+	declared_options(project, isnull ? NULL : DatumGetJsonbP(value));
+	declared_acquisition(project, result_string(0, COLUMN_ACQUISITION));
+	value = result_datum(0, COLUMN_CLASSES, &isnull);
+	if (!isnull)
+		declared_classes(project, value);
 
 	project->owner_name = result_string(0, COLUMN_OWNER);
 	project->paused = DatumGetBool(result_datum(0, COLUMN_PAUSED, &isnull));

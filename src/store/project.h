@@ -184,17 +184,13 @@ extern void project_lock_to_drop(const Project *project);
 extern Acquisition acquisition_from_name(const char *name);
 extern const char *acquisition_name(Acquisition acquisition);
 
-typedef struct OptionError
-{
-	char	   *message;		/* names the offending option */
-	char	   *hint;			/* or NULL */
-} OptionError;
-
-/* options.c; false where something is wrong with them, and the defaults then. */
-extern bool project_options_read(Jsonb *json, ProjectOptions *options, OptionError *error);
-
-/* The same, an error where something is wrong. */
+/* options.c: an error names the offending option. */
 extern void project_options_parse(Jsonb *json, ProjectOptions *options);
+
+/* What is stored of a declaration; where that is damaged, notes how. */
+extern void declared_options(Project *project, Jsonb *json);
+extern void declared_acquisition(Project *project, const char *name);
+extern void declared_classes(Project *project, Datum classes);
 
 /* What columns of a type can be used for; false: not for that. */
 extern bool input_kind_of(Oid type, InputKind *kind);
