@@ -1,5 +1,6 @@
 -- The learning of a labelled relation again.
-SET client_min_messages = notice;
+-- on a busy machine it says how far it is
+SET client_min_messages = warning;
 SET extra_float_digits = 0;
 CREATE TABLE ticket_log (id int PRIMARY KEY, body text, topic text, part text);
 INSERT INTO ticket_log SELECT id, body, topic, CASE WHEN id % 4 = 0 THEN 'test' ELSE 'train' END FROM tickets(420);
@@ -99,6 +100,8 @@ RESET humanloop.work_mem;
 -- ----------------------------------------------------------------------
 -- Rights: those of whoever asks
 -- ----------------------------------------------------------------------
+
+SET client_min_messages = notice;
 
 CREATE ROLE regress_hl_analyst;
 CREATE ROLE regress_hl_writer;
