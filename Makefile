@@ -32,6 +32,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/text_fit.c \
 	src/encode/unicode.c \
 	src/learn/acquisition.c \
+	src/learn/audit.c \
 	src/learn/choose.c \
 	src/learn/delta.c \
 	src/learn/design.c \
@@ -45,6 +46,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/requeue.c \
 	src/learn/revision.c \
 	src/learn/refine.c \
+	src/learn/reliability.c \
 	src/learn/seeds.c \
 	src/learn/simulate.c \
 	src/learn/span.c \
@@ -58,6 +60,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/label_functions.c \
+	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
 	src/sql/predict.c \
 	src/sql/predict_all.c \
@@ -68,6 +71,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
 	src/sql/train_functions.c \
+	src/store/audit.c \
 	src/store/cache.c \
 	src/store/caller.c \
 	src/store/candidates.c \
