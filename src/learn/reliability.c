@@ -85,24 +85,46 @@ reliability_error(const ReliabilityBin *bins, int nbins)
 	return n == 0 ? 0.0 : error / n;
 }
 
-bool
-mean_interval(const float *values, int n, double *mean, double *low, double *high)
+/*
+ * 97.5 % quantile of Student's t, by the expansion about the normal one
+ * (Abramowitz and Stegun, 26.7.5); good to 0.001 from 8 degrees of freedom on.
+ */
+static double
+student_quantile(double freedom)
 {
 	const double z = 1.959963984540054;
+	double		z3 = z * z * z;
+	double		z5 = z3 * z * z;
+	double		z7 = z5 * z * z;
+
+	return z + (z3 + z) / (4 * freedom) +
+		(5 * z5 + 16 * z3 + 3 * z) / (96 * freedom * freedom) +
+		(3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * freedom * freedom * freedom);
+}
+
+/*
+ * Losses are positive, most of them small and a few large, so far from normal
+ * that the usual interval about the mean of 50 covers in 87 of 100 cases where it
+ * says 95.  On the scale of logarithms, with the delta method and Student's t, it
+ * is 91, of 100 losses 93.  Of 14 losses it was 80: often none of them is large.
+ */
+bool
+mean_loss(const float *losses, int n, double *mean, double *low, double *high)
+{
 	double		sum = 0.0;
 	double		squares = 0.0;
-	double		half;
+	double		width;
 
 	for (int i = 0; i < n; i++)
-		sum += values[i];
+		sum += losses[i];
 	*mean = n > 0 ? sum / n : 0.0;
 	*low = *high = *mean;
-	if (n < 2)
+	if (n < LOSSES_LEAST || !(*mean > 0.0))
 		return false;
 	for (int i = 0; i < n; i++)
-		squares += (values[i] - *mean) * (values[i] - *mean);
-	half = z * sqrt(squares / (n - 1) / n);
-	*low = *mean - half;
-	*high = *mean + half;
+		squares += (losses[i] - *mean) * (losses[i] - *mean);
+	width = student_quantile(n - 1) * sqrt(squares / (n - 1) / n) / *mean;
+	*low = *mean * exp(-width);
+	*high = *mean * exp(width);
 	return true;
 }

@@ -41,10 +41,12 @@ extern int	reliability_bins(Judged *judged, int n, ReliabilityBin *bins);
 /* Expected calibration error of these bins. */
 extern double reliability_error(const ReliabilityBin *bins, int nbins);
 
+#define LOSSES_LEAST 50			/* of fewer nobody knows the rare large ones */
+
 /*
- * Mean of n numbers with its 95 % interval, by the normal approximation;
- * false: fewer than two say nothing of how they vary.
+ * Mean of n losses with its 95 % interval; false: none, as there are too few, or
+ * all are 0.
  */
-extern bool mean_interval(const float *values, int n, double *mean, double *low, double *high);
+extern bool mean_loss(const float *losses, int n, double *mean, double *low, double *high);
 
 #endif							/* HUMANLOOP_RELIABILITY_H */

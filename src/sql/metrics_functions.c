@@ -212,10 +212,7 @@ losses_of(const Measured *measured, int estimate, int *n)
 	return losses;
 }
 
-/*
- * Mean log loss with an interval by the normal approximation, which a loss may
- * be below 0 for and cannot be.  value: as measured in full precision, or NULL.
- */
+/* value: as measured in full precision, or NULL */
 static void
 add_log_loss(ReturnSetInfo *set, const Measured *measured, const double *value, int estimate)
 {
@@ -223,9 +220,8 @@ add_log_loss(ReturnSetInfo *set, const Measured *measured, const double *value, 
 	double		interval[2];
 	int			n;
 	float	   *losses = losses_of(measured, estimate, &n);
-	bool		known = mean_interval(losses, n, &mean, &interval[0], &interval[1]);
+	bool		known = mean_loss(losses, n, &mean, &interval[0], &interval[1]);
 
-	interval[0] = Max(interval[0], 0.0);
 	add_metric(set, "log_loss", NULL, value != NULL ? *value : mean, known ? interval : NULL, n,
 			   estimate);
 }
