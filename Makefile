@@ -114,7 +114,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
-	vectors unicode queue refresh privacy ddl ddl_types ddl_broken triggers metrics rights owners visibility \
+	vectors unicode queue refresh privacy ddl ddl_types ddl_broken triggers metrics audit rights owners visibility \
 	worker hostile hostile_source names planted clients
 # Of these, what must go on to work with the objects of the version before (ddl
 # needs the event triggers of this one).
