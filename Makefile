@@ -32,6 +32,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/text_fit.c \
 	src/encode/unicode.c \
 	src/learn/acquisition.c \
+	src/learn/audit.c \
 	src/learn/choose.c \
 	src/learn/delta.c \
 	src/learn/design.c \
@@ -46,6 +47,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/requeue.c \
 	src/learn/revision.c \
 	src/learn/refine.c \
+	src/learn/reliability.c \
 	src/learn/seeds.c \
 	src/learn/simulate.c \
 	src/learn/span.c \
@@ -61,6 +63,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
 	src/sql/label_functions.c \
+	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
 	src/sql/predict.c \
 	src/sql/predict_all.c \
@@ -72,6 +75,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
 	src/sql/train_functions.c \
+	src/store/audit.c \
 	src/store/cache.c \
 	src/store/caller.c \
 	src/store/candidates.c \
@@ -118,7 +122,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients speechless damaged classes simulate
+	worker hostile hostile_source names planted clients speechless damaged classes simulate audit
 # Of these, what must go on to work with the objects of the version before.
 OLDER = 0.1.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \

@@ -66,3 +66,91 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 3
 AS 'MODULE_PATHNAME', 'hl_labels_needed';
 COMMENT ON FUNCTION hl_labels_needed(hl_simulation[], double precision)
 IS 'labels that each strategy of a simulation needs for an accuracy, and what it saves against random';
+
+-- ---------------------------------------------------------------------------
+-- The audit: what is asked by lot, and measured on that
+-- ---------------------------------------------------------------------------
+
+-- What the cross-validation said of each item: class (from 0) and confidence;
+-- and whether the item is in the uniform sample of the source.  NULL: from a
+-- version that did not keep it.
+ALTER TABLE hl_model_label ADD COLUMN predicted integer[];
+ALTER TABLE hl_model_label ADD COLUMN confidence real[];
+ALTER TABLE hl_model_label ADD COLUMN audited boolean[];
+
+-- Items of that sample, and the accuracy on them with its interval.
+ALTER TABLE hl_model ADD COLUMN audited integer;
+ALTER TABLE hl_model ADD COLUMN audit_accuracy double precision;
+ALTER TABLE hl_model ADD COLUMN audit_low double precision;
+ALTER TABLE hl_model ADD COLUMN audit_high double precision;
+
+ALTER TYPE hl_training ADD ATTRIBUTE audited integer, ADD ATTRIBUTE audit_accuracy double precision,
+	ADD ATTRIBUTE audit_low double precision, ADD ATTRIBUTE audit_high double precision;
+ALTER TYPE hl_learning_point ADD ATTRIBUTE audited integer, ADD ATTRIBUTE audit_accuracy double precision,
+	ADD ATTRIBUTE audit_low double precision, ADD ATTRIBUTE audit_high double precision;
+
+CREATE TYPE hl_reliability_bin AS
+	(bin integer, confidence_low double precision, confidence_high double precision,
+	 confidence double precision, accuracy double precision, low double precision,
+	 high double precision, n integer, estimate text);
+
+CREATE FUNCTION hl_reliability(project text)
+RETURNS SETOF hl_reliability_bin
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 30
+AS 'MODULE_PATHNAME', 'hl_reliability';
+COMMENT ON FUNCTION hl_reliability(text)
+IS 'how often the serving model is right where it is so sure';
+
+CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
+	SELECT p.name AS project, s.source, p.input_column AS input, p.key_column AS key,
+		   p.label_column AS label, p.acquisition, s.owner,
+		   v.items, a.labelled, q.queued,
+		   m.encoder, pg_catalog.cardinality(m.classes) AS classes,
+		   v.model, v.revision, m.accuracy, m.accuracy_low, m.accuracy_high, m.trained_at,
+		   CASE
+			   WHEN s.problem IS NOT NULL AND @extschema@.hl_project_damaged(p.id) THEN 'damaged'
+			   WHEN s.problem IS NOT NULL THEN 'source missing'
+			   WHEN p.paused THEN 'paused'
+			   WHEN u.kind IS NOT NULL THEN 'training'
+			   WHEN w.failures OPERATOR(pg_catalog.>) 0 THEN 'failing'
+			   WHEN v.model IS NULL THEN 'no model'
+			   ELSE 'ready'
+		   END AS state,
+		   CASE
+			   WHEN s.problem IS NOT NULL THEN s.problem
+			   WHEN q.queued OPERATOR(pg_catalog.>) 0 THEN NULL
+			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
+			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows with an input'
+			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
+			   -- rows that have come since are noted until they are queued, too
+			   WHEN pg_catalog.cardinality(r.items) OPERATOR(pg_catalog.=) 0
+				   AND NOT EXISTS (SELECT 1 FROM @extschema@.hl_change c WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.kind OPERATOR(pg_catalog.=) 'rows')
+				   THEN 'nothing was left to ask when the queue was made: rows that say nothing (no words in common with some others) are not asked; hl_refresh() looks again'
+			   WHEN v.model IS NULL THEN 'the seed batch is answered: the background worker trains, or hl_train()'
+			   ELSE 'all queued items are answered: the background worker scores the pool, or hl_refresh()'
+		   END AS queue_empty_because,
+		   -- the text of an error may quote a row of the source
+		   coalesce(s.problem, CASE WHEN @extschema@.hl_may(p.id, 'manage') THEN w.last_error END) AS last_error,
+		   u.step, u.started_at AS running_since,
+		   CASE WHEN NOT p.paused THEN greatest(w.train_at, w.retry_at) END AS next_try,
+		   m.audited, m.audit_accuracy, m.audit_low, m.audit_high
+	FROM @extschema@.hl_project p
+	CROSS JOIN LATERAL @extschema@.hl_project_source(p.id) s
+	LEFT JOIN @extschema@.hl_serving v ON v.project_id OPERATOR(pg_catalog.=) p.id
+	LEFT JOIN @extschema@.hl_ranking r ON r.project_id OPERATOR(pg_catalog.=) p.id
+		AND r.part OPERATOR(pg_catalog.=) 'rest'
+	LEFT JOIN @extschema@.hl_work w ON w.project_id OPERATOR(pg_catalog.=) p.id
+	LEFT JOIN @extschema@.hl_model m ON m.project_id OPERATOR(pg_catalog.=) p.id
+		AND m.model OPERATOR(pg_catalog.=) v.model
+	LEFT JOIN LATERAL (
+		SELECT n.kind, n.step, n.started_at
+		FROM @extschema@.hl_run n
+		WHERE n.project_id OPERATOR(pg_catalog.=) p.id AND n.state OPERATOR(pg_catalog.=) 'running'
+		ORDER BY n.id DESC LIMIT 1) u ON true
+	CROSS JOIN LATERAL (
+		SELECT pg_catalog.count(DISTINCT c.item) AS labelled
+		FROM @extschema@.hl_current_answer c
+		WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.label IS NOT NULL) a
+	CROSS JOIN LATERAL (
+		SELECT @extschema@.hl_queue_length(p.id) AS queued OFFSET 0) q
+	WHERE @extschema@.hl_visible(p.id);

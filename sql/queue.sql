@@ -137,7 +137,7 @@ SELECT hl_drop_project('tickets');
 -- Every acquisition function fills the queue in its own order.
 CREATE FUNCTION try(acquisition text) RETURNS TABLE (queued bigint, scored boolean, ordered boolean, measure boolean) LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM hl_create_project('a_' || acquisition, 'ticket', 'body', acquisition => acquisition, options => '{"queue_size": 60}');
+	PERFORM hl_create_project('a_' || acquisition, 'ticket', 'body', acquisition => acquisition, options => '{"queue_size": 60, "audit": 0}');
 	PERFORM hl_label_many('a_' || acquisition, array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 90;
 	PERFORM hl_train('a_' || acquisition);
 	RETURN QUERY SELECT count(*), bool_and(q.score IS NOT NULL), array_agg(score ORDER BY rank) = array_agg(score ORDER BY score DESC),

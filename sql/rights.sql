@@ -79,6 +79,7 @@ INSERT INTO probe VALUES
 	('hl_embed(text,text)', $$cardinality(hl_embed('tickets', 'parcel')) > 0$$),
 	('hl_models(text)', $$count(*) > 0 FROM hl_models('tickets')$$),
 	('hl_metrics(text)', $$count(*) > 0 FROM hl_metrics('tickets')$$),
+	('hl_reliability(text)', $$count(*) > 0 FROM hl_reliability('tickets')$$),
 	('hl_learning_curve(text)', $$count(*) > 0 FROM hl_learning_curve('tickets')$$),
 	('hl_confusion(text)', $$count(*) > 0 FROM hl_confusion('tickets')$$),
 	('hl_privileges(text)', $$count(*) = 5 FROM hl_privileges('tickets')$$),

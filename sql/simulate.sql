@@ -1,5 +1,5 @@
 -- The learning of a labelled relation again.
--- on a busy machine it says how far it is
+-- a busy machine says how far it is
 SET client_min_messages = warning;
 SET extra_float_digits = 0;
 CREATE TABLE ticket_log (id int PRIMARY KEY, body text, topic text, part text);
@@ -34,6 +34,7 @@ SELECT labels, round(accuracy::numeric, 1) AS accuracy, classes FROM hl_simulate
 
 -- A given split, the same for all runs: 105 rows.
 SELECT DISTINCT round((accuracy * 105)::numeric, 6) = round(accuracy * 105) AS of_105 FROM hl_simulate('ticket_log', 'body', 'topic', '{random}', rounds => 2, split => 'part');
+SET client_min_messages = notice;
 UPDATE ticket_log SET part = CASE id % 3 WHEN 0 THEN 'dev' ELSE NULL END WHERE id > 400;
 UPDATE ticket_log SET body = NULL WHERE id = 1;
 UPDATE ticket_log SET topic = CASE id WHEN 2 THEN NULL ELSE ' ' END WHERE id IN (2, 3);
@@ -100,8 +101,6 @@ RESET humanloop.work_mem;
 -- ----------------------------------------------------------------------
 -- Rights: those of whoever asks
 -- ----------------------------------------------------------------------
-
-SET client_min_messages = notice;
 
 CREATE ROLE regress_hl_analyst;
 CREATE ROLE regress_hl_writer;

@@ -16,8 +16,7 @@
 /* Least probability that the log loss reckons with, as scikit-learn's. */
 #define LEAST 1e-15
 
-/* The most probable class of a row; the first of several. */
-static int
+int
 most_probable(const float *probability, int classes)
 {
 	int			best = 0;

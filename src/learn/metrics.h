@@ -25,6 +25,9 @@ typedef struct Metrics
 extern void measure(const float *probability, const int *label, int n, int classes,
 					Metrics *metrics);
 
+/* The most probable class of a row; the first of several. */
+extern int	most_probable(const float *probability, int classes);
+
 /* Wilson score interval of hits out of n at 95 %; 0 and 1 when n = 0. */
 extern void wilson_interval(double hits, double n, double *low, double *high);
 

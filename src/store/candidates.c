@@ -14,7 +14,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "store/audit.h"
 #include "store/caller.h"
+#include "store/label.h"
 #include "store/learner_internal.h"
 #include "store/pool.h"
 #include "store/queue.h"
@@ -59,6 +61,118 @@ candidates_exclude(Learner *learner, const LearnedItem *learned)
 		set_excluded(learner, entry->place, learned->now != NO_LABEL);
 }
 
+/* ---------------------------------------------------------------------- */
+/* The audit */
+
+static bool
+in_line(const Learner *learner, int i)
+{
+	return learner->place[i] <= learner->audit_limit && !learner->excluded[i] && !learner->passed[i];
+}
+
+/* One of the line. */
+typedef struct InLine
+{
+	uint64		place;
+	int			candidate;
+} InLine;
+
+static int
+compare_in_line(const void *a, const void *b)
+{
+	const InLine *left = a;
+	const InLine *right = b;
+
+	if (left->place != right->place)
+		return left->place < right->place ? -1 : 1;
+	return left->candidate < right->candidate ? -1 : left->candidate > right->candidate;
+}
+
+int
+candidates_line(const Learner *learner, int *line)
+{
+	InLine	   *sorted = palloc_array_checked(InLine, learner->ncandidates);
+	int			n = 0;
+
+	if (audit_share_of(learner->acquisition, &learner->options) == 0)
+		return 0;
+	for (int i = 0; i < learner->ncandidates; i++)
+	{
+		if (!in_line(learner, i))
+			continue;
+		sorted[n].place = learner->place[i];
+		sorted[n++].candidate = i;
+	}
+	qsort(sorted, n, sizeof(InLine), compare_in_line);
+	for (int i = 0; i < n; i++)
+		line[i] = sorted[i].candidate;
+	pfree(sorted);
+	return n;
+}
+
+static bool
+has_line(const Learner *learner)
+{
+	for (int i = 0; i < learner->ncandidates; i++)
+	{
+		if (in_line(learner, i))
+			return true;
+	}
+	return false;
+}
+
+static void
+set_passed(Learner *learner, int i, bool passed)
+{
+	if (learner->passed[i] == passed)
+		return;
+	learner->passed[i] = passed;
+	/* else the order stays what it is */
+	if (learner->place[i] <= learner->audit_limit)
+		learner->dirty = true;
+}
+
+void
+candidates_read_skips(Learner *learner, const Project *project, char **items, int n)
+{
+	bool	   *passed = palloc_array_checked(bool, learner->ncandidates);
+	char	  **skipped;
+	int			nskipped;
+	bool		any = false;
+
+	memset(passed, 0, sizeof(bool) * learner->ncandidates);
+	/* nearly all answers are to rows that do not matter here */
+	for (int i = 0; i < n && !any; i++)
+	{
+		CandidateEntry *entry = candidate_lookup(learner->places, item_key(items[i]));
+
+		any = entry != NULL && learner->place[entry->place] <= learner->audit_limit;
+	}
+	if (items != NULL && !any)
+		return;
+	skipped = skipped_items(project, items, n, &nskipped);
+	for (int i = 0; i < nskipped; i++)
+	{
+		CandidateEntry *entry = candidate_lookup(learner->places, item_key(skipped[i]));
+
+		if (entry != NULL)
+			passed[entry->place] = true;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		CandidateEntry *entry = candidate_lookup(learner->places, item_key(items[i]));
+
+		if (entry != NULL)
+			set_passed(learner, entry->place, passed[entry->place]);
+	}
+	for (int i = 0; items == NULL && i < learner->ncandidates; i++)
+		set_passed(learner, i, passed[i]);
+	pfree(passed);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Candidates */
+
 /* Forgets what was known; room for n candidates and some that come later. */
 static void
 make_places(Learner *learner, int n)
@@ -75,6 +189,9 @@ make_places(Learner *learner, int n)
 	learner->candidate = palloc_array_checked(char *, learner->capacity);
 	learner->candidate_features = palloc_array_checked(float, (Size) learner->capacity * learner->D);
 	learner->excluded = palloc_array_checked(bool, learner->capacity);
+	learner->passed = palloc_array_checked(bool, learner->capacity);
+	learner->place = palloc_array_checked(uint64, learner->capacity);
+	learner->audit_limit = 0;
 	learner->places = candidate_create(learner->pool_context, learner->capacity, NULL);
 	MemoryContextSwitchTo(before);
 }
@@ -99,6 +216,8 @@ add_candidate(Learner *learner, const char *item, const float *features)
 		entry->place = learner->ncandidates++;
 		learner->candidate[entry->place] = MemoryContextStrdup(learner->pool_context, item);
 		learner->excluded[entry->place] = true;
+		learner->passed[entry->place] = false;
+		learner->place[entry->place] = audit_place(&learner->options, item);
 	}
 	set_excluded(learner, entry->place, learned != NULL && learned->now != NO_LABEL);
 	memcpy(learner->candidate_features + (size_t) entry->place * learner->D, features,
@@ -107,16 +226,17 @@ add_candidate(Learner *learner, const char *item, const float *features)
 	return true;
 }
 
-/* Items of a part of the stored ranking. */
+/* Items of a part of the stored ranking, and why they are asked (may be NULL). */
 static char **
-ranked_items(const Learner *learner, const char *part, int *n)
+ranked_items(const Learner *learner, const char *part, int *n, char ***reasons)
 {
 	static Statement select = {
-		"SELECT items FROM @hl_ranking WHERE project_id = $1 AND part = $2",
+		"SELECT items, reasons FROM @hl_ranking WHERE project_id = $1 AND part = $2",
 		2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(learner->project_id), CStringGetTextDatum(part)};
 	char	  **items;
+	int			nreasons = 0;
 	bool		isnull;
 
 	statement_run_as_extension(&select, values, NULL, false);
@@ -124,7 +244,9 @@ ranked_items(const Learner *learner, const char *part, int *n)
 	if (SPI_processed == 0)
 		return NULL;
 	items = array_strings(result_datum(0, 1, &isnull), n);
-	if (!strings_complete(items, *n))
+	if (reasons != NULL)
+		*reasons = array_strings(result_datum(0, 2, &isnull), &nreasons);
+	if (!strings_complete(items, *n) || (reasons != NULL && nreasons != *n))
 		status_check(STATUS_CORRUPT, "read the queue");
 	return items;
 }
@@ -159,7 +281,7 @@ static void
 read_tail(Learner *learner, const Project *project)
 {
 	int			n;
-	char	  **items = ranked_items(learner, "tail", &n);
+	char	  **items = ranked_items(learner, "tail", &n, NULL);
 
 	if (n > 0)
 	{
@@ -170,23 +292,45 @@ read_tail(Learner *learner, const Project *project)
 	learner->late_stored = learner->ncandidates - learner->first_late;
 }
 
+/*
+ * A ranking has all unlabelled rows up to the last of the audit.  Some of them
+ * may be there for what they are worth.
+ */
+static uint64
+stored_limit(const Learner *learner, char **items, char **reasons, int n)
+{
+	const char *reason = audit_reason(learner->acquisition);
+	uint64		limit = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (reasons[i] != NULL && strcmp(reasons[i], reason) == 0)
+			limit = Max(limit, audit_place(&learner->options, items[i]));
+	}
+	return limit;
+}
+
 /* From the stored ranking, with features made anew. */
 static void
 read_pool(Learner *learner, const Project *project)
 {
 	char	  **items;
+	char	  **reasons = NULL;
 	float	   *features;
 	int			n;
 
-	items = ranked_items(learner, "rest", &n);
+	items = ranked_items(learner, "rest", &n, &reasons);
 	make_places(learner, n);
+	learner->audit_limit = stored_limit(learner, items, reasons, n);
 	features = learner_read_features(learner, project, items, &n);
 	add_candidates(learner, items, features, n);
 	pool_is_read(learner);
-	items = ranked_items(learner, "targets", &n);
+	items = ranked_items(learner, "targets", &n, NULL);
 	features = learner_read_features(learner, project, items, &n);
 	set_targets(learner, features, n);
 	read_tail(learner, project);
+	candidates_read_skips(learner, project, NULL, 0);
+	learner->had_line = has_line(learner);
 }
 
 /* False: it is not of this model and ranking. */
@@ -200,11 +344,14 @@ take_offered(Learner *learner, const Project *project)
 		pool->D != learner->D)
 		return false;
 	make_places(learner, pool->n);
+	learner->audit_limit = pool->audit_limit;
 	add_candidates(learner, pool->items, pool->features, pool->n);
 	pool_is_read(learner);
 	set_targets(learner, pool->targets, pool->ntargets);
 	candidates_forget_offered(0);
 	read_tail(learner, project);
+	candidates_read_skips(learner, project, NULL, 0);
+	learner->had_line = has_line(learner);
 	return true;
 }
 
@@ -296,5 +443,5 @@ bool
 learner_wants_pool(const Learner *learner)
 {
 	return learner->ncandidates == learner->capacity ||
-		4.0 * learner->nfree < 3.0 * learner->nfull;
+		4.0 * learner->nfree < 3.0 * learner->nfull || (learner->had_line && !has_line(learner));
 }

@@ -301,6 +301,19 @@ block_terms(const FeatureBlock *block, int row, size_t *length)
 	return block->terms + start;
 }
 
+bool
+block_row_blank(const FeatureBlock *block, int row)
+{
+	const float *dense = block->dense + (size_t) row * block->dims;
+
+	for (int i = 0; i < block->dims; i++)
+	{
+		if (dense[i] != 0)
+			return false;
+	}
+	return true;
+}
+
 /* ---------------------------------------------------------------------- */
 /* Rows for the model */
 

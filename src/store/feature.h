@@ -38,6 +38,9 @@ typedef struct FeatureBlock
 /* Sparse part of one row, packed. */
 extern const unsigned char *block_terms(const FeatureBlock *block, int row, size_t *length);
 
+/* Does the row say nothing?  Then it is nothing to ask a person. */
+extern bool block_row_blank(const FeatureBlock *block, int row);
+
 typedef struct BlockScan BlockScan;
 
 /*

@@ -369,6 +369,34 @@ source_labels_write(const Project *project, const SourceLabels *labels, char **o
 
 /* ---------------------------------------------------------------------- */
 
+char **
+skipped_items(const Project *project, char **items, int n, int *nskipped)
+{
+	static Statement all = {
+		"SELECT DISTINCT item FROM @hl_current_answer WHERE project_id = $1 AND label IS NULL",
+		1, {INT4OID}, NULL, 0
+	};
+	static Statement some = {
+		"SELECT u.item FROM unnest($2) u(item) WHERE EXISTS (SELECT 1 FROM @hl_current_answer c "
+		"WHERE c.project_id = $1 AND c.item = u.item AND c.label IS NULL OFFSET 0)",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id)};
+	char	  **skipped;
+	SPITupleTable *table;
+
+	if (items != NULL)
+		values[1] = text_array(items, n);
+	statement_run_as_extension(items == NULL ? &all : &some, values, NULL, false);
+	table = SPI_tuptable;
+	*nskipped = (int) SPI_processed;
+	skipped = palloc_array_checked(char *, *nskipped);
+	for (int i = 0; i < *nskipped; i++)
+		skipped[i] = result_string(i, 1);
+	SPI_freetuptable(table);
+	return skipped;
+}
+
 void
 consensus_read(const Project *project, Consensus *consensus)
 {
@@ -398,6 +426,7 @@ consensus_read(const Project *project, Consensus *consensus)
 		labels[i] = consensus->classes[i] = result_string(i, 2);
 	}
 	SPI_freetuptable(table);
+	consensus->skipped = skipped_items(project, NULL, 0, &consensus->nskipped);
 	consensus->nclasses = strings_unique(consensus->classes, consensus->n);
 	for (int i = 0; i < consensus->n; i++)
 	{

@@ -65,6 +65,8 @@ typedef struct Consensus
 	int		   *label;			/* index into classes */
 	char	  **classes;		/* in byte order */
 	int			nclasses;
+	char	  **skipped;		/* items that somebody has skipped */
+	int			nskipped;
 } Consensus;
 
 /* Majority of the current answers, the latest as tie-break. */
@@ -72,5 +74,8 @@ extern void consensus_read(const Project *project, Consensus *consensus);
 
 /* The same of these items: label of each, NULL where it has none. */
 extern char **consensus_of_items(const Project *project, char **items, int n);
+
+/* Items that somebody has skipped: of these, or with items NULL of all. */
+extern char **skipped_items(const Project *project, char **items, int n, int *nskipped);
 
 #endif							/* HUMANLOOP_LABEL_H */

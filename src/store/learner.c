@@ -465,9 +465,15 @@ learner_read(const Project *project, const Changes *changes)
 			return NULL;
 	}
 	else if (changes->all_labels)
+	{
 		read_all_labels(learner, project);
+		candidates_read_skips(learner, project, NULL, 0);
+	}
 	else if (changes->nlabelled > 0)
+	{
 		read_labels(learner, project, changes->labelled, changes->nlabelled);
+		candidates_read_skips(learner, project, changes->labelled, changes->nlabelled);
+	}
 	read_learned_features(learner, project);
 	/* it stays: in the context of all, at the end of the list */
 	MemoryContextSetParent(learner->context, TopMemoryContext);

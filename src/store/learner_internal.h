@@ -95,6 +95,11 @@ struct Learner
 	char	  **candidate;
 	float	   *candidate_features; /* capacity x D */
 	bool	   *excluded;		/* labelled, or their rows are gone */
+	bool	   *passed;			/* skipped by somebody */
+	uint64	   *place;			/* in the order of the audit (audit_place) */
+	uint64		audit_limit;	/* candidates up to that place are all of the
+								 * unlabelled rows up to there */
+	bool		had_line;		/* there were such when the pool was scored */
 	candidate_hash *places;
 	int			nfree;			/* not excluded */
 	int			nfull;			/* candidates when the pool was scored */
@@ -132,6 +137,15 @@ extern float *learner_read_features(Learner *learner, const Project *project, ch
 
 /* All of them anew. */
 extern void candidates_read(Learner *learner, const Project *project);
+
+/* Which of these, or with items NULL of all candidates, has somebody skipped? */
+extern void candidates_read_skips(Learner *learner, const Project *project, char **items, int n);
+
+/*
+ * The candidates that the audit asks, in its order: numbers into line, which has
+ * room for all.
+ */
+extern int	candidates_line(const Learner *learner, int *line);
 
 /* A labelled item is none, and one whose label was taken back is one again. */
 extern void candidates_exclude(Learner *learner, const LearnedItem *learned);

@@ -47,6 +47,7 @@ static const OptionRule rules[] = {
 	{"queue_size", 1, 10000, 1000, true, false, OPTION(queue_size)},
 	{"batch", 1, 1000, 10, true, false, OPTION(batch)},
 	{"seed_batch", 1, 10000, 100, true, false, OPTION(seed_batch)},
+	{"audit", 0, 1, 0.1, false, false, OPTION(audit)},
 	{"folds", 2, 20, 5, true, false, OPTION(folds)},
 	{"prior_precision", 0, 1e6, 0, false, false, OPTION(prior_precision)},
 	{"refine", -1, 1, -1, true, true, OPTION(refine)},

@@ -16,8 +16,10 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "learn/audit.h"
 #include "learn/requeue.h"
 #include "math/random.h"
+#include "store/audit.h"
 #include "store/caller.h"
 #include "store/pool.h"
 #include "store/session.h"
@@ -49,9 +51,12 @@ typedef struct LabelledEntry
 #define SH_DECLARE
 #include "lib/simplehash.h"
 
+#define SKIPPED (-2)			/* index: not labelled, and skipped by somebody */
+
 struct LabelledItems
 {
 	labelled_hash *table;
+	int			n;				/* labelled ones */
 };
 
 LabelledItems *
@@ -60,11 +65,21 @@ labelled_items(const Consensus *consensus, MemoryContext context)
 	LabelledItems *labelled = MemoryContextAlloc(context, sizeof(LabelledItems));
 
 	labelled->table = labelled_create(context, Max(consensus->n, 16), NULL);
+	labelled->n = consensus->n;
 	for (int i = 0; i < consensus->n; i++)
 	{
 		bool		found;
 
 		labelled_insert(labelled->table, item_key(consensus->items[i]), &found)->index = i;
+	}
+	for (int i = 0; i < consensus->nskipped; i++)
+	{
+		bool		found;
+		LabelledEntry *entry = labelled_insert(labelled->table, item_key(consensus->skipped[i]),
+											   &found);
+
+		if (!found)
+			entry->index = SKIPPED;
 	}
 	return labelled;
 }
@@ -74,7 +89,19 @@ labelled_index(const LabelledItems *labelled, const char *item)
 {
 	LabelledEntry *entry = labelled_lookup(labelled->table, item_key(item));
 
-	return entry == NULL ? -1 : entry->index;
+	return entry == NULL || entry->index == SKIPPED ? -1 : entry->index;
+}
+
+int
+labelled_count(const LabelledItems *labelled)
+{
+	return labelled->n;
+}
+
+bool
+labelled_passed(const LabelledItems *labelled, const char *item)
+{
+	return labelled_lookup(labelled->table, item_key(item)) != NULL;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -191,7 +218,7 @@ keep_best(KeptRows *kept, float worth, uint64 tie, const Score *score,
 	KeptRow    *place = &kept->rows[kept->n < kept->capacity ? kept->n : 0];
 	KeptRow		offer = {.worth = worth, .tie = tie};
 
-	if (kept->n == kept->capacity && !worse(place, &offer))
+	if (kept->n == kept->capacity && (kept->n == 0 || !worse(place, &offer)))
 		return;
 	kept_set(kept, place, block, row);
 	place->worth = worth;
@@ -241,15 +268,6 @@ kept_unique(KeptRows *kept)
 	}
 	kept->n = unique;
 	labelled_destroy(met);
-}
-
-static const Rows *
-kept_rows(const KeptRows *kept, int n, const Encoder *encoder, RowsBuilder *builder)
-{
-	rows_init(builder, encoder, CurrentMemoryContext);
-	for (int i = 0; i < n; i++)
-		rows_add(builder, kept->rows[i].dense, kept->rows[i].terms, kept->rows[i].terms_length);
-	return rows_finish(builder);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -332,26 +350,12 @@ spare_add(SpareRows *spare, const char *item)
 /* ---------------------------------------------------------------------- */
 /* Scoring */
 
-/* A row that says nothing is nothing to ask a person. */
-static bool
-is_blank(const FeatureBlock *block, int row)
-{
-	const float *dense = block->dense + (size_t) row * block->dims;
-
-	for (int i = 0; i < block->dims; i++)
-	{
-		if (dense[i] != 0)
-			return false;
-	}
-	return true;
-}
-
 static bool
 is_askable(const FeatureBlock *block, int row, const LabelledItems *labelled)
 {
 	return block->hashes[row] != 0 &&
 		labelled_index(labelled, block->items[row]) < 0 &&
-		!is_blank(block, row);
+		!block_row_blank(block, row);
 }
 
 struct PoolScan
@@ -372,6 +376,7 @@ struct PoolScan
 	Random		random;
 	KeptRows	candidates;
 	KeptRows	targets;
+	KeptRows	line;			/* of the audit */
 	SpareRows	spare;
 };
 
@@ -413,13 +418,19 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 					 model_margins(&caller, scan->model, rows, scan->scores), "score rows");
 	for (int i = 0; i < n; i++)
 	{
-		float		worth = candidate_score(scan->project->acquisition, &scan->scores[i],
-											(uint64) scan->project->options.random_seed, scan->seen);
+		const char *item = block->items[scan->which[i]];
+		bool		random = scan->project->acquisition == ACQUIRE_RANDOM;
+		uint64		place = audit_place(&scan->project->options, item);
+		float		worth = random ? 0.0f :
+			candidate_score(scan->project->acquisition, &scan->scores[i], 0, 0);
 
-		keep_best(&scan->candidates, worth, scan->seen, &scan->scores[i], block, scan->which[i]);
+		keep_best(&scan->candidates, worth, random ? place : scan->seen, &scan->scores[i], block,
+				  scan->which[i]);
+		if (!labelled_passed(scan->labelled, item))
+			keep_best(&scan->line, 0.0f, place, &scan->scores[i], block, scan->which[i]);
 		scan->seen++;
 		keep_sample(&scan->targets, scan->seen, &scan->random, block, scan->which[i]);
-		spare_add(&scan->spare, block->items[scan->which[i]]);
+		spare_add(&scan->spare, item);
 	}
 	MemoryContextDelete(context);
 }
@@ -430,6 +441,9 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 {
 	PoolScan   *scan = palloc0(sizeof(PoolScan));
 	int			dims = encoder_dims(features->encoder);
+	int			capacity = Max(Max(CANDIDATES_PER_QUESTION * Min(project->options.queue_size,
+																 GREEDY_MOST), 200),
+							   project->options.queue_size);
 
 	scan->context = CurrentMemoryContext;
 	scan->project = project;
@@ -440,9 +454,8 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 	scan->rest = -1;
 	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
 	random_seed(&scan->random, (uint64) project->options.random_seed);
-	kept_init(&scan->candidates,
-			  Max(Max(CANDIDATES_PER_QUESTION * Min(project->options.queue_size, GREEDY_MOST), 200),
-				  project->options.queue_size), dims);
+	kept_init(&scan->candidates, capacity, dims);
+	kept_init(&scan->line, audit_line_length(audit_share(project), capacity), dims);
 	kept_init(&scan->targets, TARGETS, dims);
 	spare_init(&scan->spare);
 	return scan;
@@ -473,39 +486,79 @@ pool_scan_some(PoolScan *scan, int count)
 	return more;
 }
 
-/* Features of rows that were kept, n x D. */
+/* Features of n rows that were kept, n x D. */
 static float *
-kept_features(const PoolScan *scan, const KeptRows *kept)
+kept_features(const PoolScan *scan, KeptRow *const *kept, int n)
 {
 	Caller		caller = caller_in(CurrentMemoryContext);
 	int			D = model_features(scan->model);
-	float	   *features = palloc_array_checked(float, (Size) Max(kept->n, 1) * D);
-	RowsBuilder rows;
+	float	   *features = palloc_array_checked(float, (Size) Max(n, 1) * D);
+	RowsBuilder builder;
 
-	status_check(model_row_features(&caller, scan->model,
-									kept_rows(kept, kept->n, scan->encoder, &rows), features),
+	rows_init(&builder, scan->encoder, CurrentMemoryContext);
+	for (int i = 0; i < n; i++)
+		rows_add(&builder, kept[i]->dense, kept[i]->terms, kept[i]->terms_length);
+	status_check(model_row_features(&caller, scan->model, rows_finish(&builder), features),
 				 "compute features");
 	return features;
 }
 
-/* What was kept, best first, as the head sees it. */
+/*
+ * Puts the audit's rows in order, and finds for each its number (place) among
+ * all rows: the candidates, then what of the line is not among them.  Returns
+ * how many there are.
+ */
+static int
+number_rows(const KeptRows *candidates, const KeptRows *line, KeptRow **rows, int *place)
+{
+	labelled_hash *numbers = labelled_create(CurrentMemoryContext,
+											 Max(candidates->n + line->n, 16), NULL);
+	int			n = 0;
+
+	qsort(line->rows, line->n, sizeof(KeptRow), compare_kept);
+	for (int i = 0; i < candidates->n + line->n; i++)
+	{
+		bool		in_line = i >= candidates->n;
+		KeptRow    *row = in_line ? &line->rows[i - candidates->n] : &candidates->rows[i];
+		bool		found;
+		LabelledEntry *entry = labelled_insert(numbers, item_key(row->item), &found);
+
+		if (!found)
+		{
+			entry->index = n;
+			rows[n++] = row;
+		}
+		if (in_line)
+			place[i - candidates->n] = entry->index;
+	}
+	labelled_destroy(numbers);
+	return n;
+}
+
+/* All that was kept, best candidates first, as the head sees it. */
 static PoolFeatures *
-pool_features(const PoolScan *scan, MemoryContext parent)
+pool_features(const PoolScan *scan, KeptRow *const *rows, int n, MemoryContext parent)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "humanloop pool features",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(context);
 	PoolFeatures *pool = palloc0(sizeof(PoolFeatures));
+	KeptRow   **targets;
 
 	pool->context = context;
 	pool->D = model_features(scan->model);
-	pool->n = scan->candidates.n;
+	pool->n = n;
 	pool->items = palloc_array_checked(char *, pool->n);
 	for (int i = 0; i < pool->n; i++)
-		pool->items[i] = pstrdup(scan->candidates.rows[i].item);
-	pool->features = kept_features(scan, &scan->candidates);
+		pool->items[i] = pstrdup(rows[i]->item);
+	pool->features = kept_features(scan, rows, n);
+	pool->audit_limit = scan->line.n == 0 ? 0 :
+		scan->line.n < scan->line.capacity ? PG_UINT64_MAX : scan->line.rows[scan->line.n - 1].tie;
 	pool->ntargets = scan->targets.n;
-	pool->targets = kept_features(scan, &scan->targets);
+	targets = palloc_array_checked(KeptRow *, scan->targets.n);
+	for (int i = 0; i < scan->targets.n; i++)
+		targets[i] = &scan->targets.rows[i];
+	pool->targets = kept_features(scan, targets, scan->targets.n);
 	MemoryContextSwitchTo(before);
 	return pool;
 }
@@ -513,33 +566,51 @@ pool_features(const PoolScan *scan, MemoryContext parent)
 PoolFeatures *
 pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets)
 {
-	KeptRows   *kept = &scan->candidates;
+	int			candidates = scan->candidates.n;
 	Caller		caller = caller_in(CurrentMemoryContext);
 	RequeueOptions options = {
 		.acquisition = scan->project->acquisition, .batch = scan->project->options.batch,
 		.greedy = Min(scan->project->options.queue_size, GREEDY_MOST)
 	};
-	int		   *chosen = palloc_array_checked(int, kept->n);
-	float	   *value = palloc_array_checked(float, kept->n);
-	Score	   *scores = palloc_array_checked(Score, kept->n);
+	int		   *chosen = palloc_array_checked(int, candidates);
+	float	   *value = palloc_array_checked(float, candidates);
+	Score	   *scores = palloc_array_checked(Score, candidates);
+	KeptRow   **rows = palloc_array_checked(KeptRow *, candidates + scan->line.n);
+	int		   *line = palloc_array_checked(int, scan->line.n);
+	Ordered		ordered = {0};
 	PoolFeatures *pool;
 	int			n = 0;
 
-	qsort(kept->rows, kept->n, sizeof(KeptRow), compare_kept);
-	kept_unique(kept);
-	options.count = kept->n;
-	pool = pool_features(scan, CurrentMemoryContext);
-	if (pool->n > 0)
+	qsort(scan->candidates.rows, scan->candidates.n, sizeof(KeptRow), compare_kept);
+	kept_unique(&scan->candidates);
+	kept_unique(&scan->line);
+	candidates = scan->candidates.n;
+	options.count = candidates;
+	pool = pool_features(scan, rows, number_rows(&scan->candidates, &scan->line, rows, line),
+						 CurrentMemoryContext);
+	if (candidates > 0)
 	{
-		memory_check(requeue_memory(scan->model, &options, pool->n, pool->ntargets),
+		memory_check(requeue_memory(scan->model, &options, candidates, pool->ntargets),
 					 "order the queue");
-		status_check(requeue(&caller, scan->model, &options, pool->features, pool->n, pool->targets,
-							 pool->ntargets, NULL, chosen, value, scores, &n), "order the queue");
+		status_check(requeue(&caller, scan->model, &options, pool->features, candidates,
+							 pool->targets, pool->ntargets, NULL, chosen, value, scores, &n),
+					 "order the queue");
 	}
-	ranking_init(ranking, n);
-	for (int i = 0; i < n; i++)
-		ranking_add_scored(ranking, pool->items[chosen[i]], value[i], &scores[i],
-						   classes[scores[i].label], scored_reason(scan->project->acquisition));
+	ordered.acquisition = scan->project->acquisition;
+	ordered.options = &scan->project->options;
+	ordered.model = scan->model;
+	ordered.classes = classes;
+	ordered.answered = labelled_count(scan->labelled);
+	ordered.rows = pool->n;
+	ordered.items = pool->items;
+	ordered.features = pool->features;
+	ordered.n = n;
+	ordered.chosen = chosen;
+	ordered.value = value;
+	ordered.scores = scores;
+	ordered.m = scan->line.n;
+	ordered.line = line;
+	rank_ordered(&ordered, pool->n, ranking);
 	ranking->rest = scan->rest;
 	ranking->tail = scan->tail;
 	spare_trim(&scan->spare);
@@ -556,47 +627,71 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 /* ---------------------------------------------------------------------- */
 /* Before the first model */
 
-static void
-seed_ranking(const Project *project, const KeptRows *kept, Ranking *ranking)
+void
+seed_ranking(const Project *project, int64 answered, char **items, const float *dense, int n,
+			 int dims, const int *line, int m, int rows, Ranking *ranking)
 {
 	Caller		caller = caller_in(CurrentMemoryContext);
-	int			count = Min(project->options.seed_batch, kept->n);
-	float	   *dense = palloc_array_checked(float, (Size) kept->n * kept->dims);
+	int			count = Min(project->options.seed_batch, n);
 	int		   *chosen = palloc_array_checked(int, count);
+	Ordered		ordered = {
+		.acquisition = project->acquisition, .options = &project->options, .answered = answered,
+		.rows = rows, .items = items, .n = count, .chosen = chosen, .m = m, .line = line
+	};
 
-	for (int i = 0; i < kept->n; i++)
-		memcpy(dense + (size_t) i * kept->dims, kept->rows[i].dense, kept->dims * sizeof(float));
-	ranking_init(ranking, count);
 	if (count > 0)
-		status_check(choose_seed_batch(&caller, dense, kept->n, kept->dims, count,
+		status_check(choose_seed_batch(&caller, dense, n, dims, count,
 									   (uint64) project->options.random_seed, chosen),
 					 "choose the seed batch");
-	for (int i = 0; i < count; i++)
-		ranking_add_item(ranking, kept->rows[chosen[i]].item, "seed");
+	rank_unscored(&ordered, project->options.seed_batch, "seed", ranking);
 }
 
 void
 pool_seed(const Project *project, const Refreshed *features,
 		  const LabelledItems *labelled, Ranking *ranking)
 {
+	int			dims = encoder_dims(features->encoder);
 	KeptRows	kept;
+	KeptRows	first;			/* of the audit */
+	Score		none = {0};
 	Random		random;
 	uint64		seen = 0;
 	BlockScan  *blocks;
 	FeatureBlock block;
+	KeptRow   **rows;
+	int		   *line;
+	char	  **items;
+	float	   *dense;
+	int			n;
 
 	random_seed(&random, (uint64) project->options.random_seed);
-	kept_init(&kept, SEED_CANDIDATES, encoder_dims(features->encoder));
+	kept_init(&kept, SEED_CANDIDATES, dims);
+	kept_init(&first, audit_line_length(audit_share(project), project->options.seed_batch), dims);
 	blocks = block_scan_begin(project->id, features->encoder, features->encoder_id, 0, true, false);
 	while (block_scan_next(blocks, &block))
 	{
 		for (int row = 0; row < block.rows; row++)
 		{
-			if (is_askable(&block, row, labelled))
-				keep_sample(&kept, ++seen, &random, &block, row);
+			if (!is_askable(&block, row, labelled))
+				continue;
+			keep_sample(&kept, ++seen, &random, &block, row);
+			if (!labelled_passed(labelled, block.items[row]))
+				keep_best(&first, 0.0f, audit_place(&project->options, block.items[row]),
+						  &none, &block, row);
 		}
 	}
 	block_scan_end(blocks);
 	kept_unique(&kept);
-	seed_ranking(project, &kept, ranking);
+	kept_unique(&first);
+	rows = palloc_array_checked(KeptRow *, kept.n + first.n);
+	line = palloc_array_checked(int, first.n);
+	n = number_rows(&kept, &first, rows, line);
+	items = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+		items[i] = rows[i]->item;
+	dense = palloc_array_checked(float, (Size) kept.n * dims);
+	for (int i = 0; i < kept.n; i++)
+		memcpy(dense + (size_t) i * dims, rows[i]->dense, dims * sizeof(float));
+	seed_ranking(project, labelled_count(labelled), items, dense, kept.n, dims, line,
+				 first.n, n, ranking);
 }

@@ -19,6 +19,10 @@ extern LabelledItems *labelled_items(const Consensus *consensus, MemoryContext c
 
 /* Its index in the consensus, or -1. */
 extern int	labelled_index(const LabelledItems *labelled, const char *item);
+extern int	labelled_count(const LabelledItems *labelled);
+
+/* Is it labelled, or has somebody skipped it?  The audit has passed it then. */
+extern bool labelled_passed(const LabelledItems *labelled, const char *item);
 
 /*
  * Scores every unlabelled row and ranks the best: head of the queue by the
@@ -42,6 +46,8 @@ typedef struct PoolFeatures
 	int			n;
 	char	  **items;
 	float	   *features;		/* n x D */
+	uint64		audit_limit;	/* the unlabelled rows up to that place of the
+								 * audit's order (audit_place) are among them */
 	int			ntargets;
 	float	   *targets;		/* ntargets x D */
 } PoolFeatures;
@@ -56,6 +62,13 @@ extern PoolFeatures *pool_scan_end(PoolScan *scan, char **classes, Ranking *rank
 /* Before the first model: a diverse batch of the rows that are encoded. */
 extern void pool_seed(const Project *project, const Refreshed *features,
 					  const LabelledItems *labelled, Ranking *ranking);
+
+/*
+ * Makes a seed batch of rows items: the first n, with their features, to
+ * choose from; line: m of the rows, in the order of the audit.
+ */
+extern void seed_ranking(const Project *project, int64 answered, char **items, const float *dense,
+						 int n, int dims, const int *line, int m, int rows, Ranking *ranking);
 
 /*
  * At creation: a diverse batch of a bounded sample, encoded for this only.

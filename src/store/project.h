@@ -31,6 +31,7 @@ typedef struct ProjectOptions
 	int			queue_size;		/* entries shown in the queue */
 	int			batch;			/* questions chosen together */
 	int			seed_batch;		/* questions before the first model */
+	double		audit;			/* share of the questions that is drawn by lot */
 	int			folds;			/* of the cross-validation */
 	double		prior_precision;	/* 0: chosen */
 	int			refine;			/* 1, 0, -1 chosen */

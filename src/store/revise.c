@@ -18,6 +18,7 @@
 #include "learn/delta.h"
 #include "learn/requeue.h"
 #include "learn/update.h"
+#include "store/audit.h"
 #include "store/caller.h"
 #include "store/learner_internal.h"
 #include "store/parts.h"
@@ -111,7 +112,8 @@ compute_head(Learner *learner)
 {
 	MemoryContext before = MemoryContextSwitchTo(learner->next_context);
 	Caller		caller = caller_in(learner->next_context);
-	int			count = Min(RANKING_HEAD, learner->nfree);
+	int			free = Min(RANKING_HEAD, learner->nfree);
+	int			count = free;
 	int			greedy = Min(GREEDY_MOST, Max(GREEDY_LEAST, 2 * learner->news));
 	int		   *chosen = palloc_array_checked(int, count);
 	float	   *gain = palloc_array_checked(float, count);
@@ -123,6 +125,8 @@ compute_head(Learner *learner)
 		ACQUIRE_MARGIN : learner->acquisition,
 		.batch = learner->options.batch, .greedy = greedy, .count = count
 	};
+	Ordered		ordered = {0};
+	int		   *line;
 
 	if (count > 0)
 	{
@@ -132,7 +136,22 @@ compute_head(Learner *learner)
 							 learner->ncandidates, learner->target_features, learner->ntargets,
 							 learner->excluded, chosen, gain, scores, &count), "order the queue");
 	}
-	rank_chosen(learner, 0, count, chosen, gain, scores, &learner->head);
+	line = palloc_array_checked(int, learner->ncandidates);
+	ordered.acquisition = learner->acquisition;
+	ordered.options = &learner->options;
+	ordered.model = model;
+	ordered.classes = learner->serving.classes;
+	ordered.answered = learner->labelled;
+	ordered.rows = learner->ncandidates;
+	ordered.items = learner->candidate;
+	ordered.features = learner->candidate_features;
+	ordered.n = count;
+	ordered.chosen = chosen;
+	ordered.value = gain;
+	ordered.scores = scores;
+	ordered.m = candidates_line(learner, line);
+	ordered.line = line;
+	rank_ordered(&ordered, free, &learner->head);
 	learner->has_head = true;
 	MemoryContextSwitchTo(before);
 }

@@ -22,7 +22,9 @@
 #include "utils/syscache.h"
 
 #include "humanloop.h"
+#include "learn/audit.h"
 #include "math/random.h"
+#include "store/audit.h"
 #include "store/caller.h"
 #include "store/fit.h"
 #include "store/pool.h"
@@ -38,6 +40,7 @@ typedef struct SampledRow
 {
 	char	   *item;
 	Input		input;
+	uint64		place;			/* in the order of the audit */
 } SampledRow;
 
 typedef struct Sample
@@ -49,6 +52,14 @@ typedef struct Sample
 	int64		seen;
 	int64		items;			/* of them with an input */
 	SampledRow	rows[SAMPLE_ROWS];
+
+	/* those that the audit asks first, of all that are read */
+	const Project *project;
+	const LabelledItems *labelled;
+	int			nline;
+	int			line_capacity;
+	int			last;			/* of a full line: the row with the greatest place */
+	SampledRow *line;
 } Sample;
 
 static void
@@ -83,6 +94,46 @@ copy_sampled(Sample *sample, SampledRow *place, const SourceRow *row)
 	MemoryContextSwitchTo(before);
 }
 
+static void
+find_last(Sample *sample)
+{
+	sample->last = 0;
+	for (int i = 1; i < sample->nline; i++)
+	{
+		if (sample->line[i].place > sample->line[sample->last].place)
+			sample->last = i;
+	}
+}
+
+/* The line is short, and few rows get into it once it is full. */
+static void
+sample_line(Sample *sample, const SourceRow *row)
+{
+	uint64		place = audit_place(&sample->project->options, row->item);
+	bool		full = sample->nline == sample->line_capacity;
+	SampledRow *line;
+
+	if (sample->line_capacity == 0 || (full && place >= sample->line[sample->last].place) ||
+		labelled_passed(sample->labelled, row->item))
+		return;
+	line = &sample->line[full ? sample->last : sample->nline++];
+	if (full)
+		free_sampled(line);
+	copy_sampled(sample, line, row);
+	line->place = place;
+	if (sample->nline == sample->line_capacity)
+		find_last(sample);
+}
+
+static int
+compare_sampled(const void *a, const void *b)
+{
+	uint64		left = ((const SampledRow *) a)->place;
+	uint64		right = ((const SampledRow *) b)->place;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /* A uniform sample of what has an input and no label yet (reservoir). */
 static void
 sample_row(const SourceRow *row, void *argument)
@@ -97,6 +148,7 @@ sample_row(const SourceRow *row, void *argument)
 	if (row->label != NULL ||
 		(row->input.vector != NULL && row->input.n == 0))
 		return;
+	sample_line(sample, row);
 	sample->askable++;
 	if (sample->n < SAMPLE_ROWS)
 		place = sample->n++;
@@ -158,19 +210,19 @@ sample_encoder(const Project *project, const Sample *sample, const Caller *calle
 	return encoder;
 }
 
-/* Encodes the sample; rows that cannot be are left out, as are blank ones. */
+/* Encodes n rows; those that cannot be are left out of which, as are blank ones. */
 static int
-encode_sample(const Sample *sample, const Encoder *encoder, const Caller *caller,
-			  float *dense, int *which)
+encode_rows(const SampledRow *rows, int count, const Encoder *encoder, const Caller *caller,
+			float *dense, int *which)
 {
 	int			dims = encoder_dims(encoder);
 	int			n = 0;
 	Encoding	encoding;
 
 	status_check(encoding_init(caller, encoder, &encoding), "encode");
-	for (int i = 0; i < sample->n; i++)
+	for (int i = 0; i < count; i++)
 	{
-		Status		status = encode_input(encoder, &sample->rows[i].input, &encoding);
+		Status		status = encode_input(encoder, &rows[i].input, &encoding);
 		bool		blank = true;
 
 		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
@@ -187,40 +239,84 @@ encode_sample(const Sample *sample, const Encoder *encoder, const Caller *caller
 	return n;
 }
 
+/*
+ * The audit's rows as they are numbered among all: the n sampled ones, then
+ * what of the line is not among them.  Returns how many there are in all.
+ */
+static int
+number_line(const SampledRow *line, const int *which, int m, char **items, int n, int *place)
+{
+	int			rows = n;
+
+	for (int j = 0; j < m; j++)
+	{
+		char	   *item = line[which[j]].item;
+		int			i = 0;
+
+		while (i < n && strcmp(items[i], item) != 0)
+			i++;
+		if (i == n)
+		{
+			i = rows++;
+			items[i] = item;
+		}
+		place[j] = i;
+	}
+	return rows;
+}
+
+/* Chooses among what was sampled. */
+static void
+choose_seeds(const Project *project, Sample *sample, Ranking *ranking)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+	Encoder    *encoder = sample_encoder(project, sample, &caller);
+	int			dims = encoder_dims(encoder);
+	float	   *dense = palloc_array_checked(float, (Size) sample->n * dims);
+	float	   *line_dense = palloc_array_checked(float, (Size) Max(sample->nline, 1) * dims);
+	int		   *which = palloc_array_checked(int, sample->n);
+	int		   *line = palloc_array_checked(int, sample->nline);
+	int		   *place = palloc_array_checked(int, sample->nline);
+	char	  **items = palloc_array_checked(char *, sample->n + sample->nline);
+	int			n = encode_rows(sample->rows, sample->n, encoder, &caller, dense, which);
+	int			m;
+	int			rows;
+
+	qsort(sample->line, sample->nline, sizeof(SampledRow), compare_sampled);
+	m = encode_rows(sample->line, sample->nline, encoder, &caller, line_dense, line);
+	for (int i = 0; i < n; i++)
+		items[i] = sample->rows[which[i]].item;
+	rows = number_line(sample->line, line, m, items, n, place);
+	seed_ranking(project, labelled_count(sample->labelled), items, dense, n, dims, place, m, rows,
+				 ranking);
+}
+
 void
 sample_seed(const Project *project, Ranking *ranking, int64 *items, bool *complete)
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
-	Caller		caller = caller_in(CurrentMemoryContext);
 	char	   *clause = sample_clause(project, complete);
-	Encoder    *encoder;
-	float	   *dense;
-	int		   *which;
-	int		   *chosen;
-	int			n;
-	int			count;
+	Consensus	consensus;
 
+	consensus_read(project, &consensus);
 	sample->context = CurrentMemoryContext;
+	sample->project = project;
+	sample->labelled = labelled_items(&consensus, CurrentMemoryContext);
+	sample->line_capacity = Min(audit_line_length(audit_share(project), project->options.seed_batch),
+								SAMPLE_ROWS);
+	sample->line = palloc_array_checked(SampledRow, Max(sample->line_capacity, 1));
 	random_seed(&sample->random, (uint64) project->options.random_seed);
 	source_scan(project, READ_AS_OWNER, clause, false, sample_row, sample);
 	*items = sample->items;
 	*complete = *complete && sample->seen < SCAN_ROWS;
+	/* of a part of the source nobody knows which rows are the first */
+	if (!*complete)
+		sample->nline = 0;
 	ranking_init(ranking, project->options.seed_batch);
 	if (sample->n == 0)
 		return;
 	blas_load();
-	encoder = sample_encoder(project, sample, &caller);
-	dense = palloc_array_checked(float, (Size) sample->n * encoder_dims(encoder));
-	which = palloc_array_checked(int, sample->n);
-	n = encode_sample(sample, encoder, &caller, dense, which);
-	count = Min(project->options.seed_batch, n);
-	chosen = palloc_array_checked(int, count);
-	if (count > 0)
-		status_check(choose_seed_batch(&caller, dense, n, encoder_dims(encoder), count,
-									   (uint64) project->options.random_seed, chosen),
-					 "choose the seed batch");
-	for (int i = 0; i < count; i++)
-		ranking_add_item(ranking, sample->rows[which[chosen[i]]].item, "seed");
+	choose_seeds(project, sample, ranking);
 }
 
 bool

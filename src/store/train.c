@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "humanloop.h"
+#include "store/audit.h"
 #include "store/cache.h"
 #include "store/caller.h"
 #include "store/change.h"
@@ -122,6 +123,7 @@ static bool
 add_labelled_rows(Training *training, Place *places, bool known)
 {
 	bool		once = true;
+	AuditSample *sample = audit_begin(training->project, training->labelled);
 	BlockScan  *scan;
 	FeatureBlock block;
 
@@ -140,7 +142,11 @@ add_labelled_rows(Training *training, Place *places, bool known)
 				continue;
 			index = labelled_index(training->labelled, block.items[row]);
 			if (index < 0)
+			{
+				if (!block_row_blank(&block, row))
+					audit_row(sample, block.items[row], -1);
 				continue;
+			}
 			add = known ? places[index].block == block.number && places[index].row == row :
 				places[index].block == 0;
 			once = once && (known || add);
@@ -148,6 +154,8 @@ add_labelled_rows(Training *training, Place *places, bool known)
 				places[index] = (Place) {block.number, row};
 			if (!add)
 				continue;
+			if (!block_row_blank(&block, row))
+				audit_row(sample, block.items[row], training->rows.n);
 			terms = block_terms(&block, row, &length);
 			training->label[training->rows.n] = training->consensus.label[index];
 			training->items[training->rows.n] = training->consensus.items[index];
@@ -156,6 +164,8 @@ add_labelled_rows(Training *training, Place *places, bool known)
 		check_rows_memory(training);
 	}
 	block_scan_end(scan);
+	training->audited = palloc_array_checked(bool, training->rows.n);
+	training->naudited = audit_end(sample, training->rows.n, training->audited);
 	return once;
 }
 
@@ -230,8 +240,18 @@ train_compute(Training *training)
 	measure(training->validation.probability, training->label, rows->n, training->nclasses,
 			&training->metrics);
 	training->losses = palloc_array_checked(float, rows->n);
+	training->predicted = palloc_array_checked(int, rows->n);
+	training->confidence = palloc_array_checked(float, rows->n);
 	for (int i = 0; i < rows->n; i++)
-		training->losses[i] = loss_of(probability_row(training, i)[training->label[i]]);
+	{
+		const float *probability = probability_row(training, i);
+
+		training->losses[i] = loss_of(probability[training->label[i]]);
+		training->predicted[i] = most_probable(probability, training->nclasses);
+		training->confidence[i] = probability[training->predicted[i]];
+		training->audit_hits += training->audited[i] &&
+			training->predicted[i] == training->label[i];
+	}
 }
 
 /* ---------------------------------------------------------------------- */
@@ -421,6 +441,37 @@ confusion_array(const Training *training)
 										   TYPALIGN_INT));
 }
 
+void
+train_audit_figures(const Training *training, Datum *values, bool *nulls)
+{
+	double		low;
+	double		high;
+
+	wilson_interval(training->audit_hits, training->naudited, &low, &high);
+	values[0] = Int32GetDatum(training->naudited);
+	values[1] = Float8GetDatum((double) training->audit_hits / Max(training->naudited, 1));
+	values[2] = Float8GetDatum(low);
+	values[3] = Float8GetDatum(high);
+	nulls[1] = nulls[2] = nulls[3] = training->naudited == 0;
+}
+
+static void
+insert_audit(const Training *training)
+{
+	static Statement update = {
+		"UPDATE @hl_model SET audited = $3, audit_accuracy = $4, audit_low = $5, audit_high = $6 "
+		"WHERE project_id = $1 AND model = $2",
+		6, {INT4OID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, FLOAT8OID}, NULL, 0
+	};
+	Datum		values[6] = {
+		Int32GetDatum(training->project->id), Int32GetDatum(training->number)
+	};
+	bool		nulls[6] = {false};
+
+	train_audit_figures(training, values + 2, nulls + 2);
+	statement_run(&update, values, nulls, false);
+}
+
 static void
 insert_model(Training *training, const char *who, const char *reason)
 {
@@ -460,34 +511,68 @@ insert_model(Training *training, const char *who, const char *reason)
 	if (SPI_processed != 1)
 		elog(ERROR, "encoder " INT64_FORMAT " is gone", training->features.encoder_id);
 	model_parts_write(training->project->id, training->number, &writer);
+	if (audit_is_kept())
+		insert_audit(training);
 }
 
-/* What it was trained with. */
+static Datum
+int_array(const int *numbers, int n)
+{
+	Datum	   *values = palloc_array_checked(Datum, n);
+
+	for (int i = 0; i < n; i++)
+		values[i] = Int32GetDatum(numbers[i]);
+	return PointerGetDatum(construct_array(values, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
+static Datum
+real_array(const float *numbers, int n)
+{
+	Datum	   *values = palloc_array_checked(Datum, n);
+
+	for (int i = 0; i < n; i++)
+		values[i] = Float4GetDatum(numbers[i]);
+	return PointerGetDatum(construct_array(values, n, FLOAT4OID, sizeof(float4), true,
+										   TYPALIGN_INT));
+}
+
+static Datum
+bool_array(const bool *flags, int n)
+{
+	Datum	   *values = palloc_array_checked(Datum, n);
+
+	for (int i = 0; i < n; i++)
+		values[i] = BoolGetDatum(flags[i]);
+	return PointerGetDatum(construct_array(values, n, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR));
+}
+
+/* What it was trained with, and what it has said of that out of fold. */
 static void
 insert_labels(const Training *training)
 {
 	static Statement insert = {
+		"INSERT INTO @hl_model_label (project_id, model, items, labels, losses, predicted, confidence, "
+		"audited) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		8, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID,
+		FLOAT4ARRAYOID, BOOLARRAYOID}, NULL, 0
+	};
+	/* in the tables of 0.2.0 */
+	static Statement insert_old = {
 		"INSERT INTO @hl_model_label VALUES ($1, $2, $3, $4, $5)",
 		5, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID}, NULL, 0
 	};
 	int			n = training->rows.n;
-	Datum	   *labels = palloc_array_checked(Datum, n);
-	Datum	   *losses = palloc_array_checked(Datum, n);
-	Datum		values[5] = {
+	Datum		values[8] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number),
 		text_array(training->items, n)
 	};
 
-	for (int i = 0; i < n; i++)
-	{
-		labels[i] = Int32GetDatum(training->label[i]);
-		losses[i] = Float4GetDatum(training->losses[i]);
-	}
-	values[3] = PointerGetDatum(construct_array(labels, n, INT4OID, sizeof(int32), true,
-												TYPALIGN_INT));
-	values[4] = PointerGetDatum(construct_array(losses, n, FLOAT4OID, sizeof(float4), true,
-												TYPALIGN_INT));
-	statement_run(&insert, values, NULL, false);
+	values[3] = int_array(training->label, n);
+	values[4] = real_array(training->losses, n);
+	values[5] = int_array(training->predicted, n);
+	values[6] = real_array(training->confidence, n);
+	values[7] = bool_array(training->audited, n);
+	statement_run(audit_is_kept() ? &insert : &insert_old, values, NULL, false);
 }
 
 /* Under REPEATABLE READ, a 40001 where another training has committed since. */

@@ -26,6 +26,8 @@ typedef struct Training
 	RowsBuilder rows;			/* of the labelled items that are encoded */
 	char	  **items;			/* of those rows */
 	int		   *label;
+	bool	   *audited;		/* is it in the sample of the source? */
+	int			naudited;
 	char	  **classes;		/* of those items, in byte order */
 	int			nclasses;
 
@@ -33,6 +35,9 @@ typedef struct Training
 	Model	   *model;
 	CrossValidation validation;
 	Metrics		metrics;
+	int		   *predicted;		/* of each row, out of fold */
+	float	   *confidence;
+	int			audit_hits;
 	float	   *losses;			/* of each row, out of fold, in nats */
 
 	/* compare */
@@ -85,6 +90,12 @@ extern void train_rank_end(Training *training);
  * error where the features were fitted anew, or classes renamed, since train_read.
  */
 extern void train_write(Training *training, const char *who, const char *reason);
+
+/*
+ * The audit's figures, for four columns: rows, accuracy, its interval; nothing
+ * of accuracy where there are no rows.
+ */
+extern void train_audit_figures(const Training *training, Datum *values, bool *nulls);
 
 /* Rebuilds the queue from the serving model, or the seed batch without one. */
 extern void queue_rebuild(const Project *project, const Refreshed *features);

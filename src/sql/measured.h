@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * measured.h
+ *	  What was measured of the model that serves, as it is stored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_MEASURED_H
+#define HUMANLOOP_MEASURED_H
+
+#include "store/project.h"
+
+/* Confusion and figures, out of fold, over all labelled items. */
+typedef struct Confusion
+{
+	int			n;				/* labelled items */
+	int			classes;
+	char	  **names;
+	Datum	   *counts;			/* classes x classes, truth by row */
+	double		accuracy;
+	double		low;
+	double		high;
+	double		log_loss;
+	double		calibration_error;
+} Confusion;
+
+/* False: no model yet. */
+extern bool confusion_read(const Project *project, Confusion *confusion);
+
+extern int	confusion_cell(const Confusion *confusion, int truth, int predicted);
+
+#endif							/* HUMANLOOP_MEASURED_H */
