@@ -11,10 +11,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "../math/matrix.h"
 #include "../math/random.h"
 #include "design.h"
 #include "epig.h"
+#include "kernels.h"
 #include "model_internal.h"
+
+/* Up to so many classes the gain of every candidate is looked at. */
+#define SCREEN_CLASSES 6
 
 /* A window of candidates is so many batches, and at least so many rows. */
 #define WINDOW_BATCHES 4
@@ -172,6 +177,156 @@ choose_epig_memory(const Model *model, int m, int t, int batch, int count)
 	greedy = epig_memory((int) D, (int) K, m, t, epig_window(batch), count);
 	block *= sizeof(float);
 	return rows * (D * sizeof(double) + K * sizeof(float)) + (block > greedy ? block : greedy);
+}
+
+/* See acquisition.h. */
+int
+epig_screen(int classes, int n)
+{
+	int64_t		screen = classes <= SCREEN_CLASSES ? n :
+		((int64_t) n * SCREEN_CLASSES + classes - 1) / classes;
+
+	if (screen < WINDOW_LEAST)
+		screen = WINDOW_LEAST;
+	return screen < n ? (int) screen : n;
+}
+
+/* See acquisition.h. */
+size_t
+epig_gains_memory(const Model *model, int m, int t)
+{
+	size_t		D = model->features;
+	size_t		K = model->classes;
+	size_t		r = model->posterior->rank;
+	size_t		stride = model->refine != NULL ? model->refine->stride : 0;
+
+	return (size_t) m * (sizeof(int) + sizeof(float)) +
+		t * (D * (sizeof(double) + sizeof(float)) + K * sizeof(float)) +
+		sizeof(float) * (DESIGN_BLOCK * (stride + D + r + 2 * K + 2 * (size_t) t) + r);
+}
+
+/* What epig_gains works with. */
+typedef struct Gains
+{
+	Preparation preparation;
+	Prepared	target;
+	float	   *whitened;		/* t x D: the targets */
+	float	   *weight;			/* DESIGN_BLOCK x K: h / (1 + s h) */
+	float	   *cross;			/* DESIGN_BLOCK x t */
+	float	   *together;		/* DESIGN_BLOCK x t */
+} Gains;
+
+static Status
+gains_start(Gains *g, const float *targets, int t)
+{
+	const Caller *caller = g->preparation.caller;
+	size_t		D = g->preparation.model->features;
+	size_t		K = g->preparation.model->classes;
+	Source		source = {NULL, targets, t};
+
+	TRY(prepare_start(&g->preparation));
+	TRY(prepare(&g->preparation, source, &g->target));
+	g->whitened = allocate_array(caller, t * D, sizeof(float));
+	g->weight = allocate_array(caller, DESIGN_BLOCK * K, sizeof(float));
+	g->cross = allocate_array(caller, (size_t) DESIGN_BLOCK * t, sizeof(float));
+	g->together = allocate_array(caller, (size_t) DESIGN_BLOCK * t, sizeof(float));
+	if (g->whitened == NULL || g->weight == NULL || g->cross == NULL || g->together == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = 0; i < t * D; i++)
+		g->whitened[i] = (float) g->target.whitened[i];
+	return STATUS_SUCCESS;
+}
+
+static void
+gains_free(Gains *g)
+{
+	const Caller *caller = g->preparation.caller;
+
+	preparation_free(&g->preparation);
+	release(caller, g->target.whitened);
+	release(caller, g->target.spread);
+	release(caller, g->whitened);
+	release(caller, g->weight);
+	release(caller, g->cross);
+	release(caller, g->together);
+}
+
+/* sum_t cross_t^2 together_t. */
+FOR_EACH_PROCESSOR static float
+weigh_block_row(const float *restrict cross, const float *restrict together, int targets)
+{
+	float		sum[16] = {0};
+	int			t;
+
+	for (t = 0; t + 16 <= targets; t += 16)
+		for (int j = 0; j < 16; j++)
+			sum[j] += cross[t + j] * cross[t + j] * together[t + j];
+	for (; t < targets; t++)
+		sum[0] += cross[t] * cross[t] * together[t];
+	for (int j = 1; j < 16; j++)
+		sum[0] += sum[j];
+	return sum[0];
+}
+
+/* Gains of the count rows whose features are in the preparation. */
+static Status
+gains_of_block(Gains *g, int count, int t, float *gain)
+{
+	Preparation *p = &g->preparation;
+	int			D = p->model->features;
+	int			K = p->model->classes;
+
+	model_logits_of(p->model, p->features, count, p->logits);
+	spread_of(p, count, g->weight);
+	whiten_rows(&p->whitening, p->features, count, p->projected);
+	for (int i = 0; i < count; i++)
+	{
+		const float *x = p->features + (size_t) i * D;
+		float	   *weight = g->weight + (size_t) i * K;
+		float		own = 0.0f;
+
+		for (int j = 0; j < D; j++)
+			own += x[j] * x[j];
+		if (!isfinite(own))
+			return STATUS_NOT_FINITE;
+		for (int k = 0; k < K; k++)
+			weight[k] /= 1.0f + own * weight[k];
+	}
+	matrix->gemm_float(false, true, count, t, D, 1.0f, p->features, D, g->whitened, D,
+					   0.0f, g->cross, t);
+	matrix->gemm_float(false, true, count, t, K, 1.0f, g->weight, K, g->target.spread, K,
+					   0.0f, g->together, t);
+	for (int i = 0; i < count; i++)
+		gain[i] = weigh_block_row(g->cross + (size_t) i * t, g->together + (size_t) i * t, t);
+	return STATUS_SUCCESS;
+}
+
+/* The gain of each candidate alone; see acquisition.h. */
+Status
+epig_gains(const Caller *caller, const Model *model, const float *candidates, const int *row,
+		   int m, const float *targets, int t, float *gain)
+{
+	size_t		D = model->features;
+	Gains		g = {0};
+	Status		status;
+
+	if (m < 0 || t < 1)
+		return STATUS_BAD_ARGUMENT;
+	g.preparation.caller = caller;
+	g.preparation.model = model;
+	status = gains_start(&g, targets, t);
+	for (int first = 0; first < m && status == STATUS_SUCCESS; first += DESIGN_BLOCK)
+	{
+		int			count = m - first < DESIGN_BLOCK ? m - first : DESIGN_BLOCK;
+
+		for (int i = 0; i < count; i++)
+			memcpy(g.preparation.features + i * D,
+				   candidates + (size_t) (row == NULL ? first + i : row[first + i]) * D,
+				   sizeof(float) * D);
+		status = stopped(caller) ? STATUS_STOPPED : gains_of_block(&g, count, t, gain + first);
+	}
+	gains_free(&g);
+	return status;
 }
 
 /* Greedy EPIG over rows from anywhere. */

@@ -57,6 +57,25 @@ extern Status choose_epig_features(const Caller *caller, const Model *model,
 								   const float *targets, int t,
 								   int batch, int count, int *chosen, float *gain);
 
+/*
+ * What each of the candidates row[0 .. m) (NULL: all m) would gain alone, with
+ * nothing chosen before it.
+ */
+extern Status epig_gains(const Caller *caller, const Model *model, const float *candidates,
+						 const int *row, int m, const float *targets, int t, float *gain);
+
+/* Bytes that it holds at most, row and gain included. */
+extern size_t epig_gains_memory(const Model *model, int m, int t);
+
+/*
+ * Among how many of n candidates, those with the smallest margins, the gain
+ * decides: all of them where classes are few, and fewer the more classes there
+ * are.  Of a row that lies between two of seventy classes the margin knows best
+ * whether an answer would decide anything; that a row is far from sure is true
+ * of nearly all.  See doc/design.md for what was measured.
+ */
+extern int	epig_screen(int classes, int n);
+
 /* Bytes that either holds at most. */
 extern size_t choose_epig_memory(const Model *model, int m, int t, int batch, int count);
 

@@ -4,8 +4,9 @@
  *	  The head of the queue, put in order again with a revised model.
  *
  * All candidates get a point prediction, which is one product; only what
- * comes out at the top is looked at more closely: for repetitions, for its
- * gain, for its uncertainty.
+ * comes out at the top is looked at more closely: for what it gains alone, for
+ * repetitions, for what it gains beside what is chosen before, for its
+ * uncertainty.
  *
  *-------------------------------------------------------------------------
  */
@@ -129,6 +130,36 @@ rank_candidates(Requeue *q, const bool *excluded)
 	if (acquisition != ACQUIRE_RANDOM)
 		qsort(q->place, q->ranked, sizeof(Place), compare_places);
 	return STATUS_SUCCESS;
+}
+
+/*
+ * EPIG: the first of the order by what they gain, those that gain most first.
+ * The gain of all that are there would be no better (see epig_screen) and take
+ * longer.
+ */
+static Status
+screen(Requeue *q, const float *targets, int t)
+{
+	int			n = q->options->screen < q->ranked ? q->options->screen : q->ranked;
+	int		   *row = allocate_array(q->caller, n, sizeof(int));
+	float	   *gain = allocate_array(q->caller, n, sizeof(float));
+	Status		status = row == NULL || gain == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+
+	if (status == STATUS_SUCCESS)
+	{
+		for (int i = 0; i < n; i++)
+			row[i] = q->place[i].row;
+		status = epig_gains(q->caller, q->model, q->candidates, row, n, targets, t, gain);
+	}
+	if (status == STATUS_SUCCESS)
+	{
+		for (int i = 0; i < n; i++)
+			q->place[i].worth = gain[i];
+		qsort(q->place, n, sizeof(Place), compare_places);
+	}
+	release(q->caller, row);
+	release(q->caller, gain);
+	return status;
 }
 
 /* Appends the candidate at a place to the distinct ones. */
@@ -273,7 +304,11 @@ requeue_memory(const Model *model, const RequeueOptions *options, int m, int t)
 										 DESIGN_BLOCK * posterior_scratch(model->posterior, 1));
 	size_t		epig = options->acquisition != ACQUIRE_EPIG ? 0 :
 		choose_epig_memory(model, (int) needed, t, options->batch, options->greedy);
+	size_t		screened = options->acquisition != ACQUIRE_EPIG ? 0 :
+		epig_gains_memory(model, options->screen < m ? options->screen : m, t);
 
+	if (epig < screened)
+		epig = screened;
 	return own + (score > epig ? score : epig) + 64;
 }
 
@@ -295,6 +330,8 @@ requeue_steps(Requeue *q, const float *targets, int t, const bool *excluded,
 		}
 	else
 	{
+		if (q->options->acquisition == ACQUIRE_EPIG && q->options->screen > 0 && t > 0)
+			TRY(screen(q, targets, t));
 		TRY(set_repetitions_aside(q));
 		TRY(choose(q, targets, t, count, chosen, gain));
 	}

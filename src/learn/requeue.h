@@ -20,14 +20,17 @@ typedef struct RequeueOptions
 	int			greedy;			/* so many are chosen one after another by
 								 * EPIG; the rest follows by candidate_score */
 	int			count;			/* so many are wanted in all */
+	int			screen;			/* EPIG: of so many, those with the smallest
+								 * margins, the gain decides whether they are
+								 * looked at; see epig_screen */
 } RequeueOptions;
 
 /*
  * candidates (m x D) and targets (t x D; for EPIG only) are features as
  * model_row_features makes them; a candidate i with excluded[i] is passed
  * over (excluded may be NULL).  Fills the first *found <= count places of
- * chosen (indices of candidates, best first), gain (of EPIG, or
- * candidate_score) and score (full).
+ * chosen (indices of candidates, best first), gain (of EPIG, where it is known,
+ * or candidate_score) and score (full).
  *
  * A row that nearly repeats one ranked above it goes behind those that do
  * not.  ACQUIRE_RANDOM has nothing to put in order: the candidates come in

@@ -361,7 +361,7 @@ simulation_memory(int n, int dims, size_t terms, int sparse_dims, int classes,
 		.classes = classes, .dims = dims, .features = D, .refine = &columns,
 		.posterior = &posterior
 	};
-	RequeueOptions questions = {options->acquisition, batch, batch, batch};
+	RequeueOptions questions = {options->acquisition, batch, batch, batch, n};
 	size_t		data = gathered_memory(n, dims, terms) + n * (4 * sizeof(int) + sizeof(bool)) +
 		(size_t) classes * 2 * sizeof(int) + sizeof(Simulation) + 256;
 	size_t		train = gathered_memory(labels, dims, terms) + labels * sizeof(int) +
@@ -456,7 +456,10 @@ ask(Simulation *s, const Model *model, int count)
 	const Caller *caller = s->caller;
 	const Rows *pool = &s->pool.rows;
 	size_t		D = model_features(model);
-	RequeueOptions options = {s->options.acquisition, s->options.batch, count, count};
+	RequeueOptions options = {
+		s->options.acquisition, s->options.batch, count, count,
+		epig_screen(model_classes(model), s->askable - s->labels)
+	};
 	float	   *features = allocate_array(caller, pool->n * D, sizeof(float));
 	float	   *targets = allocate_array(caller, TARGETS * D, sizeof(float));
 	int		   *chosen = allocate_array(caller, count > TARGETS ? count : TARGETS, sizeof(int));

@@ -28,6 +28,7 @@
 #define CANDIDATES_PER_QUESTION 4
 #define GREEDY_MOST 1000		/* chosen one after another; the rest by worth */
 #define SPARE 16384				/* rows to ask when the ranking is used up */
+#define BEHIND 2.0f				/* more than margins differ by */
 #define SEED_CANDIDATES 2000	/* rows a seed batch is chosen from */
 
 /* ---------------------------------------------------------------------- */
@@ -378,6 +379,7 @@ struct PoolScan
 	KeptRows	targets;
 	KeptRows	line;			/* of the audit */
 	SpareRows	spare;
+	uint64		sampled;		/* the highest hash of a row that EPIG looks at */
 };
 
 /*
@@ -388,6 +390,18 @@ static bool
 needs_entropy(Acquisition acquisition)
 {
 	return acquisition == ACQUIRE_BALD || acquisition == ACQUIRE_ENTROPY;
+}
+
+/*
+ * EPIG looks at a share of the pool, those with the smallest margins
+ * (epig_screen).  In a pool of which that is more than can be kept it is that
+ * share of a sample, the same one each time, and not a smaller share of all: that
+ * would be of those rows only of which the model is least sure.
+ */
+static bool
+is_sampled(const PoolScan *scan, const char *item)
+{
+	return item_key(item).low * UINT64CONST(0x9E3779B97F4A7C15) <= scan->sampled;
 }
 
 static void
@@ -424,6 +438,8 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 		float		worth = random ? 0.0f :
 			candidate_score(scan->project->acquisition, &scan->scores[i], 0, 0);
 
+		if (scan->project->acquisition == ACQUIRE_EPIG && !is_sampled(scan, item))
+			worth -= BEHIND;
 		keep_best(&scan->candidates, worth, random ? place : scan->seen, &scan->scores[i], block,
 				  scan->which[i]);
 		if (!labelled_passed(scan->labelled, item))
@@ -433,6 +449,16 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 		spare_add(&scan->spare, item);
 	}
 	MemoryContextDelete(context);
+}
+
+/* Up to which hash: what EPIG looks at of the pool's n rows can then be kept. */
+static uint64
+sampled_hashes(const Model *model, int64 n, int capacity)
+{
+	int			looked = epig_screen(model_classes(model), (int) Min(n, INT_MAX));
+
+	return looked <= capacity ? PG_UINT64_MAX :
+		(uint64) ((double) capacity / looked * (double) PG_UINT64_MAX);
 }
 
 PoolScan *
@@ -458,6 +484,8 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 	kept_init(&scan->line, audit_line_length(audit_share(project), capacity), dims);
 	kept_init(&scan->targets, TARGETS, dims);
 	spare_init(&scan->spare);
+	scan->sampled = sampled_hashes(model, features->state.items - labelled_count(labelled),
+								   capacity);
 	return scan;
 }
 
@@ -586,6 +614,7 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	kept_unique(&scan->line);
 	candidates = scan->candidates.n;
 	options.count = candidates;
+	options.screen = epig_screen(model_classes(scan->model), (int) Min(scan->seen, INT_MAX));
 	pool = pool_features(scan, rows, number_rows(&scan->candidates, &scan->line, rows, line),
 						 CurrentMemoryContext);
 	if (candidates > 0)

@@ -30,6 +30,8 @@
 								 * last */
 #define GREEDY_LEAST 20			/* head entries chosen one after another */
 #define GREEDY_MOST 60
+#define SCREEN_MOST 1000		/* candidates whose gain is computed: there is a
+								 * tenth of a second for all */
 
 /* ---------------------------------------------------------------------- */
 /* Computing */
@@ -123,7 +125,8 @@ compute_head(Learner *learner)
 		/* without a target there is nothing to gain information on */
 		.acquisition = learner->acquisition == ACQUIRE_EPIG && learner->ntargets == 0 ?
 		ACQUIRE_MARGIN : learner->acquisition,
-		.batch = learner->options.batch, .greedy = greedy, .count = count
+		.batch = learner->options.batch, .greedy = greedy, .count = count,
+		.screen = Min(epig_screen(model_classes(model), learner->ncandidates), SCREEN_MOST)
 	};
 	Ordered		ordered = {0};
 	int		   *line;

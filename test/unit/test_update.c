@@ -833,7 +833,7 @@ test_requeue(const Caller *caller, int refine, Acquisition acquisition)
 {
 	static Pool pool;
 	static float dense[POOL * DIMS];
-	RequeueOptions options = {acquisition, 7, 30, WANTED};
+	RequeueOptions options = {acquisition, 7, 30, WANTED, 0};
 	bool		excluded[POOL] = {false};
 	int			order[POOL];
 	int			total;
@@ -906,12 +906,79 @@ test_requeue(const Caller *caller, int refine, Acquisition acquisition)
 	free_pool(caller, &pool);
 }
 
+/* Gains alone are those of a choice of one; the first by margin come by gain. */
+static void
+test_screen(const Caller *caller, int refine)
+{
+	static Pool pool;
+	RequeueOptions options = {ACQUIRE_EPIG, 7, 0, WANTED, 150};
+	int			order[POOL];
+	int			row[POOL];
+	float		alone[POOL];
+	float		gain[POOL];
+	int			chosen[POOL];
+	bool		excluded[POOL] = {false};
+	bool		near[POOL] = {false};
+	Score		score[POOL];
+	int			total;
+	int			found;
+	int			D;
+
+	make_pool(caller, refine, &pool);
+	D = model_features(pool.model);
+	for (int i = 0; i < POOL; i++)
+		row[i] = POOL - 1 - i;
+	REQUIRE(epig_gains(caller, pool.model, pool.features, row, POOL, pool.features, TARGETS,
+					   alone) == STATUS_SUCCESS);
+	for (int i = 0; i < POOL; i += 17)
+	{
+		REQUIRE(choose_epig_features(caller, pool.model, pool.features + (size_t) row[i] * D, 1,
+									 pool.features, TARGETS, 1, 1, chosen,
+									 gain) == STATUS_SUCCESS);
+		CHECK_NEAR(alone[i] / gain[0], 1.0, 1e-3);
+	}
+
+	(void) expected_order(&pool, ACQUIRE_EPIG, excluded, order, &total);
+	REQUIRE(requeue(caller, pool.model, &options, pool.features, POOL, pool.features, TARGETS,
+					NULL, chosen, gain, score, &found) == STATUS_SUCCESS);
+	CHECK(found == WANTED);
+	/* the 150 with the smallest margins, repetitions among them */
+	for (int i = 0; i < POOL; i++)
+	{
+		int			smaller = 0;
+
+		for (int j = 0; j < POOL; j++)
+			smaller += pool.score[j].margin < pool.score[i].margin;
+		near[i] = smaller < 150;
+	}
+	for (int i = 0; i < found; i++)
+	{
+		float		expected = alone[POOL - 1 - chosen[i]];
+
+		if (!near[chosen[i]])
+			break;
+		CHECK_NEAR(gain[i] / expected, 1.0, 1e-4);
+		CHECK(i == 0 || gain[i] <= gain[i - 1] * 1.0001f);
+		CHECK(i < WANTED - 1);
+	}
+	/* nobody is left out for good */
+	options.greedy = 30;
+	options.screen = POOL;
+	options.count = POOL;
+	REQUIRE(requeue(caller, pool.model, &options, pool.features, POOL, pool.features, TARGETS,
+					NULL, chosen, gain, score, &found) == STATUS_SUCCESS);
+	CHECK(found == POOL);
+	CHECK(epig_screen(2, 5000) == 5000 && epig_screen(77, 10000) == 780 &&
+		  epig_screen(77, 1000) == 200 && epig_screen(77, 100) == 100 && epig_screen(6, 0) == 0);
+	free_pool(caller, &pool);
+}
+
 /* Margins without the rest; an order that is given; little and nothing to do. */
 static void
 test_requeue_edges(const Caller *caller)
 {
 	static Pool pool;
-	RequeueOptions options = {ACQUIRE_RANDOM, 7, 30, WANTED};
+	RequeueOptions options = {ACQUIRE_RANDOM, 7, 30, WANTED, 0};
 	bool		excluded[POOL] = {true, false, true};
 	int			chosen[POOL];
 	float		gain[POOL];
@@ -966,7 +1033,7 @@ test_requeue_memory(void)
 	for (int acquisition = ACQUIRE_EPIG; acquisition <= ACQUIRE_RANDOM; acquisition++)
 		for (int what = 0; what < 3; what++)
 		{
-			RequeueOptions options = {acquisition, 60, 30, WANTED};
+			RequeueOptions options = {acquisition, 60, 30, WANTED, 100};
 			Status		status = STATUS_NO_MEMORY;
 
 			for (long at = 1; status != STATUS_SUCCESS && at < 10000; at++)
@@ -1130,6 +1197,8 @@ main(void)
 	test_requeue(&caller, 0, ACQUIRE_MARGIN);
 	test_requeue(&caller, 1, ACQUIRE_BALD);
 	test_requeue(&caller, 0, ACQUIRE_ENTROPY);
+	test_screen(&caller, 0);
+	test_screen(&caller, 1);
 	test_requeue_edges(&caller);
 	CHECK(memory.blocks == 0);
 	test_requeue_memory();
