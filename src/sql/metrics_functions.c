@@ -150,6 +150,31 @@ measured_read(const Project *project, int classes, Measured *measured)
 	return true;
 }
 
+/* Losses of all labelled items, which versions before 0.3.0 kept as well; n 0: none. */
+static float *
+losses_read(const Project *project, int *n)
+{
+	static Statement select = {
+		"SELECT pg_catalog.cardinality(l.losses), l.losses "
+		"FROM @hl_serving v JOIN @hl_model_label l ON l.project_id = v.project_id AND l.model = v.model "
+		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	float	   *losses;
+	Datum	   *elements;
+
+	*n = 0;
+	statement_run_as_extension(&select, values, NULL, true);
+	if (SPI_processed == 0)
+		return NULL;
+	*n = result_int(0, 1);
+	elements = column_elements(project, 2, FLOAT4OID, sizeof(float4), TYPALIGN_INT, *n);
+	losses = palloc_array_checked(float, *n);
+	for (int i = 0; i < *n; i++)
+		losses[i] = DatumGetFloat4(elements[i]);
+	return losses;
+}
+
 static bool
 counts_for(const Measured *measured, int i, int estimate)
 {
@@ -197,34 +222,6 @@ add_share(ReturnSetInfo *set, const char *metric, const char *class, int hits, i
 	add_metric(set, metric, class, (double) hits / n, interval, n, estimate);
 }
 
-/* Losses of the items of an estimate. */
-static float *
-losses_of(const Measured *measured, int estimate, int *n)
-{
-	float	   *losses = palloc_array_checked(float, measured->n);
-
-	*n = 0;
-	for (int i = 0; i < measured->n; i++)
-	{
-		if (counts_for(measured, i, estimate))
-			losses[(*n)++] = DatumGetFloat4(measured->loss[i]);
-	}
-	return losses;
-}
-
-/* value: as measured in full precision, or NULL */
-static void
-add_log_loss(ReturnSetInfo *set, const Measured *measured, const double *value, int estimate)
-{
-	double		mean;
-	double		interval[2];
-	int			n;
-	float	   *losses = losses_of(measured, estimate, &n);
-	bool		known = mean_loss(losses, n, &mean, &interval[0], &interval[1]);
-
-	add_metric(set, "log_loss", NULL, value != NULL ? *value : mean, known ? interval : NULL, n,
-			   estimate);
-}
 
 static int
 bins_of(const Measured *measured, int estimate, ReliabilityBin *bins)
@@ -249,6 +246,10 @@ add_audit(ReturnSetInfo *set, const Confusion *confusion, const Measured *measur
 	int		   *right = palloc0(sizeof(int) * confusion->classes);
 	int		   *truth = palloc0(sizeof(int) * confusion->classes);
 	int		   *predicted = palloc0(sizeof(int) * confusion->classes);
+	float	   *losses = palloc_array_checked(float, measured->n);
+	double		loss;
+	double		interval[2];
+	bool		known;
 	int			hits = 0;
 	int			n = 0;
 	ReliabilityBin bins[RELIABILITY_BINS];
@@ -257,7 +258,7 @@ add_audit(ReturnSetInfo *set, const Confusion *confusion, const Measured *measur
 	{
 		if (!counts_for(measured, i, AUDIT))
 			continue;
-		n++;
+		losses[n++] = DatumGetFloat4(measured->loss[i]);
 		hits += is_hit(measured, i);
 		right[DatumGetInt32(measured->label[i])] += is_hit(measured, i);
 		truth[DatumGetInt32(measured->label[i])]++;
@@ -266,7 +267,8 @@ add_audit(ReturnSetInfo *set, const Confusion *confusion, const Measured *measur
 	if (n == 0)
 		return;
 	add_share(set, "accuracy", NULL, hits, n, AUDIT);
-	add_log_loss(set, measured, NULL, AUDIT);
+	known = mean_loss(losses, n, &loss, &interval[0], &interval[1]);
+	add_metric(set, "log_loss", NULL, loss, known ? interval : NULL, n, AUDIT);
 	add_metric(set, "calibration_error", NULL,
 			   reliability_error(bins, bins_of(measured, AUDIT, bins)), NULL, n, AUDIT);
 	for (int k = 0; k < confusion->classes; k++)
@@ -278,16 +280,16 @@ add_audit(ReturnSetInfo *set, const Confusion *confusion, const Measured *measur
 
 /* All labelled items. */
 static void
-add_cross_validation(ReturnSetInfo *set, const Confusion *confusion, const Measured *measured)
+add_cross_validation(ReturnSetInfo *set, const Confusion *confusion, const float *losses, int nlosses)
 {
 	double		interval[2] = {confusion->low, confusion->high};
+	double		loss;
+	bool		known;
 
 	add_metric(set, "accuracy", NULL, confusion->accuracy, interval, confusion->n, CROSS_VALIDATION);
-	if (measured != NULL)
-		add_log_loss(set, measured, &confusion->log_loss, CROSS_VALIDATION);
-	else
-		add_metric(set, "log_loss", NULL, confusion->log_loss, NULL, confusion->n,
-				   CROSS_VALIDATION);
+	known = mean_loss(losses, nlosses, &loss, &interval[0], &interval[1]);
+	add_metric(set, "log_loss", NULL, confusion->log_loss, known ? interval : NULL, confusion->n,
+			   CROSS_VALIDATION);
 	add_metric(set, "calibration_error", NULL, confusion->calibration_error, NULL, confusion->n,
 			   CROSS_VALIDATION);
 	for (int k = 0; k < confusion->classes; k++)
@@ -320,11 +322,13 @@ hl_metrics(PG_FUNCTION_ARGS)
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	if (confusion_read(project, &confusion))
 	{
-		bool		known = measured_read(project, confusion.classes, &measured);
+		int			nlosses;
+		float	   *losses;
 
-		if (known)
+		if (measured_read(project, confusion.classes, &measured))
 			add_audit(set, &confusion, &measured);
-		add_cross_validation(set, &confusion, known ? &measured : NULL);
+		losses = losses_read(project, &nlosses);
+		add_cross_validation(set, &confusion, losses, nlosses);
 	}
 	call_end(&call);
 	return (Datum) 0;
