@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $node = new_node('main', conf => "humanloop.enabled = off\n");
-my $data = $ENV{HUMANLOOP_DATA} // "$FindBin::Bin/../../../shared/data";
+my $data = $ENV{HUMANLOOP_DATA} // '';
 
 sub query
 {
@@ -65,7 +65,7 @@ my ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '16s
 my @told = $err =~ /NOTICE:  (.*)\n/g;
 cmp_ok(scalar @told, '>=', 1, 'it tells how it stands');
 cmp_ok(scalar @told, '<=', 4, 'but not all the time');
-like($told[0], qr/^hl_simulate: \d+ of 3000 runs, epig run \d+ of 1000: accuracy 0\.\d\d with \d+ labels$/, 'and in which way');
+like($told[0], qr/^hl_simulate: \d+ of 3000 runs, epig run \d+ of 1000: accuracy [01]\.\d\d with \d+ labels$/, 'and in which way');
 like($err, qr/ERROR:  canceling statement due to statement timeout/, 'statement_timeout ends it');
 
 # a cancel ends it at once, whatever it is at
