@@ -47,6 +47,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/requeue.c \
 	src/learn/revision.c \
 	src/learn/refine.c \
+	src/learn/refine_io.c \
 	src/learn/reliability.c \
 	src/learn/seeds.c \
 	src/learn/simulate.c \

@@ -26,6 +26,8 @@
 #define MAX_ITERATIONS 200
 /* Of the one-fold search: differences between priors are far larger. */
 #define QUICK_TOLERANCE 2e-3
+/* So many numbers are kept to save a product for each prior and fold. */
+#define FOLD_GRAM_CELLS 2000000
 
 /*
  * Puts the n rows into folds: sorted by class, in random order within one,
@@ -89,6 +91,15 @@ mark_usable(const Caller *caller, const Design *design, const int *fold, bool *u
 	return seen != NULL && many != NULL ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
+/* Numbers of fold_gram; 0: it is not kept. */
+static size_t
+fold_gram_cells(int features, int folds)
+{
+	size_t		cells = (size_t) folds * features * features;
+
+	return cells <= FOLD_GRAM_CELLS ? cells : 0;
+}
+
 /* Bytes of a CrossFit. */
 size_t
 cross_fit_memory(int n, int features, int classes, int folds)
@@ -96,7 +107,7 @@ cross_fit_memory(int n, int features, int classes, int folds)
 	size_t		D = features;
 	size_t		K = classes;
 
-	return sizeof(double) * (D * D + folds * D * K + n * K) + n;
+	return sizeof(double) * (D * D + fold_gram_cells(features, folds) + folds * D * K + n * K) + n;
 }
 
 /* Bytes that the functions on one hold at most. */
@@ -146,6 +157,7 @@ void
 cross_fit_end(const Caller *caller, CrossFit *fit)
 {
 	release(caller, fit->gram);
+	release(caller, fit->fold_gram);
 	release(caller, fit->weights);
 	release(caller, fit->logits);
 	release(caller, fit->usable);
@@ -163,6 +175,26 @@ design_without(const CrossFit *fit, int which)
 	return design;
 }
 
+/* X'X without a fold of nested features, computed or as it was kept. */
+static Status
+nested_gram(const Caller *caller, CrossFit *fit, const Design *design, int which, RowSet rest,
+			double *gram)
+{
+	size_t		cells = (size_t) design->features * design->features;
+	double	   *kept = fit->fold_gram == NULL ? NULL : fit->fold_gram + which * cells;
+
+	if (kept != NULL && fit->fold_gram_known)
+	{
+		memcpy(gram, kept, sizeof(double) * cells);
+		return STATUS_SUCCESS;
+	}
+	memset(gram, 0, sizeof(double) * cells);
+	TRY(head_gram(caller, design, rest, 1.0, gram));
+	if (kept != NULL)
+		memcpy(kept, gram, sizeof(double) * cells);
+	return STATUS_SUCCESS;
+}
+
 /*
  * Fits without the rows held of a fold (whose X'X is taken off, where it is
  * of the same features), evaluates them into logits (held->count x K).
@@ -176,10 +208,7 @@ fit_without(const Caller *caller, CrossFit *fit, int which, RowSet rest, RowSet 
 	double		objective;
 
 	if (fit->nested != NULL)
-	{
-		memset(gram, 0, sizeof(double) * cells);
-		TRY(head_gram(caller, &design, rest, 1.0, gram));
-	}
+		TRY(nested_gram(caller, fit, &design, which, rest, gram));
 	else
 	{
 		memcpy(gram, fit->gram, sizeof(double) * cells);
@@ -225,6 +254,12 @@ cross_validate(const Caller *caller, CrossFit *fit, double prior_precision, doub
 
 	if (list == NULL || gram == NULL || logits == NULL)
 		status = STATUS_NO_MEMORY;
+	if (fit->nested != NULL && fit->fold_gram == NULL && fold_gram_cells((int) D, fit->folds) > 0)
+	{
+		fit->fold_gram = allocate_array(caller, fit->folds * D * D, sizeof(double));
+		if (fit->fold_gram == NULL)
+			status = STATUS_NO_MEMORY;
+	}
 	for (int k = 0; k < fit->folds && status == STATUS_SUCCESS; k++)
 	{
 		RowSet		rest;
@@ -242,6 +277,7 @@ cross_validate(const Caller *caller, CrossFit *fit, double prior_precision, doub
 		for (int i = 0; i < held.count && status == STATUS_SUCCESS; i++)
 			memcpy(fit->logits + held.index[i] * K, logits + i * K, sizeof(double) * K);
 	}
+	fit->fold_gram_known = status == STATUS_SUCCESS && fit->fold_gram != NULL;
 	release(caller, list);
 	release(caller, gram);
 	release(caller, logits);

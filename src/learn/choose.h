@@ -30,6 +30,10 @@ typedef struct CrossFit
 								 * only the first fold's start counts */
 	double	   *logits;			/* n x K, out of fold */
 	const float *nested;		/* folds x n x refined, see nested.h; or NULL */
+	double	   *fold_gram;		/* folds x D x D: with nested features, X'X
+								 * without each fold, once it is known; NULL:
+								 * too large to keep */
+	bool		fold_gram_known;
 	double		usual;			/* prior precision to expect; 0: no opinion */
 	bool	   *usable;			/* n: counts for the loss (its class has
 								 * another row to learn from) */

@@ -17,6 +17,11 @@
  * of the values themselves (the accuracy of out-of-fold values stays below
  * that of the fitted ones on new rows).
  *
+ * An n-gram that one row alone has gets its weights from that row alone: they
+ * are its value there times one vector, the same for all such n-grams of the
+ * row.  So these are one n-gram to the solver, of the length that they have
+ * together.  With hundreds of rows that is most n-grams.
+ *
  *-------------------------------------------------------------------------
  */
 #include "refine.h"
@@ -44,13 +49,16 @@ typedef struct Solver
 {
 	const Caller *caller;
 	int			n;
-	int			terms;			/* different n-grams in the rows */
+	int			terms;			/* different n-grams, those of one row taken
+								 * together */
 	int			columns;
 	int			stride;
-	const size_t *start;		/* of the sparse rows */
-	const float *value;
 	const int  *label;
-	uint32_t   *index;			/* as in the sparse rows, but below terms */
+	size_t	   *start;			/* n + 1: rows in index and value */
+	uint32_t   *index;			/* below terms */
+	float	   *value;
+	uint32_t   *place;			/* of each n-gram of the Refine, below terms */
+	float	   *share;			/* of the weights there that are its own */
 	float	   *inverse_norm;	/* n */
 	float	   *weight;			/* terms x stride */
 	float	   *bias;			/* stride: weight of a constant 1 */
@@ -65,13 +73,6 @@ int
 refine_columns(int classes)
 {
 	return classes == 2 ? 1 : classes;
-}
-
-/* Columns padded to full vectors. */
-static int
-padded(int columns)
-{
-	return columns <= 8 ? 8 : (columns + 15) / 16 * 16;
 }
 
 /*
@@ -303,7 +304,7 @@ decide_fold(Solver *solver, const int *fold, int which, Random *random, float *f
 size_t
 refine_result_memory(size_t sparse_terms, int sparse_dims, int classes)
 {
-	size_t		stride = padded(refine_columns(classes));
+	size_t		stride = refine_stride(refine_columns(classes));
 	size_t		terms = sparse_terms < (size_t) sparse_dims ? sparse_terms : (size_t) sparse_dims;
 
 	return sizeof(Refine) + (size_t) sparse_dims * sizeof(uint32_t) + terms * (stride + 8) +
@@ -314,45 +315,98 @@ refine_result_memory(size_t sparse_terms, int sparse_dims, int classes)
 size_t
 refine_memory(int n, size_t sparse_terms, int sparse_dims, int classes)
 {
-	size_t		stride = padded(refine_columns(classes));
+	size_t		stride = refine_stride(refine_columns(classes));
 	size_t		terms = sparse_terms < (size_t) sparse_dims ? sparse_terms : (size_t) sparse_dims;
 
 	return refine_result_memory(sparse_terms, sparse_dims, classes) +
-		sparse_terms * sizeof(uint32_t) + 2 * terms * stride * sizeof(float) +
-		(size_t) n * (2 * stride * sizeof(float) + 8) + 4 * stride * sizeof(float) + 3;
+		sparse_terms * (sizeof(uint32_t) + sizeof(float)) +
+		terms * (2 * stride * sizeof(float) + sizeof(uint32_t) + sizeof(float)) +
+		(size_t) n * (2 * stride * sizeof(float) + 8 + sizeof(size_t)) + sizeof(size_t) +
+		4 * stride * sizeof(float) + 3;
 }
 
 /*
- * Numbers the n-grams that the rows have, ascending, and rewrites the rows'
- * indices so.  refine gets index, slot and terms.
+ * Numbers the n-grams that the rows have, ascending: refine gets index, slot
+ * and terms.  Those that several rows have get the first places in the solver.
  */
 static Status
-renumber(Solver *solver, const SparseRows *sparse, Refine *refine)
+number_terms(Solver *solver, const SparseRows *sparse, Refine *refine)
 {
 	for (int i = 0; i < sparse->n; i++)
 	{
 		if (i % ROWS_BETWEEN_STOPS == 0 && stopped(solver->caller))
 			return STATUS_STOPPED;
 		for (size_t t = sparse->start[i]; t < sparse->start[i + 1]; t++)
-			refine->slot[sparse->index[t]] = 1;
+			refine->slot[sparse->index[t]] += refine->slot[sparse->index[t]] < 2;
 	}
 	for (int i = 0; i < refine->sparse_dims; i++)
-		if (refine->slot[i] != 0)
-			refine->slot[i] = ++refine->terms;
+		refine->terms += refine->slot[i] != 0;
 	refine->index = allocate_array(solver->caller, refine->terms, sizeof(uint32_t));
-	if (refine->index == NULL)
+	solver->place = allocate_array(solver->caller, refine->terms, sizeof(uint32_t));
+	solver->share = allocate_array(solver->caller, refine->terms, sizeof(float));
+	if (refine->index == NULL || solver->place == NULL || solver->share == NULL)
 		return STATUS_NO_MEMORY;
-	for (int i = 0; i < refine->sparse_dims; i++)
+	for (int i = 0, term = 0; i < refine->sparse_dims; i++)
 		if (refine->slot[i] != 0)
-			refine->index[refine->slot[i] - 1] = i;
+		{
+			refine->index[term] = i;
+			if (refine->slot[i] > 1)
+			{
+				solver->place[term] = solver->terms++;
+				solver->share[term] = 1.0f;
+			}
+			refine->slot[i] = ++term;
+		}
+	return STATUS_SUCCESS;
+}
+
+/* Row i in the solver's n-grams; at: where it starts. */
+static size_t
+renumber_row(Solver *solver, const SparseRows *sparse, const Refine *refine, int i, size_t at)
+{
+	float		squares = 0.0f;
+	float		length;
+
+	for (size_t t = sparse->start[i]; t < sparse->start[i + 1]; t++)
+	{
+		uint32_t	term = refine->slot[sparse->index[t]] - 1;
+
+		if (solver->share[term] == 0.0f)
+		{
+			squares += sparse->weight[t] * sparse->weight[t];
+			continue;
+		}
+		solver->index[at] = solver->place[term];
+		solver->value[at++] = sparse->weight[t];
+	}
+	if (!(squares > 0.0f))
+		return at;
+	length = sqrtf(squares);
+	for (size_t t = sparse->start[i]; t < sparse->start[i + 1]; t++)
+	{
+		uint32_t	term = refine->slot[sparse->index[t]] - 1;
+
+		if (solver->share[term] != 0.0f)
+			continue;
+		solver->place[term] = solver->terms;
+		solver->share[term] = sparse->weight[t] / length;
+	}
+	solver->index[at] = solver->terms++;
+	solver->value[at++] = length;
+	return at;
+}
+
+/* The rows as the solver sees them. */
+static Status
+renumber(Solver *solver, const SparseRows *sparse, Refine *refine)
+{
+	TRY(number_terms(solver, sparse, refine));
 	for (int i = 0; i < sparse->n; i++)
 	{
 		if (i % ROWS_BETWEEN_STOPS == 0 && stopped(solver->caller))
 			return STATUS_STOPPED;
-		for (size_t t = sparse->start[i]; t < sparse->start[i + 1]; t++)
-			solver->index[t] = refine->slot[sparse->index[t]] - 1;
+		solver->start[i + 1] = renumber_row(solver, sparse, refine, i, solver->start[i]);
 	}
-	solver->terms = refine->terms;
 	return STATUS_SUCCESS;
 }
 
@@ -384,17 +438,20 @@ measure_rows(Solver *solver, const SparseRows *sparse, int sparse_dims)
 static void
 keep_weights(const Solver *solver, Refine *refine)
 {
-	for (int t = 0; t < solver->terms; t++)
+	for (int t = 0; t < refine->terms; t++)
 	{
-		const float *from = solver->weight + (size_t) t * solver->stride;
+		const float *from = solver->weight + (size_t) solver->place[t] * solver->stride;
 		int8_t	   *to = refine->weight + (size_t) t * refine->stride;
 		float		largest = 0.0f;
 
+		/* without a weight in the only row that has it */
+		if (solver->share[t] == 0.0f)
+			continue;
 		for (int j = 0; j < solver->columns; j++)
 			largest = fmaxf(largest, fabsf(from[j]));
-		if (largest < 1e-20f)
+		if (largest * fabsf(solver->share[t]) < 1e-20f)
 			continue;
-		refine->scale[t] = largest / 127.0f * FEATURE_SCALE;
+		refine->scale[t] = largest / 127.0f * FEATURE_SCALE * solver->share[t];
 		for (int j = 0; j < solver->columns; j++)
 			to[j] = (int8_t) lrintf(from[j] / largest * 127.0f);
 	}
@@ -449,7 +506,11 @@ solve(Solver *solver, const int *fold, int folds, uint64_t seed, float *features
 static void
 solver_free(Solver *solver)
 {
+	release(solver->caller, solver->start);
 	release(solver->caller, solver->index);
+	release(solver->caller, solver->value);
+	release(solver->caller, solver->place);
+	release(solver->caller, solver->share);
 	release(solver->caller, solver->inverse_norm);
 	release(solver->caller, solver->weight);
 	release(solver->caller, solver->bias);
@@ -466,39 +527,21 @@ solver_allocate(Solver *solver, size_t total)
 	const Caller *caller = solver->caller;
 	size_t		stride = solver->stride;
 
+	solver->start = allocate_array(caller, (size_t) solver->n + 1, sizeof(size_t));
 	solver->index = allocate_array(caller, total, sizeof(uint32_t));
+	solver->value = allocate_array(caller, total, sizeof(float));
 	solver->inverse_norm = allocate_array(caller, solver->n, sizeof(float));
 	solver->bias = allocate_array(caller, stride, sizeof(float));
 	solver->dual = allocate_array(caller, solver->n * stride, sizeof(float));
 	solver->decision = allocate_array(caller, stride, sizeof(float));
 	solver->update = allocate_array(caller, stride, sizeof(float));
 	solver->order = allocate_array(caller, solver->n, sizeof(int));
-	if (solver->index == NULL || solver->inverse_norm == NULL || solver->bias == NULL ||
+	if (solver->start == NULL || solver->index == NULL || solver->value == NULL ||
+		solver->inverse_norm == NULL || solver->bias == NULL ||
 		solver->dual == NULL || solver->decision == NULL || solver->update == NULL ||
 		solver->order == NULL)
 		return STATUS_NO_MEMORY;
 	return STATUS_SUCCESS;
-}
-
-/* An empty result for these many n-grams. */
-static Refine *
-refine_allocate(const Caller *caller, int sparse_dims, int columns)
-{
-	Refine	   *refine = allocate_array(caller, 1, sizeof(Refine));
-
-	if (refine == NULL)
-		return NULL;
-	refine->columns = columns;
-	refine->stride = padded(columns);
-	refine->sparse_dims = sparse_dims;
-	refine->slot = allocate_array(caller, sparse_dims, sizeof(uint32_t));
-	refine->offset = allocate_array(caller, refine->stride, sizeof(float));
-	if (refine->slot == NULL || refine->offset == NULL)
-	{
-		refine_free(caller, refine);
-		return NULL;
-	}
-	return refine;
 }
 
 /* Room for the weights of refine->terms n-grams. */
@@ -560,9 +603,7 @@ refine_train(const Caller *caller, const SparseRows *sparse, int sparse_dims,
 	solver.caller = caller;
 	solver.n = sparse->n;
 	solver.columns = refine_columns(classes);
-	solver.stride = padded(solver.columns);
-	solver.start = sparse->start;
-	solver.value = sparse->weight;
+	solver.stride = refine_stride(solver.columns);
 	solver.label = label;
 	*refine = refine_allocate(caller, sparse_dims, solver.columns);
 	if (*refine != NULL)
@@ -631,116 +672,4 @@ refine_apply(const Refine *refine, const SparseRows *sparse, int first, int coun
 			apply_row(refine, sparse->index + from, sparse->weight + from, terms,
 					  1.0f / sqrtf(norm), to);
 	}
-}
-
-/* Version of the stored form. */
-#define REFINE_VERSION 1
-
-/* No encoder has more n-grams; bounds what damage can make a reader allocate. */
-#define MAX_SPARSE_DIMS (1 << 24)
-
-/* Writes the columns only, not the padding. */
-void
-refine_write(const Refine *refine, Writer *writer)
-{
-	write_u32(writer, REFINE_VERSION);
-	write_u32(writer, refine->columns);
-	write_u32(writer, refine->sparse_dims);
-	write_u32(writer, refine->terms);
-	write_floats(writer, refine->offset, refine->columns);
-	write_floats(writer, refine->scale, refine->terms);
-	for (int t = 0; t < refine->terms; t++)
-		write_u32(writer, refine->index[t]);
-	for (int t = 0; t < refine->terms; t++)
-		write_bytes(writer, refine->weight + (size_t) t * refine->stride, refine->columns);
-}
-
-/* All of them finite? */
-static bool
-all_finite(const float *values, int count)
-{
-	for (int i = 0; i < count; i++)
-		if (!isfinite(values[i]))
-			return false;
-	return true;
-}
-
-/* The arrays of a stored refine whose sizes have been checked. */
-static Status
-read_arrays(const Caller *caller, Reader *reader, Refine *refine)
-{
-	float	   *offset = read_floats(reader, caller, refine->columns);
-	bool		corrupt;
-
-	if (offset == NULL)
-		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
-	memcpy(refine->offset, offset, sizeof(float) * refine->columns);
-	release(caller, offset);
-	refine->scale = read_floats(reader, caller, refine->terms);
-	refine->index = allocate_array(caller, refine->terms, sizeof(uint32_t));
-	refine->weight = allocate_array(caller, (size_t) refine->terms * refine->stride, 1);
-	if (refine->scale == NULL || refine->index == NULL || refine->weight == NULL)
-		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
-	corrupt = !all_finite(refine->offset, refine->columns) ||
-		!all_finite(refine->scale, refine->terms);
-	for (int t = 0; t < refine->terms && !corrupt; t++)
-	{
-		uint32_t	index = read_u32(reader);
-
-		corrupt = index >= (uint32_t) refine->sparse_dims ||
-			(t > 0 && index <= refine->index[t - 1]);
-		refine->index[t] = index;
-		if (!corrupt)
-			refine->slot[index] = t + 1;
-	}
-	for (int t = 0; t < refine->terms; t++)
-		read_bytes(reader, refine->weight + (size_t) t * refine->stride, refine->columns);
-	return corrupt || reader->failed ? STATUS_CORRUPT : STATUS_SUCCESS;
-}
-
-/*
- * Reads a stored refine for a model of these many classes.  The number of
- * n-grams is checked against what is left before anything is allocated for
- * them; sparse_dims, which nothing in the input vouches for, is bounded.
- */
-Status
-refine_read(const Caller *caller, Reader *reader, int classes, Refine **refine)
-{
-	uint32_t	version = read_u32(reader);
-	uint32_t	columns = read_u32(reader);
-	uint32_t	sparse_dims = read_u32(reader);
-	uint32_t	terms = read_u32(reader);
-	Status		status;
-
-	*refine = NULL;
-	if (reader->failed || version != REFINE_VERSION ||
-		columns != (uint32_t) refine_columns(classes) ||
-		sparse_dims < 1 || sparse_dims > MAX_SPARSE_DIMS || terms > sparse_dims ||
-		terms > reader_left(reader) / (columns + 8))
-		return STATUS_CORRUPT;
-	*refine = refine_allocate(caller, sparse_dims, columns);
-	if (*refine == NULL)
-		return STATUS_NO_MEMORY;
-	(*refine)->terms = terms;
-	status = read_arrays(caller, reader, *refine);
-	if (status != STATUS_SUCCESS)
-	{
-		refine_free(caller, *refine);
-		*refine = NULL;
-	}
-	return status;
-}
-
-/* Gives it back; NULL is allowed. */
-void
-refine_free(const Caller *caller, Refine *refine)
-{
-	if (refine == NULL)
-		return;
-	release(caller, refine->index);
-	release(caller, refine->slot);
-	release(caller, refine->weight);
-	release(caller, refine->scale);
-	release(caller, refine->offset);
-	release(caller, refine);
 }

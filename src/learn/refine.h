@@ -34,6 +34,12 @@ typedef struct Refine
 /* How many features it adds. */
 extern int	refine_columns(int classes);
 
+/* Columns padded to full vectors. */
+extern int	refine_stride(int columns);
+
+/* One without n-grams; NULL: no memory. */
+extern Refine *refine_allocate(const Caller *caller, int sparse_dims, int columns);
+
 /*
  * Fits to n = sparse->n rows with label[i] in [0, classes).  features (n x
  * columns) are those of row i from a fit without the rows of fold[i] in [0,

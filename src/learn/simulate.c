@@ -354,7 +354,7 @@ simulation_memory(int n, int dims, size_t terms, int sparse_dims, int classes,
 	int			labels = asked < n ? (int) asked : n;
 	int			batch = options->batch < n ? options->batch : n;
 	bool		refine = sparse_dims > 0 && options->train.refine != 0;
-	Refine		columns = {.stride = refine ? refine_columns(classes) + 64 : 0};
+	Refine		columns = {.stride = refine ? refine_stride(refine_columns(classes)) : 0};
 	int			D = dims + (refine ? refine_columns(classes) : 0) + 1;
 	Posterior	posterior = {.rank = D < POSTERIOR_RANK ? D : POSTERIOR_RANK};
 	Model		model = {

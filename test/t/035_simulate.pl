@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $node = new_node('main', conf => "humanloop.enabled = off\n");
-my $data = $ENV{HUMANLOOP_DATA} // "$FindBin::Bin/../../../shared/data";
+my $data = $ENV{HUMANLOOP_DATA} // '';
 
 sub query
 {
@@ -37,8 +37,8 @@ sub areas
 		FROM hl_simulate('example', 'body', 'label', '{epig,random}', rounds => 12, runs => 4, split => 'split')});
 }
 
-# What the strategies reach here, and half of the distance between them as the
-# margin: by chance alone it is not lost.
+# A third, and less, of what lies between the two (0.032 and 0.044): by the last
+# digits of a BLAS alone that is not lost.
 my %margin = (sms_spam => 0.01, ag_news_sample => 0.01);
 
 for my $name (sort keys %margin)
@@ -65,7 +65,7 @@ my ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '16s
 my @told = $err =~ /NOTICE:  (.*)\n/g;
 cmp_ok(scalar @told, '>=', 1, 'it tells how it stands');
 cmp_ok(scalar @told, '<=', 4, 'but not all the time');
-like($told[0], qr/^hl_simulate: \d+ of 3000 runs, epig run \d+ of 1000: accuracy 0\.\d\d with \d+ labels$/, 'and in which way');
+like($told[0], qr/^hl_simulate: \d+ of 3000 runs, epig run \d+ of 1000: accuracy [01]\.\d\d with \d+ labels$/, 'and in which way');
 like($err, qr/ERROR:  canceling statement due to statement timeout/, 'statement_timeout ends it');
 
 # a cancel ends it at once, whatever it is at
