@@ -106,7 +106,7 @@ WITH gone AS (DELETE FROM hl_labels WHERE item = '1' RETURNING item, label) SELE
 SELECT item, label FROM hl_labels;
 -- every change is in the history
 SELECT item, action, label, CASE WHEN annotator = current_user THEN 'me' ELSE annotator END AS annotator
-FROM hl_label_history WHERE project = 'tickets' AND item IN ('1', '2', '3') ORDER BY id;
+FROM hl_label_history WHERE project = 'tickets' AND item IN ('1', '2', '3') ORDER BY item, hl_label_history.annotator COLLATE "C", id;
 DELETE FROM hl_labels;
 
 -- Who says it: the current role, SET ROLE, a setting, or a name.

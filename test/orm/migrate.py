@@ -4,6 +4,7 @@ Connects to the server of PGHOST and PGPORT as PGUSER.  Prints one line a step:
 "ok" or the error, and what hl_projects says.
 """
 import os
+import time
 
 import django
 from django.conf import settings
@@ -52,6 +53,12 @@ query("INSERT INTO desk_ticket (body, topic) SELECT (ARRAY['send back the shoes 
 query("SELECT hl_create_project('desk', 'desk_ticket', 'body')")
 query("SELECT hl_label_many('desk', array_agg(id::text), array_agg(topic)) FROM desk_ticket WHERE id <= 30")
 query("SELECT hl_train('desk')")
+# the worker may be at the same
+for _ in range(600):
+    if query("SELECT state = 'ready' AND NOT EXISTS (SELECT FROM hl_change c JOIN hl_project p ON p.id = c.project_id "
+             "WHERE p.name = 'desk') FROM hl_projects WHERE project = 'desk'")[0]:
+        break
+    time.sleep(0.1)
 
 migrate(migrations.AlterField("Ticket", "id", models.BigAutoField(primary_key=True)))
 migrate(migrations.AlterField("Ticket", "body", models.TextField()))
