@@ -124,8 +124,8 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit
-# Of these, what must go on to work with the objects of the version before.
-OLDER = 0.1.0
+# Of these, what must go on to work with the objects of the versions before.
+OLDER = 0.1.0 0.2.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
 ISOLATION = next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
