@@ -37,6 +37,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/epig.c \
+	src/learn/forecast.c \
 	src/learn/head.c \
 	src/learn/metrics.c \
 	src/learn/model.c \
