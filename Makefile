@@ -64,6 +64,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
+	src/sql/forecast_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
@@ -77,6 +78,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
 	src/sql/train_functions.c \
+	src/store/agreement.c \
 	src/store/audit.c \
 	src/store/cache.c \
 	src/store/caller.c \

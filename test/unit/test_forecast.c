@@ -9,6 +9,7 @@
 #include "unit.h"
 
 #include "../../src/learn/forecast.h"
+#include "../../src/learn/metrics.h"
 #include "../../src/math/random.h"
 
 #define POINTS 12
@@ -250,9 +251,31 @@ test_stopping(void)
 	CHECK(forecast == NULL && memory.blocks == 0);
 }
 
+static void
+test_kappa(void)
+{
+	/* 20 yes and 15 no of both, 5 and 10 where they differ: Cohen's own formula */
+	int			a[50];
+	int			b[50];
+	const int	same[] = {1, 1, 1};
+	const int	swapped[] = {0, 1, 0, 1};
+	const int	against[] = {1, 0, 1, 0};
+
+	for (int i = 0; i < 50; i++)
+	{
+		a[i] = i < 25;
+		b[i] = i < 20 || i >= 40;
+	}
+	CHECK_NEAR(cohen_kappa(a, b, 50, 2), 0.4, 1e-12);
+	CHECK_NEAR(cohen_kappa(a, b, 50, 9), 0.4, 1e-12);
+	CHECK_NEAR(cohen_kappa(same, same, 3, 2), 1.0, 0);
+	CHECK_NEAR(cohen_kappa(swapped, against, 4, 2), -1.0, 1e-12);
+}
+
 int
 main(void)
 {
+	test_kappa();
 	test_coverage();
 	test_shape();
 	test_flat();
