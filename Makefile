@@ -59,7 +59,10 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/math/buffer.c \
 	src/math/matrix.c \
 	src/math/random.c \
-	src/math/student.c
+	src/math/student.c \
+	src/plot/figure.c \
+	src/plot/svg.c \
+	src/plot/text.c
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
@@ -68,6 +71,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
+	src/sql/plot_functions.c \
 	src/sql/predict.c \
 	src/sql/predict_all.c \
 	src/sql/predict_functions.c \
@@ -126,7 +130,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients speechless damaged classes simulate audit
+	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot
 # Of these, what must go on to work with the objects of the version before.
 OLDER = 0.1.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \

@@ -132,6 +132,24 @@ AS 'MODULE_PATHNAME', 'hl_stop';
 COMMENT ON FUNCTION hl_stop(text, double precision)
 IS 'whether more labels are worth their price, criterion by criterion';
 
+-- ---------------------------------------------------------------------------
+-- Pictures
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION hl_plot(project text, kind text, format text DEFAULT 'svg')
+RETURNS text
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000
+AS 'MODULE_PATHNAME', 'hl_plot';
+COMMENT ON FUNCTION hl_plot(text, text, text)
+IS 'a picture of a project: learning_curve, calibration, confusion or uncertainty';
+
+CREATE FUNCTION hl_plot(simulation hl_simulation[], format text DEFAULT 'svg')
+RETURNS text
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', 'hl_plot_simulation';
+COMMENT ON FUNCTION hl_plot(hl_simulation[], text)
+IS 'a picture of simulated learning curves';
+
 CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	SELECT p.name AS project, s.source, p.input_column AS input, p.key_column AS key,
 		   p.label_column AS label, p.acquisition, s.owner,

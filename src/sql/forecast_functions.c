@@ -19,7 +19,7 @@
 #include "learn/forecast.h"
 #include "sql/api.h"
 #include "store/caller.h"
-#include "store/classes.h"
+#include "store/project.h"
 #include "store/session.h"
 
 PG_FUNCTION_INFO_V1(hl_forecast);
@@ -68,11 +68,6 @@ read_trained(const Project *project, int *n, int *classes)
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	Trained    *trained;
 
-	if (!classes_can_change())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the objects of humanloop are those of an older version"),
-				 errhint("Run ALTER EXTENSION humanloop UPDATE.")));
 	statement_run_as_extension(&select, values, NULL, true);
 	*n = (int) SPI_processed;
 	*classes = 2;
