@@ -167,7 +167,7 @@ plot_calibration(const Project *project, bool svg, Writer *writer)
 	int			nbins[ESTIMATES];
 	Figure		figure = {
 		.title = psprintf("Calibration of %s", project->name),
-		.note = "95 % intervals; on the diagonal the model is as often right as it says",
+		.note = "95 % intervals; dotted: as often right as it says",
 		.empty = "there is no model yet, or it is of an older version",
 		.x = {.title = "confidence (of the model)", .percent = true},
 		.y = {.title = "accuracy (share of rows that are right)", .percent = true},
