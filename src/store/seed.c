@@ -162,6 +162,12 @@ sample_row(const SourceRow *row, void *argument)
 	copy_sampled(sample, &sample->rows[place], row);
 }
 
+static char *
+whole_clause(const Project *project)
+{
+	return psprintf("WHERE true %s LIMIT %d", targets_clause(project), SCAN_ROWS);
+}
+
 /* What to append to FROM so that about SCAN_ROWS rows are read. */
 static char *
 sample_clause(const Project *project, bool *whole)
@@ -177,10 +183,10 @@ sample_clause(const Project *project, bool *whole)
 	ReleaseSysCache(tuple);
 	*whole = rows <= SCAN_ROWS || (kind != RELKIND_RELATION && kind != RELKIND_MATVIEW);
 	if (*whole)
-		return psprintf("LIMIT %d", SCAN_ROWS);
-	return psprintf("TABLESAMPLE SYSTEM (%.6f) REPEATABLE (%d) LIMIT %d",
+		return whole_clause(project);
+	return psprintf("TABLESAMPLE SYSTEM (%.6f) REPEATABLE (%d) WHERE true %s LIMIT %d",
 					100.0 * SCAN_ROWS / 2 / rows, (int) (project->options.random_seed % 1000000),
-					SCAN_ROWS);
+					targets_clause(project), SCAN_ROWS);
 }
 
 static Encoder *
@@ -306,8 +312,18 @@ sample_seed(const Project *project, Ranking *ranking, int64 *items, bool *comple
 								SAMPLE_ROWS);
 	sample->line = palloc_array_checked(SampledRow, Max(sample->line_capacity, 1));
 	random_seed(&sample->random, (uint64) project->options.random_seed);
+	targets_check(project, false);
 	source_scan(project, READ_AS_OWNER, clause, false, sample_row, sample);
-	*items = sample->items;
+	/* few rows satisfy the condition: then it is worth looking for them */
+	if (project->options.targets != NULL && !*complete && sample->n < project->options.seed_batch)
+	{
+		sample->n = sample->nline = 0;
+		sample->askable = 0;
+		sample->seen = 0;
+		*complete = true;
+		source_scan(project, READ_AS_OWNER, whole_clause(project), false, sample_row, sample);
+	}
+	*items = project->options.targets == NULL ? sample->items : -1;
 	*complete = *complete && sample->seen < SCAN_ROWS;
 	/* of a part of the source nobody knows which rows are the first */
 	if (!*complete)
@@ -345,7 +361,7 @@ seed_refill(const Project *project)
 
 	sample_seed(project, &ranking, &items, &complete);
 	ranking_write(project, &ranking, NULL);
-	if (complete)
+	if (complete && items >= 0)
 	{
 		values[1] = Int64GetDatum(items);
 		statement_run_as_extension(&seen, values, NULL, false);
