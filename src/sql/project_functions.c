@@ -464,7 +464,6 @@ hl_create_project(PG_FUNCTION_ARGS)
 	project->queue_view = project_create_view(project);
 	targets_check(project, true);
 	sample_seed(project, &ranking, &items, &complete);
-	complete = complete && items >= 0;
 	project->id = insert_project(project, options, complete ? items : -1);
 	project_sync(project);
 	ranking_write(project, &ranking, NULL);

@@ -75,8 +75,7 @@ extern void seed_ranking(const Project *project, int64 answered, char **items, c
 
 /*
  * At creation: a diverse batch of a bounded sample, encoded for this only.
- * items: rows met that have an input, -1 where only some of all rows were to be
- * met (option "targets"); complete: there are no others.
+ * items: rows met that have an input; complete: there are no others.
  */
 extern void sample_seed(const Project *project, Ranking *ranking, int64 *items, bool *complete);
 

@@ -94,16 +94,6 @@ check_single(const char *condition)
 				 errmsg("it is not a single expression")));
 }
 
-/* A statement that reads no more than keys. */
-static char *
-keys_query(const Project *project)
-{
-	return psprintf("SELECT %s, NULL::pg_catalog.text, NULL::pg_catalog.text FROM %s s "
-					"WHERE s.%s IS NOT NULL %s",
-					project_key_expression(project), project_source_quoted(project),
-					quote_identifier(project->input_column), targets_clause(project));
-}
-
 /* Not the fault of the condition. */
 static bool
 is_foreign(int sqlerrcode)
@@ -131,7 +121,9 @@ check_condition(void *argument)
 		SPIPlanPtr	plan;
 
 		check_single(check->project->options.targets);
-		plan = SPI_prepare(keys_query(check->project), 0, NULL);
+		plan = SPI_prepare(psprintf("SELECT FROM %s s WHERE (\n%s\n)",
+									project_source_quoted(check->project),
+									check->project->options.targets), 0, NULL);
 		if (plan == NULL)
 			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 		SPI_freeplan(plan);
@@ -196,7 +188,12 @@ targets_read(const Project *project, MemoryContext context)
 	targets_check(project, false);
 	targets = MemoryContextAlloc(context, sizeof(TargetRows));
 	targets->table = target_create(context, FIRST_ROWS, NULL);
-	source_scan_query(project, keys_query(project), add_row, targets);
+	source_scan_query(project,
+					  psprintf("SELECT %s, NULL::pg_catalog.text, NULL::pg_catalog.text FROM %s s "
+							   "WHERE s.%s IS NOT NULL %s",
+							   project_key_expression(project), project_source_quoted(project),
+							   quote_identifier(project->input_column), targets_clause(project)),
+					  add_row, targets);
 	return targets;
 }
 
