@@ -169,13 +169,14 @@ static void
 add_row(const SourceRow *row, void *argument)
 {
 	TargetRows *targets = argument;
+	uint64		size = targets->table->size;
 	bool		found;
 
-	/* before it doubles: then both are there for a moment */
-	if (targets->table->members + 1 >= targets->table->grow_threshold)
-		memory_check(3 * targets->table->size * sizeof(TargetKey),
-					 "find the rows that satisfy option \"targets\"");
 	(void) target_insert(targets->table, item_key(row->item), &found);
+	/* it has doubled */
+	if (targets->table->size != size)
+		memory_check(targets->table->size * sizeof(TargetKey),
+					 "find the rows that satisfy option \"targets\"");
 }
 
 TargetRows *
