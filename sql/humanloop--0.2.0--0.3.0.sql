@@ -171,6 +171,10 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN r.project_id IS NULL THEN 'the queue is not built yet: call hl_refresh()'
 			   WHEN v.items OPERATOR(pg_catalog.=) 0 THEN 'the source has no rows with an input'
 			   WHEN a.labelled OPERATOR(pg_catalog.>=) v.items THEN 'every row of the source is labelled'
+			   WHEN pg_catalog.cardinality(r.items) OPERATOR(pg_catalog.=) 0
+				   AND (p.options OPERATOR(pg_catalog.->>) 'targets') IS NOT NULL
+				   AND NOT EXISTS (SELECT 1 FROM @extschema@.hl_change c WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.kind OPERATOR(pg_catalog.=) 'rows')
+				   THEN 'no row that could be asked satisfied the condition of option targets when the queue was made: hl_refresh() looks again, hl_set_targets() gives another condition'
 			   -- rows that have come since are noted until they are queued, too
 			   WHEN pg_catalog.cardinality(r.items) OPERATOR(pg_catalog.=) 0
 				   AND NOT EXISTS (SELECT 1 FROM @extschema@.hl_change c WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.kind OPERATOR(pg_catalog.=) 'rows')
@@ -182,7 +186,9 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 		   coalesce(s.problem, CASE WHEN @extschema@.hl_may(p.id, 'manage') THEN w.last_error END) AS last_error,
 		   u.step, u.started_at AS running_since,
 		   CASE WHEN NOT p.paused THEN greatest(w.train_at, w.retry_at) END AS next_try,
-		   m.audited, m.audit_accuracy, m.audit_low, m.audit_high
+		   m.audited, m.audit_accuracy, m.audit_low, m.audit_high,
+		   -- it may quote what is in the source
+		   CASE WHEN @extschema@.hl_may(p.id, 'manage') THEN p.options OPERATOR(pg_catalog.->>) 'targets' END AS targets
 	FROM @extschema@.hl_project p
 	CROSS JOIN LATERAL @extschema@.hl_project_source(p.id) s
 	LEFT JOIN @extschema@.hl_serving v ON v.project_id OPERATOR(pg_catalog.=) p.id
@@ -203,3 +209,14 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	CROSS JOIN LATERAL (
 		SELECT @extschema@.hl_queue_length(p.id) AS queued OFFSET 0) q
 	WHERE @extschema@.hl_visible(p.id);
+
+-- ---------------------------------------------------------------------------
+-- Targets: which rows are asked, and are to be got right
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION hl_set_targets(project text, condition text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_set_targets';
+COMMENT ON FUNCTION hl_set_targets(text, text)
+IS 'gives the condition of option targets: which rows are asked; NULL: all';

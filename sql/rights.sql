@@ -79,6 +79,7 @@ INSERT INTO probe VALUES
 	('hl_rename_class(text,text,text)', $$hl_rename_class('tickets', 'billing', 'bills') > 0$$),
 	('hl_merge_classes(text,text[],text)', $$hl_merge_classes('tickets', '{billing}', 'returns') > 0$$),
 	('hl_remove_class(text,text)', $$hl_remove_class('tickets', 'billing') > 0$$),
+	('hl_set_targets(text,text)', $$true FROM hl_set_targets('tickets', 'id > 10')$$),
 	('hl_embed(text,text)', $$cardinality(hl_embed('tickets', 'parcel')) > 0$$),
 	('hl_models(text)', $$count(*) > 0 FROM hl_models('tickets')$$),
 	('hl_metrics(text)', $$count(*) > 0 FROM hl_metrics('tickets')$$),

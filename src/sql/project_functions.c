@@ -29,6 +29,7 @@
 #include "store/change.h"
 #include "store/pool.h"
 #include "store/session.h"
+#include "store/targets.h"
 #include "store/train.h"
 #include "store/trigger.h"
 #include "store/queue_view.h"
@@ -381,6 +382,9 @@ creation_hint(const Project *project, const Ranking *ranking, int64 items)
 		return noticed ? pstrdup("The source has no rows with an input: add some.") :
 			psprintf("The source has no rows with an input: add some, then SELECT hl_refresh('%s').",
 					 project->name);
+	if (ranking->n == 0 && project->options.targets != NULL)
+		return psprintf("No row of the source that could be asked satisfies the condition of option \"targets\": SELECT hl_set_targets('%s', ...) gives another one.",
+						project->name);
 	if (ranking->n == 0)
 		return psprintf("%s: there is nothing worth asking, and what hl_label() is told of them "
 						"teaches no more than how frequent the classes are.",
@@ -458,6 +462,7 @@ hl_create_project(PG_FUNCTION_ARGS)
 	project->owner = GetUserId();
 	project->owner_name = GetUserNameFromId(project->owner, false);
 	project->queue_view = project_create_view(project);
+	targets_check(project, true);
 	sample_seed(project, &ranking, &items, &complete);
 	project->id = insert_project(project, options, complete ? items : -1);
 	project_sync(project);

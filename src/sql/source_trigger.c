@@ -60,15 +60,16 @@ may_have_changed(const TriggerData *data, SourceTriggerArgument argument)
 	return bms_is_member(column - FirstLowInvalidHeapAttributeNumber, data->tg_updatedcols);
 }
 
+/* A condition may hang on any column, or on the row as a whole. */
 static bool
-update_concerns_us(const TriggerData *data)
+update_concerns_us(const TriggerData *data, int32 project_id)
 {
 	for (int i = TRIGGER_KEY; i < data->tg_trigger->tgnargs; i++)
 	{
 		if (may_have_changed(data, (SourceTriggerArgument) i))
 			return true;
 	}
-	return false;
+	return change_has_targets(project_id);
 }
 
 /* The keys of the rows, those that are NULL left out; returns how many. */
@@ -182,7 +183,7 @@ note_statement(const TriggerData *data, int32 project_id)
 {
 	TriggerEvent event = data->tg_event;
 
-	if (TRIGGER_FIRED_BY_UPDATE(event) && !update_concerns_us(data))
+	if (TRIGGER_FIRED_BY_UPDATE(event) && !update_concerns_us(data, project_id))
 		return;
 	/* without transition tables, see triggers_sync() */
 	if (data->tg_oldtable == NULL && data->tg_newtable == NULL)

@@ -433,6 +433,8 @@ learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
 									features), "compute features");
 	for (int i = 0; i < added->n; i++)
 	{
+		if (added->outside != NULL && added->outside[i])
+			continue;
 		if (!rows_blank(&added->rows, i))
 			all = add_candidate(learner, added->items[i], features + (size_t) i * learner->D) && all;
 	}

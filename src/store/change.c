@@ -25,6 +25,8 @@
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -208,6 +210,33 @@ bool
 change_has_project(int32 project_id)
 {
 	return find_row("hl_project", project_id, 0, NULL);
+}
+
+bool
+change_has_targets(int32 project_id)
+{
+	Relation	relation = table_open(extension_table("hl_project"), AccessShareLock);
+	AttrNumber	column = get_attnum(RelationGetRelid(relation), "options");
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		isnull = true;
+	bool		has = false;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(project_id));
+	scan = systable_beginscan(relation, primary_key_index(relation), true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Datum		options = heap_getattr(tuple, column, RelationGetDescr(relation), &isnull);
+		Jsonb	   *json = isnull ? NULL : DatumGetJsonbP(options);
+
+		has = json != NULL && JB_ROOT_IS_OBJECT(json) &&
+			getKeyJsonValueFromContainer(&json->root, "targets", strlen("targets"), NULL) != NULL;
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return has;
 }
 
 Oid

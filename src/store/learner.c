@@ -406,6 +406,8 @@ make_learner(const Project *project)
 	learner->project_id = project->id;
 	learner->acquisition = project->acquisition;
 	learner->options = project->options;
+	/* what is read of the pool satisfies it; the text is the turn's */
+	learner->options.targets = NULL;
 	if (!serving_open(project, false, context, &learner->serving))
 	{
 		MemoryContextDelete(context);

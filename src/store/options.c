@@ -5,7 +5,7 @@
  *	  defaults, acquisition function, classes.
  *
  * What is wrong with them is an error where they are given.  Nothing but
- * hl_create_project() writes them; what somebody has written into the table is
+ * hl_create_project() and hl_set_targets() writes them; what somebody has written into the table is
  * damage, and only this project's: it must not keep others from being shown.
  *
  *-------------------------------------------------------------------------
@@ -37,6 +37,8 @@ typedef struct OptionRule
 	bool		or_auto;		/* also true, false, null (null: chosen) */
 	size_t		offset;
 } OptionRule;
+
+#define TARGETS "targets"		/* the only one that is text; see targets.c */
 
 #define OPTION(field) offsetof(ProjectOptions, field)
 
@@ -83,7 +85,8 @@ find_rule(const char *name, OptionError *error)
 	}
 	initStringInfo(&list);
 	for (int i = 0; i < (int) lengthof(rules); i++)
-		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", rules[i].name);
+		appendStringInfo(&list, "\"%s\", ", rules[i].name);
+	appendStringInfoString(&list, "\"" TARGETS "\"");
 	error->message = psprintf("unrecognized project option \"%s\"", name);
 	error->hint = psprintf("Options are %s.", list.data);
 	return NULL;
@@ -137,12 +140,28 @@ apply_option(ProjectOptions *options, const OptionRule *rule, const JsonbValue *
 }
 
 static bool
+apply_targets(ProjectOptions *options, const JsonbValue *value, OptionError *error)
+{
+	if (value->type == jbvNull)
+		return true;
+	if (value->type != jbvString)
+	{
+		error->message = pstrdup("invalid value (not a text) for project option \"" TARGETS "\"");
+		error->hint = pstrdup("Give a condition over the columns of the source.");
+		return false;
+	}
+	options->targets = pnstrdup(value->val.string.val, value->val.string.len);
+	return true;
+}
+
+static bool
 read_options(Jsonb *json, ProjectOptions *options, OptionError *error)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue	value;
 	const OptionRule *rule = NULL;
+	bool		targets = false;
 
 	memset(options, 0, sizeof(*options));
 	memset(error, 0, sizeof(*error));
@@ -160,8 +179,16 @@ read_options(Jsonb *json, ProjectOptions *options, OptionError *error)
 	{
 		if (token == WJB_KEY)
 		{
-			rule = find_rule(pnstrdup(value.val.string.val, value.val.string.len), error);
-			if (rule == NULL)
+			char	   *name = pnstrdup(value.val.string.val, value.val.string.len);
+
+			targets = strcmp(name, TARGETS) == 0;
+			rule = targets ? NULL : find_rule(name, error);
+			if (rule == NULL && !targets)
+				return false;
+		}
+		else if (token == WJB_VALUE && targets)
+		{
+			if (!apply_targets(options, &value, error))
 				return false;
 		}
 		else if (token == WJB_VALUE && rule != NULL)

@@ -352,10 +352,12 @@ spare_add(SpareRows *spare, const char *item)
 /* Scoring */
 
 static bool
-is_askable(const FeatureBlock *block, int row, const LabelledItems *labelled)
+is_askable(const FeatureBlock *block, int row, const LabelledItems *labelled,
+		   const TargetRows *targets)
 {
 	return block->hashes[row] != 0 &&
 		labelled_index(labelled, block->items[row]) < 0 &&
+		targets_have(targets, block->items[row]) &&
 		!block_row_blank(block, row);
 }
 
@@ -367,6 +369,7 @@ struct PoolScan
 	int64		encoder_id;
 	const Model *model;
 	const LabelledItems *labelled;
+	const TargetRows *asked;	/* NULL: all rows */
 	int64		next_block;
 	int64		rest;			/* generations of the ranking when the scan */
 	int64		tail;			/* began; rest -1: it has not */
@@ -419,7 +422,7 @@ score_block(PoolScan *scan, const FeatureBlock *block)
 		size_t		length;
 		const unsigned char *terms;
 
-		if (!is_askable(block, row, scan->labelled))
+		if (!is_askable(block, row, scan->labelled, scan->asked))
 			continue;
 		terms = block_terms(block, row, &length);
 		rows_add(&scan->builder, block->dense + (size_t) row * block->dims, terms, length);
@@ -461,9 +464,26 @@ sampled_hashes(const Model *model, int64 n, int capacity)
 		(uint64) ((double) capacity / looked * (double) PG_UINT64_MAX);
 }
 
+/* Rows that the scan will find, but for those that cannot be asked. */
+static int64
+pool_size(const Refreshed *features, const LabelledItems *labelled, const TargetRows *targets)
+{
+	labelled_iterator iterator;
+	LabelledEntry *entry;
+	int64		n;
+
+	if (targets == NULL)
+		return features->state.items - labelled_count(labelled);
+	n = targets_count(targets);
+	labelled_start_iterate(labelled->table, &iterator);
+	while ((entry = labelled_iterate(labelled->table, &iterator)) != NULL)
+		n -= entry->index != SKIPPED && targets_have_key(targets, entry->key) ? 1 : 0;
+	return n;
+}
+
 PoolScan *
 pool_scan_begin(const Project *project, const Refreshed *features, const Model *model,
-				const LabelledItems *labelled)
+				const LabelledItems *labelled, const TargetRows *targets)
 {
 	PoolScan   *scan = palloc0(sizeof(PoolScan));
 	int			dims = encoder_dims(features->encoder);
@@ -477,6 +497,7 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 	scan->encoder_id = features->encoder_id;
 	scan->model = model;
 	scan->labelled = labelled;
+	scan->asked = targets;
 	scan->rest = -1;
 	rows_init(&scan->builder, features->encoder, CurrentMemoryContext);
 	random_seed(&scan->random, (uint64) project->options.random_seed);
@@ -484,8 +505,7 @@ pool_scan_begin(const Project *project, const Refreshed *features, const Model *
 	kept_init(&scan->line, audit_line_length(audit_share(project), capacity), dims);
 	kept_init(&scan->targets, TARGETS, dims);
 	spare_init(&scan->spare);
-	scan->sampled = sampled_hashes(model, features->state.items - labelled_count(labelled),
-								   capacity);
+	scan->sampled = sampled_hashes(model, pool_size(features, labelled, targets), capacity);
 	return scan;
 }
 
@@ -698,7 +718,7 @@ seed_ranking(const Project *project, int64 answered, char **items, const float *
 
 void
 pool_seed(const Project *project, const Refreshed *features,
-		  const LabelledItems *labelled, Ranking *ranking)
+		  const LabelledItems *labelled, const TargetRows *targets, Ranking *ranking)
 {
 	int			dims = encoder_dims(features->encoder);
 	KeptRows	kept;
@@ -722,7 +742,7 @@ pool_seed(const Project *project, const Refreshed *features,
 	{
 		for (int row = 0; row < block.rows; row++)
 		{
-			if (!is_askable(&block, row, labelled))
+			if (!is_askable(&block, row, labelled, targets))
 				continue;
 			keep_sample(&kept, ++seen, &random, &block, row);
 			if (!labelled_passed(labelled, block.items[row]))

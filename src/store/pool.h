@@ -11,6 +11,7 @@
 #include "store/label.h"
 #include "store/queue.h"
 #include "store/refresh.h"
+#include "store/targets.h"
 
 /* Which items are labelled, to look up by name. */
 typedef struct LabelledItems LabelledItems;
@@ -25,7 +26,7 @@ extern int	labelled_count(const LabelledItems *labelled);
 extern bool labelled_passed(const LabelledItems *labelled, const char *item);
 
 /*
- * Scores every unlabelled row and ranks the best: head of the queue by the
+ * Scores every unlabelled row among the targets and ranks the best: head of the queue by the
  * project's acquisition function, then what refills it.
  *
  * pool_scan_some scores so many blocks and returns whether there may be more:
@@ -35,7 +36,8 @@ extern bool labelled_passed(const LabelledItems *labelled, const char *item);
 typedef struct PoolScan PoolScan;
 
 extern PoolScan *pool_scan_begin(const Project *project, const Refreshed *features,
-								 const Model *model, const LabelledItems *labelled);
+								 const Model *model, const LabelledItems *labelled,
+								 const TargetRows *targets);
 extern bool pool_scan_some(PoolScan *scan, int count);
 
 /* What the scan has kept, best candidates first, as the model's head sees it. */
@@ -53,7 +55,7 @@ typedef struct PoolFeatures
 } PoolFeatures;
 
 /*
- * The result; targets: a uniform sample of the pool.  Also what it was made
+ * The result; targets: a uniform sample of the rows that were scored.  Also what it was made
  * from, for whoever will put it in order again.
  */
 extern PoolFeatures *pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking,
@@ -67,7 +69,8 @@ extern int	pool_scan_labels(const PoolScan *scan, const Model *model, int **labe
 
 /* Before the first model: a diverse batch of the rows that are encoded. */
 extern void pool_seed(const Project *project, const Refreshed *features,
-					  const LabelledItems *labelled, Ranking *ranking);
+					  const LabelledItems *labelled, const TargetRows *targets,
+					  Ranking *ranking);
 
 /*
  * Makes a seed batch of rows items: the first n, with their features, to

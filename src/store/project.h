@@ -39,6 +39,7 @@ typedef struct ProjectOptions
 	double		train_quiet;	/* seconds without a label after which one is due */
 	int			keep_models;	/* that are stored whole */
 	int64		random_seed;
+	const char *targets;		/* condition, see targets.h; NULL: none */
 } ProjectOptions;
 
 typedef struct Project

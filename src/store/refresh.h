@@ -83,6 +83,8 @@ typedef struct NewRows
 	int			capacity;
 	char	  **items;
 	RowsBuilder rows;			/* as read from the blocks */
+	bool	   *outside;		/* of the rows, those not to be asked (see
+								 * targets.h); NULL: none */
 	char	  **gone;
 	int			ngone;
 } NewRows;

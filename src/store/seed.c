@@ -162,9 +162,16 @@ sample_row(const SourceRow *row, void *argument)
 	copy_sampled(sample, &sample->rows[place], row);
 }
 
-/* What to append to FROM so that about SCAN_ROWS rows are read. */
+/* The first rows; condition: as targets_clause() has it. */
 static char *
-sample_clause(const Project *project, bool *whole)
+whole_clause(const char *condition)
+{
+	return psprintf("WHERE true %s LIMIT %d", condition, SCAN_ROWS);
+}
+
+/* What to append to FROM so that about SCAN_ROWS rows are looked at. */
+static char *
+sample_clause(const Project *project, const char *condition, bool *whole)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(project->source));
 	float4		rows;
@@ -177,10 +184,10 @@ sample_clause(const Project *project, bool *whole)
 	ReleaseSysCache(tuple);
 	*whole = rows <= SCAN_ROWS || (kind != RELKIND_RELATION && kind != RELKIND_MATVIEW);
 	if (*whole)
-		return psprintf("LIMIT %d", SCAN_ROWS);
-	return psprintf("TABLESAMPLE SYSTEM (%.6f) REPEATABLE (%d) LIMIT %d",
+		return whole_clause(condition);
+	return psprintf("TABLESAMPLE SYSTEM (%.6f) REPEATABLE (%d) WHERE true %s LIMIT %d",
 					100.0 * SCAN_ROWS / 2 / rows, (int) (project->options.random_seed % 1000000),
-					SCAN_ROWS);
+					condition, SCAN_ROWS);
 }
 
 static Encoder *
@@ -265,12 +272,12 @@ number_line(const SampledRow *line, const int *which, int m, char **items, int n
 	return rows;
 }
 
-/* Chooses among what was sampled. */
+/* Chooses among what was sampled; encoded as what is common to the rows of all says. */
 static void
-choose_seeds(const Project *project, Sample *sample, Ranking *ranking)
+choose_seeds(const Project *project, const Sample *all, Sample *sample, Ranking *ranking)
 {
 	Caller		caller = caller_in(CurrentMemoryContext);
-	Encoder    *encoder = sample_encoder(project, sample, &caller);
+	Encoder    *encoder = sample_encoder(project, all->n > 0 ? all : sample, &caller);
 	int			dims = encoder_dims(encoder);
 	float	   *dense = palloc_array_checked(float, (Size) sample->n * dims);
 	float	   *line_dense = palloc_array_checked(float, (Size) Max(sample->nline, 1) * dims);
@@ -291,32 +298,63 @@ choose_seeds(const Project *project, Sample *sample, Ranking *ranking)
 				 ranking);
 }
 
-void
-sample_seed(const Project *project, Ranking *ranking, int64 *items, bool *complete)
+static Sample *
+read_sample(const Project *project, const LabelledItems *labelled, const char *clause)
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
-	char	   *clause = sample_clause(project, complete);
-	Consensus	consensus;
 
-	consensus_read(project, &consensus);
 	sample->context = CurrentMemoryContext;
 	sample->project = project;
-	sample->labelled = labelled_items(&consensus, CurrentMemoryContext);
+	sample->labelled = labelled;
 	sample->line_capacity = Min(audit_line_length(audit_share(project), project->options.seed_batch),
 								SAMPLE_ROWS);
 	sample->line = palloc_array_checked(SampledRow, Max(sample->line_capacity, 1));
 	random_seed(&sample->random, (uint64) project->options.random_seed);
 	source_scan(project, READ_AS_OWNER, clause, false, sample_row, sample);
-	*items = sample->items;
-	*complete = *complete && sample->seen < SCAN_ROWS;
-	/* of a part of the source nobody knows which rows are the first */
-	if (!*complete)
+	return sample;
+}
+
+/*
+ * The same of the rows that satisfy the condition.  Where those are so few that
+ * a part of the source does not have a batch of them, all of it is looked through.
+ */
+static Sample *
+read_targets(const Project *project, const LabelledItems *labelled, bool *whole)
+{
+	const char *condition = targets_clause(project);
+	Sample	   *sample;
+
+	targets_check(project, false);
+	sample = read_sample(project, labelled, sample_clause(project, condition, whole));
+	if (*whole || sample->n >= project->options.seed_batch)
+		return sample;
+	*whole = true;
+	return read_sample(project, labelled, whole_clause(condition));
+}
+
+void
+sample_seed(const Project *project, Ranking *ranking, int64 *items, bool *complete)
+{
+	LabelledItems *labelled;
+	Consensus	consensus;
+	Sample	   *all;
+	Sample	   *sample;
+	bool		whole;
+
+	consensus_read(project, &consensus);
+	labelled = labelled_items(&consensus, CurrentMemoryContext);
+	all = read_sample(project, labelled, sample_clause(project, "", &whole));
+	*items = all->items;
+	*complete = whole && all->seen < SCAN_ROWS;
+	sample = project->options.targets == NULL ? all : read_targets(project, labelled, &whole);
+	/* of a part of the rows nobody knows which are the first */
+	if (!whole || sample->seen >= SCAN_ROWS)
 		sample->nline = 0;
 	ranking_init(ranking, project->options.seed_batch);
 	if (sample->n == 0)
 		return;
 	blas_load();
-	choose_seeds(project, sample, ranking);
+	choose_seeds(project, all, sample, ranking);
 }
 
 bool

@@ -34,6 +34,7 @@
 #include "store/caller.h"
 #include "store/session.h"
 #include "store/source.h"
+#include "store/targets.h"
 
 /* Rows are fetched so many bytes at a time, whatever their size. */
 #define FETCH_BYTES (4 * 1024 * 1024)
@@ -299,6 +300,15 @@ source_scan(const Project *project, SourceReader reader, const char *sample,
 }
 
 void
+source_scan_query(const Project *project, const char *query, SourceCallback callback, void *state)
+{
+	SourceScan	scan = {.project = project, .reader = READ_AS_OWNER, .query = query};
+
+	reading_step(project, READ_AS_OWNER, open_scan, &scan, &scan.spent);
+	read_portal(&scan, callback, state);
+}
+
+void
 source_not_unique(const Project *project, const char *item)
 {
 	ereport(ERROR,
@@ -537,17 +547,17 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	pfree(possible);
 }
 
-/* Items that have no row, or one without an input. */
+/* Items that have no row, or one without an input, or that is not to be asked. */
 static SPIPlanPtr
 missing_plan(const Project *project)
 {
 	return kept_plan(psprintf("SELECT i.item FROM pg_catalog.unnest($1) i(item) WHERE NOT EXISTS "
 							  "(SELECT 1 FROM %s s WHERE s.%s OPERATOR(pg_catalog.=) i.item::%s "
 							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item "
-							  "AND s.%s IS NOT NULL)",
+							  "AND s.%s IS NOT NULL %s)",
 							  project_source_quoted(project), quote_identifier(project->key_column),
 							  project_key_type_name(project), project_key_expression(project),
-							  quote_identifier(project->input_column)));
+							  quote_identifier(project->input_column), targets_clause(project)));
 }
 
 static void
@@ -567,6 +577,8 @@ source_missing(const Project *project, char **items, int n, char **missing)
 	int			npossible = 0;
 	int			nmissing = 0;
 
+	/* what is wrong with the condition is no secret, other errors may be */
+	targets_check(project, false);
 	for (int i = 0; i < n; i++)
 	{
 		if (may_be_item(project, items[i]))

@@ -39,6 +39,13 @@ extern void source_scan(const Project *project, SourceReader reader, const char 
 						bool read_only, SourceCallback callback, void *state);
 
 /*
+ * The same for a query of the caller's making, run as the source's owner, whose
+ * columns are those of a row: key, input, label, each text.
+ */
+extern void source_scan_query(const Project *project, const char *query, SourceCallback callback,
+							  void *state);
+
+/*
  * The same for the rows of these items, each named once, in any order, as the
  * source's owner; one that the source does not have is left out.  More rows than
  * items, as a view may show at any time, are an error: callers count on it.
@@ -47,8 +54,8 @@ extern void source_rows(const Project *project, char **items, int n, SourceCallb
 						void *state);
 
 /*
- * Those of these items that the source does not have, or without an input;
- * returns how many.
+ * Those of these items that the source does not have, or without an input, or
+ * not satisfying option "targets"; returns how many.
  */
 extern int	source_missing(const Project *project, char **items, int n, char **missing);
 

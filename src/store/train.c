@@ -136,14 +136,17 @@ add_labelled_rows(Training *training, Place *places, bool known)
 			size_t		length;
 			const unsigned char *terms;
 			int			index;
+			bool		asked;
 			bool		add;
 
 			if (block.hashes[row] == 0)
 				continue;
 			index = labelled_index(training->labelled, block.items[row]);
+			asked = !block_row_blank(&block, row) &&
+				targets_have(training->asked, block.items[row]);
 			if (index < 0)
 			{
-				if (!block_row_blank(&block, row))
+				if (asked)
 					audit_row(sample, block.items[row], -1);
 				continue;
 			}
@@ -154,7 +157,7 @@ add_labelled_rows(Training *training, Place *places, bool known)
 				places[index] = (Place) {block.number, row};
 			if (!add)
 				continue;
-			if (!block_row_blank(&block, row))
+			if (asked)
 				audit_row(sample, block.items[row], training->rows.n);
 			terms = block_terms(&block, row, &length);
 			training->label[training->rows.n] = training->consensus.label[index];
@@ -201,6 +204,7 @@ train_read(Training *training, const Project *project, bool scan)
 	training->class_changes = classes_changes(project);
 	consensus_read(project, &training->consensus);
 	training->labelled = labelled_items(&training->consensus, training->context);
+	training->asked = targets_read(project, training->context);
 	read_labelled_rows(training);
 	compact_classes(training);
 	need_labels(training);
@@ -415,7 +419,7 @@ PoolScan *
 train_rank_begin(Training *training)
 {
 	training->pool = pool_scan_begin(training->project, &training->features, training->model,
-									 training->labelled);
+									 training->labelled, training->asked);
 	return training->pool;
 }
 
@@ -671,7 +675,8 @@ queue_rebuild(const Project *project, const Refreshed *features)
 	consensus_read(project, &consensus);
 	labelled = labelled_items(&consensus, CurrentMemoryContext);
 	if (!serving_open(project, false, CurrentMemoryContext, &serving))
-		pool_seed(project, features, labelled, &ranking);
+		pool_seed(project, features, labelled, targets_read(project, CurrentMemoryContext),
+				  &ranking);
 	else
 	{
 		/* an encoder fitted anew goes with the next model */
@@ -680,7 +685,8 @@ queue_rebuild(const Project *project, const Refreshed *features)
 			ranking_check(project);
 			return;
 		}
-		pool = pool_scan_begin(project, features, serving.classifier, labelled);
+		pool = pool_scan_begin(project, features, serving.classifier, labelled,
+							   targets_read(project, CurrentMemoryContext));
 		while (pool_scan_some(pool, INT_MAX))
 			;
 		(void) pool_scan_end(pool, serving.classes, &ranking, &targets);

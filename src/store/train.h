@@ -24,6 +24,7 @@ typedef struct Training
 	int64		class_changes;	/* before the labels were read */
 	Consensus	consensus;
 	LabelledItems *labelled;
+	TargetRows *asked;			/* rows that the model is for; NULL: all */
 	RowsBuilder rows;			/* of the labelled items that are encoded */
 	char	  **items;			/* of those rows */
 	int		   *label;

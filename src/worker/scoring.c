@@ -66,6 +66,7 @@ choose_seeds(Turn *turn)
  * Whoever has ranked the pool meanwhile may have seen rows that we have not:
  * then the marks stay, and it is scored once more.  Rows that have gone
  * meanwhile are taken out of the ranking, and what it was made from is read again.
+ * One that was made with another condition than holds now is forgotten.
  */
 static void
 write_ranking(Turn *turn, int32 model, int64 features, const Ranking *ranking,
@@ -86,7 +87,8 @@ write_ranking(Turn *turn, int32 model, int64 features, const Ranking *ranking,
 		if (done)
 		{
 			state_read(project, &state);
-			if (state.model == model && !ranking_outdated(project, ranking))
+			if (state.model == model && !ranking_outdated(project, ranking) &&
+				!targets_moved(project))
 			{
 				char	   *nothing = NULL;
 
@@ -137,7 +139,8 @@ rescore(Turn *turn)
 	{
 		consensus_read(project, &consensus);
 		scan = pool_scan_begin(project, &features, serving.classifier,
-							   labelled_items(&consensus, turn->context));
+							   labelled_items(&consensus, turn->context),
+							   targets_read(project, turn->context));
 		/* what is marked by now is scored now */
 		changes_read(turn->project_id, &turn->changes);
 	}

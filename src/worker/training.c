@@ -100,9 +100,10 @@ write_training(Turn *turn, Training *training, int64 run)
 			else
 			{
 				train_write(training, WORKER_NAME, turn->reason);
-				same_rows = state.features == training->features.state.features;
+				same_rows = state.features == training->features.state.features &&
+					!targets_moved(turn->project);
 				if (training->deploy && !same_rows)
-					ranking_check(turn->project);
+					ranking_check(project_read(turn->project_id, false));
 				outcome = training->deploy ? "done" : "rejected";
 			}
 			turn->deployed = training->number > 0 && training->deploy;

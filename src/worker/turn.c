@@ -38,6 +38,7 @@
 #include "store/pool.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/targets.h"
 #include "store/trigger.h"
 #include "store/wake.h"
 #include "store/work.h"
@@ -267,7 +268,8 @@ take_listed_rows(Turn *turn)
 		case TAKEN:
 			litter_left();
 			turn->added_encoder = refreshed.encoder_id;
-			turn->rescore = turn->rescore || turn->state.model == 0;
+			turn->rescore = targets_sort_out(turn->project, items, n, &turn->added) ||
+				turn->rescore || turn->state.model == 0;
 			break;
 	}
 	return true;
