@@ -36,13 +36,13 @@ BEGIN;
 UPDATE hl_model SET accuracy = 0.9, agreement = 0.995;
 INSERT INTO hl_model (project_id, model, encoder_id, encoder, classes, labels, folds, prior_precision, scale, refined, accuracy, accuracy_low, accuracy_high, log_loss, calibration_error, confusion, deployed, trained_by, seconds, reason, agreement)
 	SELECT project_id, 10 + i, encoder_id, encoder, classes, 100 * i, folds, prior_precision, scale, refined, 0.9, accuracy_low, accuracy_high, log_loss, calibration_error, confusion, true, trained_by, seconds, reason, 0.995 FROM hl_model, generate_series(1, 20) i WHERE model = 3;
-SELECT * FROM hl_stop('tickets');
+SELECT criterion, round(value::numeric, 3) AS value, threshold, met, explanation FROM hl_stop('tickets');
 SELECT criterion, met FROM hl_stop('tickets', 0.0001);
 UPDATE hl_model SET agreement = 0.98 WHERE model = 29;
-SELECT criterion, value, met FROM hl_stop('tickets');
+SELECT criterion, round(value::numeric, 3) AS value, met FROM hl_stop('tickets');
 -- the last tenth of the labels counts
 UPDATE hl_model SET agreement = CASE WHEN model = 28 THEN 0.98 ELSE 0.995 END;
-SELECT criterion, value, met FROM hl_stop('tickets');
+SELECT criterion, round(value::numeric, 3) AS value, met FROM hl_stop('tickets');
 UPDATE hl_model SET agreement = NULL WHERE model = 30;
 SELECT criterion, value, met, explanation FROM hl_stop('tickets') WHERE criterion = 'stability';
 -- the audit's sample comes first where there is enough of it
