@@ -37,6 +37,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/epig.c \
+	src/learn/forecast.c \
 	src/learn/head.c \
 	src/learn/metrics.c \
 	src/learn/model.c \
@@ -58,14 +59,19 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/math/buffer.c \
 	src/math/matrix.c \
 	src/math/random.c \
-	src/math/student.c
+	src/math/student.c \
+	src/plot/figure.c \
+	src/plot/svg.c \
+	src/plot/text.c
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
+	src/sql/forecast_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
+	src/sql/plot_functions.c \
 	src/sql/predict.c \
 	src/sql/predict_all.c \
 	src/sql/predict_functions.c \
@@ -77,6 +83,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/source_trigger.c \
 	src/sql/target_functions.c \
 	src/sql/train_functions.c \
+	src/store/agreement.c \
 	src/store/audit.c \
 	src/store/cache.c \
 	src/store/caller.c \
@@ -125,9 +132,9 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients speechless damaged classes simulate audit targets
-# Of these, what must go on to work with the objects of the version before.
-OLDER = 0.1.0
+	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets
+# Of these, what must go on to work with the objects of the versions before.
+OLDER = 0.1.0 0.2.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
 ISOLATION = next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh

@@ -68,7 +68,7 @@ SELECT DISTINCT label FROM hl_queue WHERE project = 'desk' ORDER BY 1;
 SELECT count(*) > 0 AS asked, bool_or(label = 'delivery') AS old_name FROM hl_next('desk', 40, 'dan');
 -- what was measured keeps the names of its time
 SELECT DISTINCT truth FROM hl_confusion('desk') ORDER BY 1;
-SELECT class FROM hl_metrics('desk') WHERE metric = 'recall' ORDER BY 1;
+SELECT class FROM hl_metrics('desk') WHERE metric = 'recall' AND estimate = 'cross-validation' ORDER BY 1;
 -- and the next training has the new ones
 SELECT model, deployed, classes, labels FROM hl_train('desk');
 SELECT DISTINCT truth FROM hl_confusion('desk') ORDER BY 1;

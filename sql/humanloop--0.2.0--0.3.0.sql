@@ -101,6 +101,55 @@ AS 'MODULE_PATHNAME', 'hl_reliability';
 COMMENT ON FUNCTION hl_reliability(text)
 IS 'how often the serving model is right where it is so sure';
 
+-- ---------------------------------------------------------------------------
+-- When to stop
+-- ---------------------------------------------------------------------------
+
+-- Cohen's kappa of this model's predictions and those of the one that it
+-- replaced, on a sample of the pool; NULL: not known.
+ALTER TABLE hl_model ADD COLUMN agreement double precision;
+
+CREATE TYPE hl_forecast_point AS
+	(what text, labels bigint, more bigint, more_low bigint, more_high bigint,
+	 accuracy double precision, low double precision, high double precision,
+	 estimate text, n integer, models integer);
+
+CREATE TYPE hl_stop_criterion AS
+	(criterion text, value double precision, threshold double precision, met boolean,
+	 explanation text);
+
+CREATE FUNCTION hl_forecast(project text, accuracy double precision DEFAULT NULL)
+RETURNS SETOF hl_forecast_point
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 6
+AS 'MODULE_PATHNAME', 'hl_forecast';
+COMMENT ON FUNCTION hl_forecast(text, double precision)
+IS 'expected accuracy with more labels, and how many more an accuracy takes';
+
+CREATE FUNCTION hl_stop(project text, gain double precision DEFAULT 0.01)
+RETURNS SETOF hl_stop_criterion
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 3
+AS 'MODULE_PATHNAME', 'hl_stop';
+COMMENT ON FUNCTION hl_stop(text, double precision)
+IS 'whether more labels are worth their price, criterion by criterion';
+
+-- ---------------------------------------------------------------------------
+-- Pictures
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION hl_plot(project text, kind text, format text DEFAULT 'svg')
+RETURNS text
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000
+AS 'MODULE_PATHNAME', 'hl_plot';
+COMMENT ON FUNCTION hl_plot(text, text, text)
+IS 'a picture of a project: learning_curve, calibration, confusion or uncertainty';
+
+CREATE FUNCTION hl_plot(simulation hl_simulation[], format text DEFAULT 'svg')
+RETURNS text
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', 'hl_plot_simulation';
+COMMENT ON FUNCTION hl_plot(hl_simulation[], text)
+IS 'a picture of simulated learning curves';
+
 CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	SELECT p.name AS project, s.source, p.input_column AS input, p.key_column AS key,
 		   p.label_column AS label, p.acquisition, s.owner,

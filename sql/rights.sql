@@ -29,7 +29,10 @@ BEGIN
 	PERFORM hl_create_project('tickets', 'desk.ticket', 'body');
 	PERFORM hl_create_project('points', 'desk.point', 'place');
 	PERFORM hl_label_many('tickets', array_agg(id::text), array_agg(topic)) FROM tickets(60);
-	PERFORM hl_label_many('points', array_agg(id::text), array_agg('on ' || place[1])) FROM (SELECT * FROM desk.point ORDER BY id LIMIT 30) p;
+	-- one of them with a learning curve
+	PERFORM hl_label_many('points', array_agg(id::text), array_agg('on ' || place[1])) FROM (SELECT * FROM desk.point ORDER BY id LIMIT 20) p;
+	PERFORM hl_train('points');
+	PERFORM hl_label_many('points', array_agg(id::text), array_agg('on ' || place[1])) FROM (SELECT * FROM desk.point ORDER BY id LIMIT 10 OFFSET 20) p;
 	FOREACH project IN ARRAY ARRAY['tickets', 'points'] LOOP
 		PERFORM hl_train(project), hl_grant(project, 'regress_hl_predict', 'predict'), hl_grant(project, 'regress_hl_annotate', 'annotate'), hl_grant(project, 'regress_hl_group', 'annotate'),
 			hl_grant(project, 'regress_hl_review', 'review'), hl_grant(project, 'regress_hl_manage', 'manage');
@@ -83,6 +86,10 @@ INSERT INTO probe VALUES
 	('hl_reliability(text)', $$count(*) > 0 FROM hl_reliability('tickets')$$),
 	('hl_learning_curve(text)', $$count(*) > 0 FROM hl_learning_curve('tickets')$$),
 	('hl_confusion(text)', $$count(*) > 0 FROM hl_confusion('tickets')$$),
+	('hl_forecast(text,double precision)', $$count(*) > 0 FROM hl_forecast('points')$$),
+	('hl_stop(text,double precision)', $$count(*) = 3 FROM hl_stop('tickets')$$),
+	('hl_plot(text,text,text)', $$hl_plot('tickets', 'confusion') LIKE '<svg %'$$),
+	('hl_plot(hl_simulation[],text)', $$hl_plot(ARRAY[ROW('epig', 1, 10, 0.7, 3)::hl_simulation]) LIKE '<svg %'$$),
 	('hl_privileges(text)', $$count(*) = 5 FROM hl_privileges('tickets')$$),
 	-- this needs no privilege on a project, but SELECT on the relation
 	('hl_simulate(regclass,text,text,text[],integer,integer,integer,integer,text,text,bigint,jsonb)', $$count(*) = 2 FROM hl_simulate('desk.ticket', 'body', 'id', '{random}', rounds => 1, runs => 1)$$),

@@ -197,3 +197,35 @@ measure(const float *probability, const int *label, int n, int classes, Metrics 
 	metrics->log_loss = loss / n;
 	wilson_interval(hits, n, &metrics->accuracy_low, &metrics->accuracy_high);
 }
+
+/*
+ * (p_o - p_e) / (1 - p_e), with p_o the share on which they agree and p_e the
+ * share on which two who do not look at the items would, each answering as often
+ * what he does (Cohen, "A coefficient of agreement for nominal scales",
+ * Educational and Psychological Measurement 20, 1960, equation 1).  Without
+ * memory for counts: classes are few.
+ */
+double
+cohen_kappa(const int *a, const int *b, int n, int classes)
+{
+	int			same = 0;
+	double		expected = 0.0;
+
+	for (int i = 0; i < n; i++)
+		same += a[i] == b[i];
+	if (same == n)
+		return 1.0;
+	for (int k = 0; k < classes; k++)
+	{
+		int			count_a = 0;
+		int			count_b = 0;
+
+		for (int i = 0; i < n; i++)
+		{
+			count_a += a[i] == k;
+			count_b += b[i] == k;
+		}
+		expected += (double) count_a / n * count_b / n;
+	}
+	return ((double) same / n - expected) / (1.0 - expected);
+}

@@ -35,4 +35,10 @@ extern void wilson_interval(double hits, double n, double *low, double *high);
 extern void count_confusion(const float *probability, const int *label, int n, int classes,
 							int *confusion);
 
+/*
+ * Cohen's kappa of two answers to each of n items, a[i] and b[i] in [0, classes):
+ * agreement beyond what chance gives; 1 where they are the same throughout.
+ */
+extern double cohen_kappa(const int *a, const int *b, int n, int classes);
+
 #endif							/* HUMANLOOP_METRICS_H */

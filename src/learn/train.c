@@ -81,6 +81,7 @@ typedef struct Trainer
 	float	   *refine_features;	/* n x columns */
 	float	   *nested;			/* folds x n x columns, or NULL */
 	float	   *probability;	/* n x K, calibrated, out of fold */
+	const float *out_of_fold;	/* the same, or what was given for it */
 	double	   *weights;		/* D x K */
 	Span		span;			/* n 0: not worth it */
 	Candidate	dense;
@@ -283,6 +284,43 @@ dense_design(const Trainer *trainer)
 	};
 }
 
+/* The design without refined features, within the span of few rows. */
+static Status
+make_dense(Trainer *trainer)
+{
+	const Rows *rows = trainer->rows;
+
+	trainer->dense.design = dense_design(trainer);
+	if (rows->n >= rows->dims)
+		return STATUS_SUCCESS;
+	TRY(span_build(trainer->caller, rows->dense, rows->n, rows->dims, &trainer->span));
+	trainer->dense.design.dense = trainer->span.rows;
+	trainer->dense.design.dims = rows->n;
+	trainer->dense.design.features = rows->n + 1;
+	return STATUS_SUCCESS;
+}
+
+/* Fits refined features, and the design with them. */
+static Status
+make_refined(Trainer *trainer)
+{
+	const Rows *rows = trainer->rows;
+	int			columns = refine_columns(trainer->classes);
+
+	trainer->refine_features = allocate_array(trainer->caller, (size_t) rows->n * columns,
+											  sizeof(float));
+	if (trainer->refine_features == NULL)
+		return STATUS_NO_MEMORY;
+	TRY(refine_train(trainer->caller, rows->sparse, rows->sparse_dims, trainer->label,
+					 trainer->classes, trainer->fold, trainer->folds,
+					 trainer->options->seed, &trainer->refine, trainer->refine_features));
+	trainer->refined.design = trainer->dense.design;
+	trainer->refined.design.refined = columns;
+	trainer->refined.design.features += columns;
+	trainer->refined.design.refine = trainer->refine_features;
+	return STATUS_SUCCESS;
+}
+
 /*
  * Fits refined features where there is something to fit them to, and decides
  * between the ways to train.  Refined features are never worse with many
@@ -298,30 +336,11 @@ choose_candidate(Trainer *trainer)
 	/* with fewer folds it could not be judged */
 	if (wanted < 0 && trainer->folds < 3)
 		refine = false;
-	trainer->dense.design = dense_design(trainer);
-	if (rows->n < rows->dims)
-	{
-		TRY(span_build(trainer->caller, rows->dense, rows->n, rows->dims, &trainer->span));
-		trainer->dense.design.dense = trainer->span.rows;
-		trainer->dense.design.dims = rows->n;
-		trainer->dense.design.features = rows->n + 1;
-	}
+	TRY(make_dense(trainer));
 	if (refine)
 	{
-		int			columns = refine_columns(trainer->classes);
-
-		trainer->refine_features = allocate_array(trainer->caller, (size_t) rows->n * columns,
-												  sizeof(float));
-		if (trainer->refine_features == NULL)
-			return STATUS_NO_MEMORY;
-		TRY(refine_train(trainer->caller, rows->sparse, rows->sparse_dims, trainer->label,
-						 trainer->classes, trainer->fold, trainer->folds,
-						 trainer->options->seed, &trainer->refine, trainer->refine_features));
-		TRY(make_nested(trainer, columns));
-		trainer->refined.design = trainer->dense.design;
-		trainer->refined.design.refined = columns;
-		trainer->refined.design.features += columns;
-		trainer->refined.design.refine = trainer->refine_features;
+		TRY(make_refined(trainer));
+		TRY(make_nested(trainer, refine_columns(trainer->classes)));
 		TRY(validate(trainer, &trainer->refined));
 		trainer->best = &trainer->refined;
 	}
@@ -397,10 +416,42 @@ fit_head(Trainer *trainer)
 	for (int i = 0; i < design->n; i++)
 		softmax_row(best->fit.logits + (size_t) i * design->classes, design->classes,
 					best->choice.scale, trainer->probability + (size_t) i * design->classes);
+	trainer->out_of_fold = trainer->probability;
 	for (int k = 0; k < trainer->folds; k++)
 		for (size_t i = 0; i < size; i++)
 			trainer->weights[i] += best->fit.weights[k * size + i] / trainer->folds;
 	TRY(head_fit(caller, design, all, &options, best->fit.gram, trainer->weights, &objective));
+	return trainer->span.n > 0 ? leave_span(trainer) : STATUS_SUCCESS;
+}
+
+/* The head on all rows with what has been chosen before, from nothing. */
+static Status
+fit_head_again(Trainer *trainer)
+{
+	const Caller *caller = trainer->caller;
+	Candidate  *best = trainer->best;
+	const Design *design = &best->design;
+	size_t		D = design->features;
+	double		work = (double) design->n * D * (design->classes + 8);
+	bool		careful = work <= CAREFUL_WORK;
+	RowSet		all = {NULL, design->n};
+	HeadOptions options = {best->choice.prior_precision,
+		careful ? CAREFUL_TOLERANCE : FINAL_TOLERANCE,
+	MAX_ITERATIONS, !careful};
+	double	   *gram = allocate_array(caller, D * D, sizeof(double));
+	double		objective;
+	Status		status = STATUS_NO_MEMORY;
+
+	trainer->weights = allocate_array(caller, D * design->classes, sizeof(double));
+	if (gram != NULL && trainer->weights != NULL)
+	{
+		start_weights(design, trainer->weights);
+		status = head_gram(caller, design, all, 1.0, gram);
+	}
+	if (status == STATUS_SUCCESS)
+		status = head_fit(caller, design, all, &options, gram, trainer->weights, &objective);
+	release(caller, gram);
+	TRY(status);
 	return trainer->span.n > 0 ? leave_span(trainer) : STATUS_SUCCESS;
 }
 
@@ -424,7 +475,7 @@ assemble(Trainer *trainer, Model **result)
 	for (int i = 0; i < design->n; i++)
 		model->count[design->label[i]]++;
 	model_count_shares(model);
-	status = posterior_build(caller, design, trainer->probability,
+	status = posterior_build(caller, design, trainer->out_of_fold,
 							 choice->prior_precision / (choice->scale * choice->scale),
 							 trainer->options->seed, &model->posterior);
 	if (status != STATUS_SUCCESS)
@@ -456,20 +507,69 @@ hand_over(Trainer *trainer, CrossValidation *validation)
 	trainer->fold = NULL;
 }
 
-/* The steps of model_train. */
+/* Checks the rows and deals them into folds. */
 static Status
-train(Trainer *trainer, Model **model)
+begin(Trainer *trainer)
 {
 	TRY(check_rows(trainer));
 	trainer->folds = folds_for(trainer->rows->n, trainer->options);
 	trainer->fold = allocate_array(trainer->caller, trainer->rows->n, sizeof(int));
 	if (trainer->fold == NULL)
 		return STATUS_NO_MEMORY;
-	TRY(stratified_folds(trainer->caller, trainer->label, trainer->rows->n, trainer->classes,
-						 trainer->folds, trainer->options->seed, trainer->fold));
+	return stratified_folds(trainer->caller, trainer->label, trainer->rows->n,
+							trainer->classes, trainer->folds, trainer->options->seed,
+							trainer->fold);
+}
+
+/* The steps of model_train. */
+static Status
+train(Trainer *trainer, Model **model)
+{
+	TRY(begin(trainer));
 	TRY(choose_candidate(trainer));
 	TRY(fit_head(trainer));
 	return assemble(trainer, model);
+}
+
+/* The steps of model_train_again. */
+static Status
+train_again(Trainer *trainer, double scale, Model **model)
+{
+	const TrainOptions *options = trainer->options;
+	bool		refine = options->refine == 1 && trainer->rows->sparse != NULL &&
+		trainer->rows->sparse_dims > 0;
+
+	if (options->refine < 0 || !(options->prior_precision > 0.0) || !(scale > 0.0) ||
+		!isfinite(scale))
+		return STATUS_BAD_ARGUMENT;
+	TRY(begin(trainer));
+	TRY(make_dense(trainer));
+	if (refine)
+		TRY(make_refined(trainer));
+	trainer->best = refine ? &trainer->refined : &trainer->dense;
+	trainer->best->choice.prior_precision = options->prior_precision;
+	trainer->best->choice.scale = scale;
+	TRY(fit_head_again(trainer));
+	return assemble(trainer, model);
+}
+
+/* Gives back what a training has left. */
+static void
+finish(Trainer *trainer)
+{
+	const Caller *caller = trainer->caller;
+
+	if (trainer->dense.done)
+		cross_fit_end(caller, &trainer->dense.fit);
+	if (trainer->refined.done)
+		cross_fit_end(caller, &trainer->refined.fit);
+	release(caller, trainer->fold);
+	release(caller, trainer->refine_features);
+	release(caller, trainer->nested);
+	release(caller, trainer->probability);
+	release(caller, trainer->weights);
+	span_free(caller, &trainer->span);
+	refine_free(caller, trainer->refine);
 }
 
 /*
@@ -481,30 +581,35 @@ model_train(const Caller *caller, const Rows *rows, const int *label,
 			int classes, const TrainOptions *options,
 			Model **model, CrossValidation *validation)
 {
-	Trainer		trainer = {0};
+	Trainer		trainer = {
+		.caller = caller, .rows = rows, .label = label, .classes = classes, .options = options
+	};
 	Status		status;
 
 	*model = NULL;
 	if (validation != NULL)
 		memset(validation, 0, sizeof(*validation));
-	trainer.caller = caller;
-	trainer.rows = rows;
-	trainer.label = label;
-	trainer.classes = classes;
-	trainer.options = options;
 	status = train(&trainer, model);
 	if (status == STATUS_SUCCESS)
 		hand_over(&trainer, validation);
-	if (trainer.dense.done)
-		cross_fit_end(caller, &trainer.dense.fit);
-	if (trainer.refined.done)
-		cross_fit_end(caller, &trainer.refined.fit);
-	release(caller, trainer.fold);
-	release(caller, trainer.refine_features);
-	release(caller, trainer.nested);
-	release(caller, trainer.probability);
-	release(caller, trainer.weights);
-	span_free(caller, &trainer.span);
-	refine_free(caller, trainer.refine);
+	finish(&trainer);
+	return status;
+}
+
+/* Trains one as another was; see model.h. */
+Status
+model_train_again(const Caller *caller, const Rows *rows, const int *label,
+				  int classes, const TrainOptions *options, double scale,
+				  const float *probability, Model **model)
+{
+	Trainer		trainer = {
+		.caller = caller, .rows = rows, .label = label, .classes = classes, .options = options,
+		.out_of_fold = probability
+	};
+	Status		status;
+
+	*model = NULL;
+	status = train_again(&trainer, scale, model);
+	finish(&trainer);
 	return status;
 }

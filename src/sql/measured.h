@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_MEASURED_H
 #define HUMANLOOP_MEASURED_H
 
+#include "learn/reliability.h"
 #include "store/project.h"
 
 /* Confusion and figures, out of fold, over all labelled items. */
@@ -28,5 +29,20 @@ typedef struct Confusion
 extern bool confusion_read(const Project *project, Confusion *confusion);
 
 extern int	confusion_cell(const Confusion *confusion, int truth, int predicted);
+
+/* Two estimates of the same, each with a name in SQL. */
+#define AUDIT 0
+#define CROSS_VALIDATION 1
+#define ESTIMATES 2
+
+extern const char *const estimates[ESTIMATES];
+
+/*
+ * The reliability table of the model that serves, by estimate, with the number
+ * of its bins; false: there is none.
+ */
+extern bool reliability_read(const Project *project,
+							 ReliabilityBin bins[ESTIMATES][RELIABILITY_BINS],
+							 int nbins[ESTIMATES]);
 
 #endif							/* HUMANLOOP_MEASURED_H */

@@ -26,11 +26,7 @@
 PG_FUNCTION_INFO_V1(hl_metrics);
 PG_FUNCTION_INFO_V1(hl_reliability);
 
-static const char *const estimates[] = {"audit", "cross-validation"};
-
-#define AUDIT 0
-#define CROSS_VALIDATION 1
-#define ESTIMATES 2
+const char *const estimates[ESTIMATES] = {"audit", "cross-validation"};
 
 /* ---------------------------------------------------------------------- */
 /* Reading */
@@ -352,28 +348,37 @@ add_bin(ReturnSetInfo *set, int number, const ReliabilityBin *bin, int estimate)
 	set_add(set, values, nulls);
 }
 
+bool
+reliability_read(const Project *project, ReliabilityBin bins[ESTIMATES][RELIABILITY_BINS],
+				 int nbins[ESTIMATES])
+{
+	Confusion	confusion;
+	Measured	measured;
+
+	if (!confusion_read(project, &confusion) ||
+		!measured_read(project, confusion.classes, &measured))
+		return false;
+	for (int estimate = 0; estimate < ESTIMATES; estimate++)
+		nbins[estimate] = bins_of(&measured, estimate, bins[estimate]);
+	return true;
+}
+
 Datum
 hl_reliability(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
-	Confusion	confusion;
-	Measured	measured;
-	ReliabilityBin bins[RELIABILITY_BINS];
+	ReliabilityBin bins[ESTIMATES][RELIABILITY_BINS];
+	int			nbins[ESTIMATES];
 	Call		call;
 
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
-	if (confusion_read(project, &confusion) &&
-		measured_read(project, confusion.classes, &measured))
+	if (reliability_read(project, bins, nbins))
 	{
 		for (int estimate = 0; estimate < ESTIMATES; estimate++)
-		{
-			int			nbins = bins_of(&measured, estimate, bins);
-
-			for (int b = 0; b < nbins; b++)
-				add_bin(set, b + 1, &bins[b], estimate);
-		}
+			for (int b = 0; b < nbins[estimate]; b++)
+				add_bin(set, b + 1, &bins[estimate][b], estimate);
 	}
 	call_end(&call);
 	return (Datum) 0;

@@ -23,9 +23,9 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "learn/needed.h"
 #include "learn/simulate.h"
 #include "sql/api.h"
+#include "sql/simulation.h"
 #include "store/caller.h"
 #include "store/replay.h"
 #include "store/session.h"
@@ -380,14 +380,6 @@ hl_simulate(PG_FUNCTION_ARGS)
 /* ---------------------------------------------------------------------- */
 /* hl_labels_needed */
 
-typedef struct Points
-{
-	SimulatedPoint *point;
-	int			n;
-	char	  **strategy;
-	int			strategies;
-} Points;
-
 static int
 strategy_index(Points *points, const char *name)
 {
@@ -429,8 +421,8 @@ read_point(Points *points, HeapTupleHeader row)
 	point->accuracy = DatumGetFloat8(accuracy);
 }
 
-static void
-read_points(Points *points, ArrayType *array)
+void
+points_read(Points *points, ArrayType *array)
 {
 	Datum	   *rows;
 	bool	   *nulls;
@@ -493,7 +485,7 @@ hl_labels_needed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"accuracy\" is %.15g", accuracy),
 				 errhint("Give the share of rows that shall be right, such as 0.8.")));
-	read_points(&points, PG_GETARG_ARRAYTYPE_P(0));
+	points_read(&points, PG_GETARG_ARRAYTYPE_P(0));
 	for (int i = 0; i < points.strategies; i++)
 	{
 		if (strcmp(points.strategy[i], acquisition_name(ACQUIRE_RANDOM)) == 0)

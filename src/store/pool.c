@@ -673,6 +673,27 @@ pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking, Ranking *targets
 	return pool;
 }
 
+int
+pool_scan_labels(const PoolScan *scan, const Model *model, int **label)
+{
+	int			n = scan->targets.n;
+	Caller		caller = caller_in(CurrentMemoryContext);
+	Score	   *scores = palloc_array_checked(Score, n);
+	RowsBuilder builder;
+
+	rows_init(&builder, scan->encoder, CurrentMemoryContext);
+	for (int i = 0; i < n; i++)
+		rows_add(&builder, scan->targets.rows[i].dense, scan->targets.rows[i].terms,
+				 scan->targets.rows[i].terms_length);
+	if (n > 0)
+		status_check(model_margins(&caller, model, rows_finish(&builder), scores),
+					 "compare the models");
+	*label = palloc_array_checked(int, n);
+	for (int i = 0; i < n; i++)
+		(*label)[i] = scores[i].label;
+	return n;
+}
+
 /* ---------------------------------------------------------------------- */
 /* Before the first model */
 

@@ -61,6 +61,12 @@ typedef struct PoolFeatures
 extern PoolFeatures *pool_scan_end(PoolScan *scan, char **classes, Ranking *ranking,
 								   Ranking *targets);
 
+/*
+ * What a model says of the targets: their most probable classes, palloc'd.  Any
+ * model that reads the features of the scan.  Returns how many there are.
+ */
+extern int	pool_scan_labels(const PoolScan *scan, const Model *model, int **label);
+
 /* Before the first model: a diverse batch of the rows that are encoded. */
 extern void pool_seed(const Project *project, const Refreshed *features,
 					  const LabelledItems *labelled, const TargetRows *targets,

@@ -380,6 +380,9 @@ train_compare(Training *training)
 	int			n = 0;
 
 	training->deploy = true;
+	training->agreement = NAN;
+	training->replaced = replaced_open(training->project, training->replaces,
+									   training->features.encoder_id, training->context);
 	if (training->replaces == 0 || !reads_the_same(training) ||
 		!read_learned(training->project->id, training->replaces, &learned))
 		return;
@@ -425,6 +428,8 @@ train_rank_end(Training *training)
 {
 	training->pool_features = pool_scan_end(training->pool, training->classes, &training->ranking,
 											&training->targets);
+	training->agreement = replaced_agreement(training->replaced, training->pool, training->model,
+											 training->classes, training->nclasses);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -463,16 +468,18 @@ static void
 insert_audit(const Training *training)
 {
 	static Statement update = {
-		"UPDATE @hl_model SET audited = $3, audit_accuracy = $4, audit_low = $5, audit_high = $6 "
-		"WHERE project_id = $1 AND model = $2",
-		6, {INT4OID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, FLOAT8OID}, NULL, 0
+		"UPDATE @hl_model SET audited = $3, audit_accuracy = $4, audit_low = $5, audit_high = $6, "
+		"agreement = $7 WHERE project_id = $1 AND model = $2",
+		7, {INT4OID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID}, NULL, 0
 	};
-	Datum		values[6] = {
+	Datum		values[7] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number)
 	};
-	bool		nulls[6] = {false};
+	bool		nulls[7] = {false};
 
 	train_audit_figures(training, values + 2, nulls + 2);
+	nulls[6] = isnan(training->agreement);
+	values[6] = Float8GetDatum(training->agreement);
 	statement_run(&update, values, nulls, false);
 }
 

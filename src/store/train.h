@@ -9,6 +9,7 @@
 #define HUMANLOOP_TRAIN_H
 
 #include "learn/metrics.h"
+#include "store/agreement.h"
 #include "store/pool.h"
 
 typedef struct Training
@@ -43,12 +44,14 @@ typedef struct Training
 
 	/* compare */
 	bool		deploy;
+	Replaced   *replaced;		/* NULL: nothing to compare predictions with */
 
 	/* rank */
 	PoolScan   *pool;
 	PoolFeatures *pool_features;
 	Ranking		ranking;
 	Ranking		targets;
+	double		agreement;		/* with the model that it replaces; NAN: not known */
 
 	/* write */
 	int32		number;

@@ -133,6 +133,24 @@ my ($updated, $fresh) = map { $node->safe_psql($_, $objects) } qw(postgres fresh
 cmp_ok(length $fresh, '>', 25000, 'there is much to compare');
 is($updated, $fresh, 'every object is that of a new installation');
 
+# from each version in between as well, with a model and the worker there
+for my $version (grep { $_ ne $old && $_ ne $new } split /\n/, $node->safe_psql('postgres', q{SELECT version FROM pg_available_extension_versions WHERE name = 'humanloop' ORDER BY 1}))
+{
+	my $database = $version =~ s/\./_/gr;
+	my $answer = q{SELECT label, round(confidence::numeric, 6), model FROM hl_predict('tickets', 'I was charged twice')};
+
+	$node->safe_psql('postgres', qq{CREATE DATABASE "$database"});
+	$node->safe_psql($database, qq{CREATE EXTENSION humanloop VERSION '$version'});
+	fill($node, 600, $database, '{"train_growth": 100, "train_quiet": 86400}');
+	train($node, 60, $database);
+	my $before = $node->safe_psql($database, $answer);
+	is(sqlstate($node, 'ALTER EXTENSION humanloop UPDATE', $database), '', "the update from $version");
+	is($node->safe_psql($database, $answer), $before, 'its model answers as before');
+	is($node->safe_psql($database, $objects), $fresh, 'every object is that of a new installation');
+	is($node->safe_psql($database, q{SELECT model FROM hl_train('tickets')}), '2', 'trainings go on');
+	is($node->safe_psql($database, q{SELECT count(*) > 0 FROM hl_metrics('tickets') WHERE estimate = 'cross-validation'}), 't', 'and are measured');
+}
+
 # ----------------------------------------------------------------------
 # What the older library has written
 # ----------------------------------------------------------------------

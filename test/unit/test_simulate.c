@@ -189,11 +189,12 @@ test_failures(UnitMemory *memory, const Caller *caller)
 	bool	   *test = last_rows(90, 30);
 	SimulateData data = {&rows.rows, rows.label, test, 3};
 	SimulateOptions options = {
-		ACQUIRE_EPIG, SEED_TYPICAL, 9, 5, 2, 1, {.folds = 3, .seed = 1, .refine = 0}
+		ACQUIRE_EPIG, SEED_TYPICAL, 30, 5, 2, 1, {.folds = 3, .seed = 1, .refine = 1}
 	};
 	long		before = memory->allocations;
 	long		count;
 
+	rows.rows.sparse = &rows.sparse;
 	REQUIRE(curve_of(caller, &data, options).status == STATUS_SUCCESS);
 	count = memory->allocations - before;
 	for (long i = 1; i <= count; i += 1 + i / 16)
@@ -219,13 +220,14 @@ test_memory(UnitMemory *memory, const Caller *caller)
 	SimulateData data = {&rows.rows, rows.label, test, 5};
 	Acquisition all[] = {ACQUIRE_EPIG, ACQUIRE_BALD, ACQUIRE_RANDOM};
 
+	rows.rows.sparse = &rows.sparse;
 	for (int i = 0; i < 6; i++)
 	{
 		SimulateOptions options = {
 			all[i / 2], i % 2 == 0 ? SEED_RANDOM : SEED_TYPICAL, 40, 30, 3, 1,
 			{.folds = 5, .seed = 1, .refine = i % 2 == 0 ? 1 : 0}
 		};
-		size_t		terms = rows.rows.sparse == NULL ? 0 : rows.rows.sparse->start[900];
+		size_t		terms = rows.start[900];
 		size_t		bound = simulation_memory(900, 30, terms, rows.rows.sparse_dims, 5, &options);
 
 		memory->peak = memory->bytes;
@@ -306,6 +308,67 @@ test_needed(const Caller *caller)
 	CHECK(labels_needed(caller, point, n, 2, 1, 0.7, needed) == STATUS_BAD_ARGUMENT);
 }
 
+/* What was chosen once, given again, makes the same model. */
+static void
+test_again(UnitMemory *memory, const Caller *caller)
+{
+	Data		data = make_data(150, 40, 4, 1.5, 1, 2);
+
+	data.rows.sparse = &data.sparse;
+	/* more rows than dimensions, and fewer; with and without refined features */
+	for (int i = 0; i < 4; i++)
+	{
+		TrainOptions options = {.folds = 5, .seed = 3, .refine = i % 2};
+		Rows		rows = data.rows;
+		SparseRows	sparse = data.sparse;
+		CrossValidation validation;
+		Model	   *model;
+		Model	   *again;
+		Score		score[2][150];
+		long		before;
+		long		count;
+
+		rows.n = i < 2 ? 150 : 30;
+		sparse.n = rows.n;
+		rows.sparse = &sparse;
+		REQUIRE(model_train(caller, &rows, data.label, 4, &options, &model,
+							&validation) == STATUS_SUCCESS);
+		CHECK(model_train_again(caller, &rows, data.label, 4, &options, model_scale(model),
+								validation.probability, &again) == STATUS_BAD_ARGUMENT);
+		options.prior_precision = model_prior_precision(model);
+		CHECK(model_train_again(caller, &rows, data.label, 4, &options, 0.0,
+								validation.probability, &again) == STATUS_BAD_ARGUMENT);
+		before = memory->allocations;
+		REQUIRE(model_train_again(caller, &rows, data.label, 4, &options, model_scale(model),
+								  validation.probability, &again) == STATUS_SUCCESS);
+		count = memory->allocations - before;
+		CHECK(model_refined(again) == model_refined(model) && model_refined(model) == (i % 2 == 1));
+		CHECK(model_score(caller, model, &rows, score[0], NULL) == STATUS_SUCCESS);
+		CHECK(model_score(caller, again, &rows, score[1], NULL) == STATUS_SUCCESS);
+		for (int j = 0; j < rows.n; j++)
+		{
+			CHECK(score[0][j].label == score[1][j].label || score[0][j].margin < 1e-3);
+			CHECK_NEAR(score[0][j].confidence, score[1][j].confidence, 2e-3);
+			CHECK_NEAR(score[0][j].epistemic, score[1][j].epistemic, 2e-3);
+		}
+		model_free(caller, again);
+		for (long k = 1; k <= count; k += 1 + k / 8)
+		{
+			size_t		blocks = memory->blocks;
+
+			memory->fail_at = memory->allocations + k;
+			CHECK(model_train_again(caller, &rows, data.label, 4, &options, model_scale(model),
+									validation.probability, &again) == STATUS_NO_MEMORY);
+			memory->fail_at = 0;
+			CHECK(memory->blocks == blocks);
+		}
+		release(caller, validation.probability);
+		release(caller, validation.fold);
+		model_free(caller, model);
+	}
+	free_data(&data);
+}
+
 /* A head fitted within the span of its rows is the one that is fitted to them. */
 static void
 test_span(const Caller *caller)
@@ -363,6 +426,7 @@ main(void)
 	test_memory(&memory, &caller);
 	test_student();
 	test_needed(&caller);
+	test_again(&memory, &caller);
 	test_span(&caller);
 	CHECK(memory.blocks == 0);
 	return unit_end();
