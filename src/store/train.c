@@ -657,6 +657,9 @@ train_write(Training *training, const char *who, const char *reason)
 	if (ranking_outdated(training->project, &training->ranking))
 		change_note(training->project->id, CHANGE_POOL, NULL, 0);
 	ranking_write(training->project, &training->ranking, &training->targets);
+	/* nothing of ours says whether rows have come to be others for the condition */
+	if (training->project->options.targets != NULL)
+		ranking_check(training->project);
 	change_note(training->project->id, CHANGE_MODEL, NULL, 0);
 }
 

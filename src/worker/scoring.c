@@ -94,7 +94,7 @@ write_ranking(Turn *turn, int32 model, int64 features, const Ranking *ranking,
 
 				ranking_write(project, ranking, targets);
 				same_rows = state.features == features;
-				if (!same_rows)
+				if (!same_rows || project->options.targets != NULL)
 					ranking_check(project);
 				(void) changes_done(&turn->changes, &turn->changes.pool_places);
 				generation = ranking_generation(project, RANKING_REST_PART);

@@ -269,7 +269,9 @@ take_listed_rows(Turn *turn)
 			litter_left();
 			turn->added_encoder = refreshed.encoder_id;
 			turn->rescore = targets_sort_out(turn->project, items, n, &turn->added) ||
-				turn->rescore || turn->state.model == 0;
+				turn->rescore || turn->state.model == 0 ||
+				/* a pool that is being scored has found them as they were */
+				(computing > 0 && turn->project->options.targets != NULL);
 			break;
 	}
 	return true;
