@@ -146,7 +146,8 @@ apply_targets(ProjectOptions *options, const JsonbValue *value, OptionError *err
 		return true;
 	if (value->type != jbvString)
 	{
-		error->message = pstrdup("invalid value (not a text) for project option \"" TARGETS "\"");
+		error->message = psprintf("invalid value %s for project option \"%s\"", "(not a text)",
+								  TARGETS);
 		error->hint = pstrdup("Give a condition over the columns of the source.");
 		return false;
 	}
