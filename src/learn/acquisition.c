@@ -297,7 +297,11 @@ gains_of_block(Gains *g, int count, int t, float *gain)
 	matrix->gemm_float(false, true, count, t, K, 1.0f, g->weight, K, g->target.spread, K,
 					   0.0f, g->together, t);
 	for (int i = 0; i < count; i++)
+	{
 		gain[i] = weigh_block_row(g->cross + (size_t) i * t, g->together + (size_t) i * t, t);
+		if (!isfinite(gain[i]))
+			return STATUS_NOT_FINITE;
+	}
 	return STATUS_SUCCESS;
 }
 

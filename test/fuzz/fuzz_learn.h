@@ -105,7 +105,7 @@ choose_rows(const Caller *caller, const Model *model, const Rows *rows, bool fai
 	FUZZ_CHECK(may_be(status, fails));
 	for (int way = ACQUIRE_EPIG; status == STATUS_SUCCESS && way <= ACQUIRE_RANDOM; way++)
 	{
-		RequeueOptions options = {(Acquisition) way, 3, 6, 10};
+		RequeueOptions options = {(Acquisition) way, 3, 6, 10, 8};
 		int			chosen[FUZZ_ROWS];
 		float		gain[FUZZ_ROWS];
 		Score		score[FUZZ_ROWS];
