@@ -83,4 +83,23 @@ SET client_min_messages = warning;
 SELECT deployed FROM hl_train('tickets');
 SELECT agreement IS NULL AS not_known FROM hl_model ORDER BY model DESC LIMIT 1;
 SELECT hl_drop_project('tickets');
-DROP TABLE ticket;
+
+-- The agreement is Cohen's kappa over all rows that nobody has labelled, where
+-- these are no more than the sample; whatever classes are called.
+CREATE VIEW few AS SELECT * FROM ticket WHERE id <= 200;
+SELECT project FROM hl_create_project('few', 'few', 'body', 'id');
+SELECT hl_label_many('few', array_agg(id::text), array_agg(topic)) FROM few WHERE id <= 24;
+SELECT model FROM hl_train('few');
+CREATE TABLE first AS SELECT item, label FROM hl_predict('few');
+SELECT hl_label_many('few', array_agg(id::text), array_agg(topic)) FROM few WHERE id <= 48;
+SELECT model FROM hl_train('few');
+CREATE VIEW pairs AS SELECT f.label AS a, s.label AS b FROM first f JOIN hl_predict('few') s USING (item) WHERE f.item::int > 48;
+WITH observed AS (SELECT count(*) AS n, avg((a = b)::int) AS po FROM pairs),
+	expected AS (SELECT sum(x.n * y.n) / (SELECT n * n FROM observed) AS pe FROM (SELECT a, count(*) AS n FROM pairs GROUP BY a) x JOIN (SELECT b, count(*) AS n FROM pairs GROUP BY b) y ON a = b)
+SELECT n, po < 1 AS differ, abs((po - pe) / (1 - pe) - agreement) < 1e-9 AS kappa FROM observed, expected, hl_model WHERE model = 2;
+SELECT hl_rename_class('few', 'billing', 'bills') > 0 AS renamed;
+SELECT deployed FROM hl_train('few');
+SELECT agreement FROM hl_model WHERE model = 3;
+SELECT hl_drop_project('few');
+DROP VIEW pairs, few;
+DROP TABLE first, ticket;

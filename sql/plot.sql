@@ -48,6 +48,8 @@ SELECT line FROM regexp_split_to_table(hl_plot('tickets', 'confusion'), E'\n') l
 SELECT hl_plot('tickets', 'confusion', 'text');
 UPDATE hl_model SET classes = ARRAY[U&'\FFFE\FFFF\009B', '', repeat('<', 100)];
 SELECT is_svg(hl_plot('tickets', 'confusion')), length(hl_plot('tickets', 'confusion', 'text')) < 1000 AS short;
+UPDATE hl_model SET classes = ARRAY[repeat('猫', 40), 'b', 'c'];
+SELECT DISTINCT length(m[1]) AS shown FROM regexp_matches(hl_plot('tickets', 'confusion', 'text'), '猫+', 'g') m;
 -- of 77 classes
 UPDATE hl_model SET classes = (SELECT array_agg('class ' || i ORDER BY i) FROM generate_series(1, 77) i), confusion = (SELECT array_agg(CASE WHEN i = j THEN 20 WHEN (i * 7 + j * 3) % 31 = 0 THEN (i + j) % 9 ELSE 0 END ORDER BY i, j) FROM generate_series(1, 77) i, generate_series(1, 77) j);
 SELECT is_svg(hl_plot('tickets', 'confusion')), length(hl_plot('tickets', 'confusion')) < 500000 AS size;

@@ -296,7 +296,9 @@ figure_svg(const Figure *figure, Writer *writer)
 /* ---------------------------------------------------------------------- */
 /* Confusions */
 
-#define NAMES 150				/* room for names of classes */
+#define NAMES 200				/* room for names of classes */
+#define NAME_SIZE 10.0			/* of their letters, at most */
+#define SIDE 480.0				/* of the matrix, at most */
 #define NAMED_MOST 40			/* of more classes names would lie on each other */
 #define NUMBERED_MOST 15		/* of more classes counts would not fit a cell */
 #define LISTED 12
@@ -335,7 +337,7 @@ write_cells(Writer *writer, const ConfusionFigure *figure, double cell, int left
 static void
 write_names(Writer *writer, const ConfusionFigure *figure, double cell, int left, int top)
 {
-	double		size = fmin(12.0, cell * 0.9);
+	double		size = fmin(NAME_SIZE, cell * 0.9);
 
 	for (int k = 0; k < figure->classes && figure->classes <= NAMED_MOST; k++)
 	{
@@ -376,7 +378,8 @@ confusion_svg(const ConfusionFigure *figure, Writer *writer)
 {
 	bool		named = figure->classes <= NAMED_MOST;
 	int			left = named ? NAMES : LEFT;
-	double		cell = figure->classes == 0 ? 0.0 : fmin(40.0, 480.0 / figure->classes);
+	double		cell = figure->classes == 0 ? 0.0 :
+		fmin(40.0, fmin(SIDE, WIDTH - left - RIGHT) / figure->classes);
 	double		side = cell * figure->classes;
 	int			below = TOP + (int) ceil(side) + (named ? NAMES : 30);
 

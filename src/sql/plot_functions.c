@@ -27,7 +27,7 @@
 PG_FUNCTION_INFO_V1(hl_plot);
 PG_FUNCTION_INFO_V1(hl_plot_simulation);
 
-#define NAME_CHARACTERS 30		/* of a class, that there is room for */
+#define NAME_COLUMNS 30			/* of a class, that there is room for */
 #define HISTOGRAM_BINS 20
 
 static const char *const no_model = "there is no model yet";
@@ -74,10 +74,17 @@ draw_figure(const Figure *figure, bool svg, Writer *writer)
 static char *
 shown_name(const char *name)
 {
-	int			length = (int) strlen(name);
-	int			clipped = pg_mbcharcliplen(name, length, NAME_CHARACTERS);
-	char	   *shown = psprintf("%.*s%s", clipped, name, clipped < length ? "..." : "");
+	const char *end = name;
+	char	   *shown;
 
+	/* a character that has no width, or an unknown one, counts as one column */
+	for (int columns = 0; *end != '\0'; end += pg_mblen(end))
+	{
+		columns += Max(pg_dsplen(end), 1);
+		if (columns > NAME_COLUMNS)
+			break;
+	}
+	shown = psprintf("%.*s%s", (int) (end - name), name, *end != '\0' ? "..." : "");
 	if (GetDatabaseEncoding() != PG_UTF8)
 		return shown;
 	for (unsigned char *c = (unsigned char *) shown; *c != '\0'; c += pg_utf_mblen(c))

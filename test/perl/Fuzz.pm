@@ -22,6 +22,10 @@ my %junk = (
 	integer => [ q{NULL}, 0, 1, -1, 2, 3, 7, 10001, 2147483647, q{-2147483648} ],
 	bigint => [ q{NULL}, 0, 1, -1, 5, 2147483648, 9223372036854775807, q{-9223372036854775808} ],
 	boolean => [ q{NULL}, 'true', 'false' ],
+	'double precision' => [ q{NULL}, 0, 1, -1, 0.5, q{'NaN'}, q{'Infinity'}, q{'-Infinity'}, q{1e-300}, q{-1e300} ],
+	'hl_simulation[]' => [
+		q{NULL}, q{'{}'}, q{ARRAY[NULL]}, q{ARRAY[ROW(NULL, NULL, NULL, NULL, NULL)]}, q{ARRAY[ROW('</svg>', -1, 2147483647, 'NaN', -5)]}, q{ARRAY[ROW('', 0, 0, 'Infinity', 0), ROW('x', 2147483647, -2147483648, -1e300, NULL)]},
+		q{array_fill(ROW('a', 1, 10, 0.5, 2)::hl_simulation, '{5000}')}, q{'[5:6][1:1]={{"(a,1,10,0.5,2)"},{"(b,1,10,0.5,2)"}}'} ],
 	uuid => [ q{NULL}, q{'00000000-0000-0000-0000-000000000000'}, q{gen_random_uuid()} ],
 	jsonb => [
 		q{NULL}, q{'{}'}, q{'[]'}, q{'null'}, q{'1e1000'}, q{'"x"'}, q{'{"dimensions": -1}'}, q{'{"dimensions": 1e400}'}, q{'{"folds": null, "batch": "7"}'}, q{'{"refine": {"a": [1, [2, [3]]]}}'}, q{'{"queue_size": [1]}'}, q{'{"": 1}'},
@@ -44,6 +48,21 @@ my %junk = (
 my %good = (
 	'hl_create_project.input' => [ q{'body'}, q{'body'}, q{'eingabe'} ],
 	'hl_create_project.label' => [ q{NULL}, q{NULL}, q{'topic'}, q{'stufe'} ],
+	'hl_simulate.input' => [ q{'body'}, q{'v'} ],
+	'hl_simulate.label' => [ q{'topic'}, q{'id'} ],
+	strategies => [ q{'{epig}'}, q{'{random,margin}'} ],
+	seed => [ 5, 20 ],
+	batch => [ 5, 10 ],
+	rounds => [ 0, 1, 2 ],
+	runs => [ 1, 2 ],
+	split => [ q{NULL}, q{'topic'} ],
+	random_seed => [ 0, 7 ],
+	accuracy => [ 0.5, 0.9 ],
+	gain => [ 0.01, 0.5 ],
+	kind => [ q{'learning_curve'}, q{'calibration'}, q{'confusion'}, q{'uncertainty'} ],
+	format => [ q{'svg'}, q{'text'} ],
+	condition => [ q{NULL}, q{'id > 1'}, q{'body ~ $$a$$'}, q{'1 / id > 0'} ],
+	simulation => [ q{ARRAY[ROW('epig', 1, 10, 0.5, 2), ROW('epig', 1, 20, 0.7, 3), ROW('random', 1, 10, 0.4, 2)]} ],
 	'hl_create_project.key' => [ q{NULL}, q{'id'} ],
 	project => [ q{'tickets'}, q{'tickets'}, q{'vectors'}, q{'words'}, q{'viewed'}, q{'parts'} ],
 	name => [ q{'fresh'}, q{'tickets'}, q{'_'} ],
@@ -75,7 +94,7 @@ my %good = (
 	project_id => [ 1, 2, 3, 4, 5 ]);
 
 # What is called less often, as it takes long or ends what the others need.
-my %rare = (hl_train => 0.15, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2, hl_rename_class => 0.2, hl_merge_classes => 0.1, hl_remove_class => 0.05);
+my %rare = (hl_train => 0.15, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2, hl_rename_class => 0.2, hl_merge_classes => 0.1, hl_remove_class => 0.05, hl_simulate => 0.1);
 
 sub pick
 {
