@@ -155,20 +155,29 @@ for my $version (grep { $_ ne $old && $_ ne $new } split /\n/, $node->safe_psql(
 # What the older library has written
 # ----------------------------------------------------------------------
 
-# A dump of a database in which 0.1.0 itself has trained and learned, by its own
-# worker: 30 labels and then three more, two projects, a skip, an undo, a grant.
-$node->safe_psql('postgres', 'CREATE DATABASE dumped; ALTER DATABASE dumped SET humanloop.enabled = off');
-$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('dumped'), '-f', "$FindBin::Bin/../data/humanloop-$old.sql" ], "a dump of $old is restored");
-my $read = sub { return $node->safe_psql('dumped', $_[0]) };
-is($read->(q{SELECT extversion FROM pg_extension WHERE extname = 'humanloop'}), $new, 'into the new version');
-is($read->(q{SELECT label, round(confidence::numeric, 3), round(epistemic::numeric, 3), model, revision FROM hl_predict('tickets', 'where is the parcel')}), 'delivery|0.999|0.094|1|4', 'its model and revisions answer as they did');
-is($read->(q{SELECT label, round(confidence::numeric, 3), model, revision FROM hl_predict('places', ARRAY[1, 0, 0.1])}), 'c1|0.994|1|0', 'vectors, too');
-is($read->(q{SELECT (SELECT count(*) FROM hl_label_history), (SELECT count(*) FROM hl_labels), (SELECT count(*) FROM hl_label_history WHERE annotator = 'ann')}), '55|52|4', 'all that was said is there');
-is($read->(q{SELECT project, model, revision, labelled, state, owner = current_user FROM hl_projects ORDER BY 1}), "places|1|0|20|ready|t\ntickets|1|4|32|ready|t", 'the projects are');
-is($read->(q{SELECT * FROM hl_privileges('tickets')}), 'pg_monitor|annotate', 'so is the grant');
-is($read->(q{SELECT hl_refresh('tickets'), hl_refresh('places')}), '90|40', 'rows are encoded again');
-is($read->(q{SELECT count(*) > 0 FROM hl_next('tickets', 5)}), 't', 'questions are asked');
-is($read->(q{SELECT model, labels FROM hl_train('tickets')}), '2|32', 'and learning goes on');
+# Dumps of databases in which an older version itself has trained and learned, by
+# its own worker: 30 labels and then some more, two projects, a skip, an undo, a grant.
+my %written = (
+	'0.1.0' => { ticket => 'delivery|0.999|0.094|1|4', said => '55|52|4', projects => "places|1|0|20|ready|t\ntickets|1|4|32|ready|t", trained => '2|32' },
+	'0.2.0' => { ticket => 'delivery|0.999|0.080|1|3', said => '56|53|3', projects => "places|1|0|20|ready|t\ntickets|1|3|33|ready|t", trained => '2|33' });
+for my $version (sort keys %written)
+{
+	my $expected = $written{$version};
+	my $database = "dumped_$version" =~ tr/./_/r;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database; ALTER DATABASE $database SET humanloop.enabled = off");
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database), '-f', "$FindBin::Bin/../data/humanloop-$version.sql" ], "a dump of $version is restored");
+	my $read = sub { return $node->safe_psql($database, $_[0]) };
+	is($read->(q{SELECT extversion FROM pg_extension WHERE extname = 'humanloop'}), $new, 'into the new version');
+	is($read->(q{SELECT label, round(confidence::numeric, 3), round(epistemic::numeric, 3), model, revision FROM hl_predict('tickets', 'where is the parcel')}), $expected->{ticket}, 'its model and revisions answer as they did');
+	is($read->(q{SELECT label, round(confidence::numeric, 3), model, revision FROM hl_predict('places', ARRAY[1, 0, 0.1])}), 'c1|0.994|1|0', 'vectors, too');
+	is($read->(q{SELECT (SELECT count(*) FROM hl_label_history), (SELECT count(*) FROM hl_labels), (SELECT count(*) FROM hl_label_history WHERE annotator = 'ann')}), $expected->{said}, 'all that was said is there');
+	is($read->(q{SELECT project, model, revision, labelled, state, owner = current_user FROM hl_projects ORDER BY 1}), $expected->{projects}, 'the projects are');
+	is($read->(q{SELECT * FROM hl_privileges('tickets')}), 'pg_monitor|annotate', 'so is the grant');
+	is($read->(q{SELECT hl_refresh('tickets'), hl_refresh('places')}), '90|40', 'rows are encoded again');
+	is($read->(q{SELECT count(*) > 0 FROM hl_next('tickets', 5)}), 't', 'questions are asked');
+	is($read->(q{SELECT model, labels FROM hl_train('tickets')}), $expected->{trained}, 'and learning goes on');
+}
 
 $node->stop;
 done_testing();
