@@ -3,7 +3,7 @@
 #   make && make install    into the PostgreSQL of PG_CONFIG
 #   make test               everything, from a bare machine on (see README.md)
 #   make demo               the main job on real text
-#   make bench              how fast and how good, beside scikit-learn
+#   make bench              how fast and how good; see doc/benchmarks.md
 #   make unit               the plain C rooms without a server
 #   make fuzz               everything that takes bytes or SQL, with junk, for long
 #   make installcheck       against a server that is already running
@@ -278,6 +278,8 @@ bench: ready
 	@test/bench/source_triggers
 	@test/bench/loop
 	@test/bench/simulate
+	@test/bench/unseen
+	@test/bench/audit
 
 .PHONY: dist
 dist:
