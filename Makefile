@@ -83,6 +83,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/source_trigger.c \
 	src/sql/target_functions.c \
 	src/sql/train_functions.c \
+	src/sql/unencoded_functions.c \
 	src/store/agreement.c \
 	src/store/audit.c \
 	src/store/cache.c \
@@ -132,7 +133,8 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 # Install scripts share sql/ with the inputs of pg_regress, so no wildcard here.
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
-	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets
+	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
+	unencoded
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \

@@ -102,6 +102,17 @@ COMMENT ON FUNCTION hl_reliability(text)
 IS 'how often the serving model is right where it is so sure';
 
 -- ---------------------------------------------------------------------------
+-- Rows that say nothing
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION hl_unencoded(project text, OUT item text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 100
+AS 'MODULE_PATHNAME', 'hl_unencoded';
+COMMENT ON FUNCTION hl_unencoded(text)
+IS 'rows of the source that the model cannot learn from, and why';
+
+-- ---------------------------------------------------------------------------
 -- When to stop
 -- ---------------------------------------------------------------------------
 

@@ -70,6 +70,7 @@ INSERT INTO probe VALUES
 	('hl_next(text,integer,text,interval)', $$input IS NOT NULL FROM hl_next('tickets')$$),
 	('hl_queue_entries(text)', $$count(*) > 0 FROM hl_queue_entries('tickets')$$),
 	('hl_predict(text)', $$count(*) = 90 FROM hl_predict('tickets')$$),
+	('hl_unencoded(text)', $$count(*) = 0 FROM hl_unencoded('tickets')$$),
 	('hl_predict(text,text)', $$label IS NOT NULL FROM hl_predict('tickets', 'parcel')$$),
 	('hl_predict(text,anyarray)', $$label IS NOT NULL FROM hl_predict('points', ARRAY[1, 2, 1])$$),
 	('hl_probabilities(text,text)', $$count(*) = 3 FROM hl_probabilities('tickets', 'parcel')$$),
