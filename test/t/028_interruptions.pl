@@ -15,7 +15,7 @@ use Time::HiRes qw(time sleep);
 
 # So many trainings that have begun are to be interrupted before they have ended:
 my $SESSIONS = 140;				# in sessions that come and go,
-my $MEMORY = 60;				# in one that stays,
+my $MEMORY = 90;				# in one that stays,
 my $WORKERS = 20;				# in the worker; besides, it is interrupted at other things
 my $TRIES = 4;					# for each, at most
 my $seed = $ENV{HUMANLOOP_SEED} // int(time * 1000) % 1000000;
@@ -213,7 +213,8 @@ for my $table (qw(hl_model hl_model_part hl_model_label hl_deployment hl_ranking
 	}
 }
 
-# Memory: one session, fifty times, after it has made all its plans
+# Memory: one session, fifty times, after it has made all its plans: each takes five
+# executions, and some come with every fifth try only
 my ($contexts, $kilobytes);
 new_victim();
 ask($victim, "$train; BEGIN; $create; $kind{fresh}{statement}; ROLLBACK");
@@ -223,7 +224,7 @@ while ($hits < $MEMORY && $tries < $TRIES * $MEMORY)
 	my $hit = run_into_timeout($kind{ ++$tries % 5 == 0 ? 'fresh' : 'plain' });
 
 	$hits += $hit ? 1 : 0;
-	($contexts, $kilobytes) = memory() if $hit && $hits == 10;
+	($contexts, $kilobytes) = memory() if $hit && $hits == 40;
 }
 note("$hits interrupted in $tries tries");
 is($hits, $MEMORY, "$MEMORY trainings were interrupted in one session");
@@ -262,7 +263,7 @@ query(q{CREATE TABLE other AS SELECT id, body || ' ' || md5(id::text) AS body, t
 my %ended = (pg_cancel_backend => 0, pg_terminate_backend => 0);
 my $hit = q{SELECT count(*) FROM hl_run WHERE project_id = 1 AND kind = 'train' AND state IN ('failed', 'crashed')};
 ($tries, $hits) = (0, 0);
-while ($hits < $WORKERS && $tries < $TRIES * $WORKERS)
+while (($hits < $WORKERS || $ended{pg_cancel_backend} + $ended{pg_terminate_backend} < 2 * $WORKERS) && $tries < $TRIES * $WORKERS)
 {
 	my $i = ++$tries;
 	my $other = $i % 3 == 0;
@@ -289,7 +290,7 @@ while ($hits < $WORKERS && $tries < $TRIES * $WORKERS)
 }
 is($errors, 0, 'the model that was there served all the time');
 note("$ended{pg_cancel_backend} workers cancelled, $ended{pg_terminate_backend} terminated");
-cmp_ok($ended{pg_cancel_backend} + $ended{pg_terminate_backend}, '>', $tries * 0.8, 'through interruptions of the worker');
+cmp_ok($ended{pg_cancel_backend} + $ended{pg_terminate_backend}, '>=', 2 * $WORKERS, 'through interruptions of the worker');
 note("$hits trainings interrupted in $tries tries");
 cmp_ok($hits, '>=', $WORKERS, "$WORKERS of them in the middle of a training");
 control(q{SELECT hl_create_project('other', 'other', 'body'); SELECT hl_label_many('other', array_agg(id::text), array_agg(topic)) FROM other WHERE id <= 60});
