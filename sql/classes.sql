@@ -103,7 +103,10 @@ SELECT * FROM answered;
 
 DELETE FROM shares_before;
 INSERT INTO shares_before SELECT * FROM shares;
+-- also of a model that only its figures are left of
+UPDATE hl_model SET stored = false WHERE model = 2;
 SELECT hl_merge_classes('desk', '{billing,returns,billing}', 'money');
+SELECT model, stored, class_names FROM hl_model ORDER BY model;
 SELECT * FROM said;
 SELECT action, label, annotator, reason, count FROM rewritten WHERE label = 'money';
 -- one name, with the probability of both; until the next training, too

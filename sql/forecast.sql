@@ -45,6 +45,11 @@ UPDATE hl_model SET agreement = CASE WHEN model = 28 THEN 0.98 ELSE 0.995 END;
 SELECT criterion, round(value::numeric, 3) AS value, met FROM hl_stop('tickets');
 UPDATE hl_model SET agreement = NULL WHERE model = 30;
 SELECT criterion, value, met, explanation FROM hl_stop('tickets') WHERE criterion = 'stability';
+-- labels that were taken back are to be given again
+INSERT INTO hl_model (project_id, model, encoder_id, encoder, classes, labels, folds, prior_precision, scale, refined, accuracy, accuracy_low, accuracy_high, log_loss, calibration_error, confusion, deployed, trained_by, seconds, reason)
+	SELECT project_id, 31, encoder_id, encoder, classes, 450, folds, prior_precision, scale, refined, 0.9, accuracy_low, accuracy_high, log_loss, calibration_error, confusion, true, trained_by, seconds, reason FROM hl_model WHERE model = 3;
+SELECT labels, more, n, models FROM hl_forecast('tickets') ORDER BY labels LIMIT 2;
+DELETE FROM hl_model WHERE model = 31;
 -- the audit's sample comes first where there is enough of it
 UPDATE hl_model SET audited = labels / 10, audit_accuracy = 0.95 - 2 / sqrt(labels);
 SELECT what, labels, more, round(accuracy::numeric, 1) AS accuracy, estimate, n, models FROM hl_forecast('tickets');

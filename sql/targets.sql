@@ -112,6 +112,12 @@ SELECT hl_set_targets('early', 'id IN (7, 9)');
 SELECT item FROM hl_queue WHERE project = 'early' ORDER BY item;
 SELECT hl_set_targets('early', NULL);
 SELECT count(*) FROM hl_queue WHERE project = 'early';
+-- the batch is of rows that are not answered, also when there are no features
+SELECT project FROM hl_create_project('fresh', 'ticket', 'body', options => '{"seed_batch": 5, "audit": 0}');
+SELECT hl_label_many('fresh', array_agg(q.item), array_agg(t.topic)) FROM hl_queue q JOIN ticket t ON t.id = q.item::int WHERE q.project = 'fresh';
+SELECT hl_set_targets('fresh', 'true');
+SELECT count(*) FROM hl_queue WHERE project = 'fresh';
+SELECT hl_drop_project('fresh');
 -- the same with few rows in a large source, which is read in part otherwise
 CREATE TABLE large AS SELECT i AS id, body || i AS body FROM generate_series(1, 100) i, tickets(420);
 ALTER TABLE large ADD COLUMN n serial PRIMARY KEY;

@@ -129,6 +129,12 @@ round_axis(Axis *axis, bool from_zero)
 	{
 		axis->low = fmax(axis->low, 0.0);
 		axis->high = fmin(axis->high, 1.0);
+		/* nothing of it is a share */
+		if (!(axis->low < axis->high))
+		{
+			axis->low = 0.0;
+			axis->high = 1.0;
+		}
 	}
 }
 

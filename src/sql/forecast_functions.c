@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(hl_stop);
 /* A model of the project, in order of labels. */
 typedef struct Trained
 {
+	int			number;
 	int			labels;
 	int			audited;
 	double		audit_accuracy;
@@ -60,7 +61,7 @@ read_trained(const Project *project, int *n, int *classes)
 {
 	static Statement select = {
 		"SELECT DISTINCT ON (labels) labels, audited, audit_accuracy, accuracy, "
-		"pg_catalog.cardinality(classes) FROM @hl_model "
+		"pg_catalog.cardinality(classes), model FROM @hl_model "
 		"WHERE project_id = $1 AND (class_names IS NULL OR pg_catalog.cardinality(class_names) = "
 		"(SELECT pg_catalog.count(DISTINCT c) FROM pg_catalog.unnest(class_names) c WHERE c <> '')) "
 		"ORDER BY labels, model DESC", 1, {INT4OID}, NULL, 0
@@ -74,6 +75,7 @@ read_trained(const Project *project, int *n, int *classes)
 	trained = palloc_array_checked(Trained, *n);
 	for (int i = 0; i < *n; i++)
 	{
+		trained[i].number = result_int(i, 6);
 		trained[i].labels = result_int(i, 1);
 		trained[i].audited = result_int(i, 2);
 		trained[i].audit_accuracy = result_double(i, 3);
@@ -81,6 +83,20 @@ read_trained(const Project *project, int *n, int *classes)
 		*classes = Max(result_int(i, 5), 2);
 	}
 	return trained;
+}
+
+/* Not the one with the most labels: some may have been taken back since. */
+static const Trained *
+last_trained(const Trained *trained, int n)
+{
+	const Trained *last = &trained[0];
+
+	for (int i = 1; i < n; i++)
+	{
+		if (trained[i].number > last->number)
+			last = &trained[i];
+	}
+	return last;
 }
 
 static int
@@ -100,24 +116,27 @@ curve_fit(const Project *project, Curve *curve)
 	int			n;
 	int			classes;
 	Trained    *trained = read_trained(project, &n, &classes);
+	const Trained *last;
 	ForecastPoint *points = palloc_array_checked(ForecastPoint, n);
 
 	memset(curve, 0, sizeof(*curve));
 	if (n == 0)
 		return;
-	curve->labels = trained[n - 1].labels;
-	curve->audit = trained[n - 1].audited >= AUDIT_LAST && count_audited(trained, n) >= 2;
+	last = last_trained(trained, n);
+	curve->labels = last->labels;
+	curve->audit = last->audited >= AUDIT_LAST && count_audited(trained, n) >= 2;
+	curve->n = curve->audit ? last->audited : last->labels;
 	for (int i = 0; i < n; i++)
 	{
 		const Trained *model = &trained[i];
+		int			measured = curve->audit ? model->audited : model->labels;
 
 		if (curve->audit && model->audited < AUDIT_LEAST)
 			continue;
-		curve->n = curve->audit ? model->audited : model->labels;
 		points[curve->models++] = (ForecastPoint)
 		{
-			.labels = model->labels, .n = curve->n,
-				.hits = rint(curve->n * (curve->audit ? model->audit_accuracy : model->accuracy))
+			.labels = model->labels, .n = measured,
+				.hits = rint(measured * (curve->audit ? model->audit_accuracy : model->accuracy))
 		};
 	}
 	if (curve->models >= 2)

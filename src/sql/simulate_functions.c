@@ -276,6 +276,11 @@ simulate(Replays *replays, int run)
 		status_check(simulation_round(simulation, &round, &more), "simulate");
 		if (!more)
 			break;
+		if (round.labels == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("there is no row to ask about"),
+					 errhint("Rows that say nothing, such as texts without words in common with others, are not asked.")));
 		add_round(replays, run, &round);
 		tell_progress(replays, run, &round);
 	}

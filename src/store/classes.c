@@ -360,7 +360,11 @@ change_list(const ClassChange *change)
 	statement_run_as_extension(&update, values, NULL, false);
 }
 
-/* The names under which models answer, '' for none, and the queue suggests. */
+/*
+ * The names under which models answer, '' for none, and the queue suggests.
+ * Also of models that only their figures are left of: the forecast goes by the
+ * names to see which are of the same classes.
+ */
 static void
 change_names(const ClassChange *change)
 {
@@ -368,7 +372,7 @@ change_names(const ClassChange *change)
 		"UPDATE @hl_model m SET class_names = (SELECT pg_catalog.array_agg("
 		"CASE WHEN k.name = ANY ($2) THEN coalesce($3, '') ELSE k.name END ORDER BY k.n) "
 		"FROM unnest(coalesce(m.class_names, m.classes)) WITH ORDINALITY k(name, n)) "
-		"WHERE m.project_id = $1 AND m.stored AND coalesce(m.class_names, m.classes) && $2",
+		"WHERE m.project_id = $1 AND coalesce(m.class_names, m.classes) && $2",
 		3, {INT4OID, TEXTARRAYOID, TEXTOID}, NULL, 0
 	};
 	/* another generation: what was computed from this one is out of date */

@@ -145,7 +145,7 @@ sample_row(const SourceRow *row, void *argument)
 	if (row->input.missing)
 		return;
 	sample->items++;
-	if (row->label != NULL ||
+	if (row->label != NULL || labelled_index(sample->labelled, row->item) >= 0 ||
 		(row->input.vector != NULL && row->input.n == 0))
 		return;
 	sample_line(sample, row);

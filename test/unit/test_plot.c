@@ -73,6 +73,16 @@ test_ranges(void)
 	CHECK(figure.x.low < 20 && figure.x.high > 20);
 	CHECK(figure.y.low < 0.62 && figure.y.high > 0.62 && figure.y.high < 0.8);
 	CHECK(!figure_is_empty(&figure));
+	/* what is no share at all has the axis of shares */
+	for (double off = -10.0; off <= 20.0; off += 15.0)
+	{
+		const double none[] = {off, off + 7.0};
+
+		figure.series[0].n = 2;
+		figure.series[0].y = none;
+		figure_fit(&figure, false, false);
+		CHECK(figure.y.low >= 0.0 && figure.y.low < figure.y.high && figure.y.high <= 1.0);
+	}
 	figure.series[0].n = 0;
 	figure_fit(&figure, false, false);
 	CHECK(figure.x.low < figure.x.high && figure_is_empty(&figure));
