@@ -94,6 +94,9 @@ SELECT error_of($$SELECT hl_simulate('single', 'body', 'topic')$$);
 -- rows that say nothing are not asked, and an accuracy without a label is none
 CREATE VIEW blank AS SELECT '' AS body, topic FROM ticket_log;
 SELECT error_of($$SELECT hl_simulate('blank', 'body', 'topic')$$);
+-- nor is a class that only rows have which cannot be encoded
+CREATE VIEW broken AS SELECT CASE WHEN id % 2 = 0 THEN '{1,2}' ELSE '{NaN,2}' END::real[] AS place, id % 2 AS odd FROM ticket_log;
+SELECT error_of($$SELECT hl_simulate('broken', 'place', 'odd')$$);
 CREATE VIEW dividing AS SELECT id, body, (id / (id - 7))::text AS topic FROM ticket_log;
 SELECT error_of($$SELECT hl_simulate('dividing', 'body', 'topic')$$);
 -- memory
@@ -165,7 +168,7 @@ SELECT error_of($$SELECT hl_labels_needed(ARRAY[NULL::hl_simulation], 0.5)$$);
 SELECT error_of($$SELECT hl_labels_needed(ARRAY[ROW('epig', 1, NULL, 0.7, 3)::hl_simulation], 0.5)$$);
 SELECT error_of($$SELECT hl_labels_needed(ARRAY[ROW('epig', 1, 0, 0.7, 3)::hl_simulation], 0.5)$$);
 
-DROP VIEW again, trained, nothing, single, blank, dividing;
+DROP VIEW again, trained, nothing, single, blank, broken, dividing;
 DROP TABLE simulation, ticket_log_backwards, scratch, ticket_log;
 DROP SCHEMA lair CASCADE;
 DROP ROLE regress_hl_analyst, regress_hl_writer;

@@ -118,6 +118,18 @@ SELECT hl_label_many('fresh', array_agg(q.item), array_agg(t.topic)) FROM hl_que
 SELECT hl_set_targets('fresh', 'true');
 SELECT count(*) FROM hl_queue WHERE project = 'fresh';
 SELECT hl_drop_project('fresh');
+-- null is no condition: what no project reads is not noted
+CREATE TABLE plain AS SELECT id, body, 0 AS other FROM ticket;
+ALTER TABLE plain ADD PRIMARY KEY (id);
+SELECT project FROM hl_create_project('plain', 'plain', 'body', options => '{"targets": null}');
+UPDATE plain SET other = 1;
+SELECT count(*) FROM hl_change WHERE project_id = (SELECT id FROM hl_project WHERE name = 'plain');
+SELECT hl_set_targets('plain', 'other > 0');
+DELETE FROM hl_change WHERE project_id = (SELECT id FROM hl_project WHERE name = 'plain');
+UPDATE plain SET other = 2;
+SELECT kind FROM hl_change WHERE project_id = (SELECT id FROM hl_project WHERE name = 'plain');
+SELECT hl_drop_project('plain');
+DROP TABLE plain;
 -- the same with few rows in a large source, which is read in part otherwise
 CREATE TABLE large AS SELECT i AS id, body || i AS body FROM generate_series(1, 100) i, tickets(420);
 ALTER TABLE large ADD COLUMN n serial PRIMARY KEY;

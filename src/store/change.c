@@ -230,9 +230,11 @@ change_has_targets(int32 project_id)
 	{
 		Datum		options = heap_getattr(tuple, column, RelationGetDescr(relation), &isnull);
 		Jsonb	   *json = isnull ? NULL : DatumGetJsonbP(options);
+		JsonbValue *condition = json == NULL || !JB_ROOT_IS_OBJECT(json) ? NULL :
+			getKeyJsonValueFromContainer(&json->root, "targets", strlen("targets"), NULL);
 
-		has = json != NULL && JB_ROOT_IS_OBJECT(json) &&
-			getKeyJsonValueFromContainer(&json->root, "targets", strlen("targets"), NULL) != NULL;
+		/* null, given to hl_create_project(), is none */
+		has = condition != NULL && condition->type == jbvString;
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);

@@ -390,6 +390,27 @@ find_classes(const ReplayReader *reader, char ***classes)
 	return n;
 }
 
+/* Numbers classes anew, in the same order, without those of no row that is left. */
+static void
+drop_unused_classes(Replay *replay, int n)
+{
+	int		   *number = palloc_array_checked(int, replay->classes);
+	int			classes = 0;
+
+	memset(number, 0, sizeof(int) * replay->classes);
+	for (int i = 0; i < n; i++)
+		number[replay->label[i]] = 1;
+	for (int k = 0; k < replay->classes; k++)
+	{
+		if (number[k] != 0)
+			number[k] = classes++;
+	}
+	for (int i = 0; i < n; i++)
+		replay->label[i] = number[replay->label[i]];
+	replay->classes = classes;
+	pfree(number);
+}
+
 /* The rows that can be encoded, with their classes. */
 static void
 encode_rows(ReplayReader *reader, const Encoder *encoder, Replay *replay)
@@ -422,6 +443,7 @@ encode_rows(ReplayReader *reader, const Encoder *encoder, Replay *replay)
 		if (n % 1024 == 0)
 			memory_check(reader->bytes + rows_bytes(builder), DOING);
 	}
+	drop_unused_classes(replay, n);
 	replay->rows = rows_finish(builder);
 	replay->bytes = rows_bytes(builder) + n * (sizeof(int) + sizeof(bool));
 	replay->terms = builder->terms;
