@@ -31,6 +31,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
 	src/encode/unicode.c \
+	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
 	src/learn/audit.c \
 	src/learn/choose.c \
