@@ -27,6 +27,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/encode_vector.c \
 	src/encode/encoder.c \
 	src/encode/gram_counts.c \
+	src/encode/safetensors.c \
 	src/encode/svd.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
