@@ -15,20 +15,12 @@
 #define HUMANLOOP_SAFETENSORS_H
 
 #include "../math/base.h"
+#include "tensor.h"
 
 /* The format's own limit, and ours: tensors of a file, dimensions of a tensor */
 #define SAFETENSORS_MAX_HEADER ((uint64_t) 100000000)
 #define SAFETENSORS_MAX_TENSORS 100000
 #define SAFETENSORS_MAX_RANK 8
-
-/* Types of elements; those that no encoder computes with are known by size only */
-typedef enum TensorType
-{
-	TENSOR_F32 = 0,
-	TENSOR_F16 = 1,				/* IEEE 754 half precision */
-	TENSOR_BF16 = 2,			/* the upper half of an F32 */
-	TENSOR_OTHER = 3
-} TensorType;
 
 /* Where the parts of a file are, in bytes from its beginning. */
 typedef struct SafetensorsSpan
