@@ -322,7 +322,10 @@ general_class(uint32_t code_point)
 		return (GeneralClass) plain_record(code_point)->general;
 	if (code_point >= 0xE0100 && code_point <= 0xE01EF)
 		return GENERAL_MARK;
-	return code_point >= 0xE0000 ? GENERAL_CONTROL : GENERAL_OTHER;
+	if (code_point == 0xE0001 || (code_point >= 0xE0020 && code_point <= 0xE007F) ||
+		(code_point >= 0xF0000 && (code_point & 0xFFFF) < 0xFFFE))
+		return GENERAL_CONTROL;
+	return GENERAL_OTHER;
 }
 
 /* Hangul syllables come apart by arithmetic (Unicode Standard, section 3.12). */
