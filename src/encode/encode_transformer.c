@@ -16,9 +16,7 @@
 #include <string.h>
 
 /* A block is computed when it has so many tokens */
-#ifndef BLOCK_TOKENS
-#define BLOCK_TOKENS 256
-#endif
+#define BLOCK_TOKENS 512
 
 /* Scratch of an encoding; room for one text, or for a full block. */
 typedef struct TransformerScratch
