@@ -24,13 +24,19 @@ BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
 # The rooms that know nothing of PostgreSQL ...
 ROOM_SOURCES = src/encode/encode_text.c \
+	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
 	src/encode/encoder.c \
 	src/encode/gram_counts.c \
+	src/encode/safetensors.c \
 	src/encode/svd.c \
+	src/encode/tensor.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
+	src/encode/transformer.c \
+	src/encode/transformer_make.c \
 	src/encode/unicode.c \
+	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
 	src/learn/audit.c \
 	src/learn/choose.c \

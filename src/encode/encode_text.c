@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "terms.h"
+#include "transformer_internal.h"
 
 /* Largest values that a fitted encoder can hold, with room */
 #define MAX_IDF 1000.0f
@@ -395,6 +396,8 @@ project(const Encoder *encoder, Encoding *encoding)
 Status
 encode_text(const Encoder *encoder, const char *utf8, size_t length, Encoding *encoding)
 {
+	if (encoder->kind == ENCODER_TRANSFORMER)
+		return transformer_encode(encoder, &utf8, &length, 1, encoding, encoding->dense);
 	if (encoder->kind != ENCODER_TEXT)
 		return STATUS_BAD_ARGUMENT;
 	TRY(encode_terms(encoder, utf8, length, encoding));

@@ -8,7 +8,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "encoder_internal.h"
+#include "transformer_internal.h"
+
+#include <string.h>
 
 #define ENCODER_MAGIC UINT32_C(0x4E454C48)	/* "HLEN" */
 #define ENCODER_VERSION 1
@@ -55,6 +57,7 @@ encoder_free(const Caller *caller, Encoder *encoder)
 	if (!encoder->borrowed)
 		release(caller, encoder->mantissa);
 	release(caller, encoder->slots);
+	transformer_free(caller, encoder->transformer);
 	release(caller, encoder);
 }
 
@@ -67,7 +70,7 @@ encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding)
 {
 	Status		status = STATUS_SUCCESS;
 
-	*encoding = (Encoding) {.caller = caller};
+	*encoding = (Encoding) {.caller = caller, .kind = encoder->kind};
 	encoding->dense = allocate_array(caller, (size_t) encoder->dims, sizeof(float));
 	if (encoding->dense == NULL)
 		return STATUS_NO_MEMORY;
@@ -87,8 +90,26 @@ encoding_free(Encoding *encoding)
 	release(caller, encoding->index);
 	release(caller, encoding->count);
 	release(caller, encoding->weight);
+	if (encoding->kind == ENCODER_TRANSFORMER)
+		transformer_encoding_free(encoding);
 	release(caller, encoding->scratch);
 	*encoding = (Encoding) {.caller = caller};
+}
+
+Status
+encode_texts(const Encoder *encoder, const char *const *texts, const size_t *lengths, int n,
+			 Encoding *encoding, float *dense)
+{
+	size_t		dims = (size_t) encoder->dims;
+
+	if (encoder->kind == ENCODER_TRANSFORMER)
+		return transformer_encode(encoder, texts, lengths, n, encoding, dense);
+	for (int i = 0; i < n; i++)
+	{
+		TRY(encode_text(encoder, texts[i], lengths[i], encoding));
+		memcpy(dense + (size_t) i * dims, encoding->dense, dims * sizeof(float));
+	}
+	return STATUS_SUCCESS;
 }
 
 /* STATUS_NO_MEMORY where the writer failed. */
@@ -101,6 +122,8 @@ encoder_write(const Encoder *encoder, Writer *writer)
 	write_u32(writer, (uint32_t) encoder->dims);
 	if (encoder->kind == ENCODER_TEXT)
 		TRY(text_encoder_write(encoder, writer));
+	if (encoder->kind == ENCODER_TRANSFORMER)
+		TRY(transformer_write(encoder, writer));
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
@@ -117,7 +140,7 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 
 	*encoder = NULL;
 	if (reader->failed || magic != ENCODER_MAGIC || version != ENCODER_VERSION ||
-		(kind != ENCODER_TEXT && kind != ENCODER_VECTOR) ||
+		kind < ENCODER_TEXT || kind > ENCODER_TRANSFORMER ||
 		dims < 1 || dims > ENCODER_MAX_DIMS)
 		return STATUS_CORRUPT;
 	read = encoder_allocate(caller, (EncoderKind) kind, (int) dims);
@@ -125,6 +148,8 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 		return STATUS_NO_MEMORY;
 	if (kind == ENCODER_TEXT)
 		status = text_encoder_read(caller, reader, in_place, read);
+	else if (kind == ENCODER_TRANSFORMER)
+		status = transformer_read(caller, reader, in_place, read);
 	if (status != STATUS_SUCCESS)
 	{
 		encoder_free(caller, read);

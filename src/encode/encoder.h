@@ -11,6 +11,7 @@
  *
  *	  encode_text.c		built-in text features (TF-IDF + truncated SVD)
  *	  encode_vector.c	vectors that somebody else has computed
+ *	  transformer.h		pretrained encoders of the BERT family
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +24,8 @@
 typedef enum EncoderKind
 {
 	ENCODER_TEXT = 1,
-	ENCODER_VECTOR = 2
+	ENCODER_VECTOR = 2,
+	ENCODER_TRANSFORMER = 3
 } EncoderKind;
 
 /* Sparse rows in compressed form; row i has terms start[i] .. start[i + 1]-1 */
@@ -39,6 +41,7 @@ typedef struct SparseRows
 typedef struct Encoding
 {
 	const Caller *caller;
+	EncoderKind kind;			/* of the encoder that it is for */
 	float	   *dense;			/* dims of the encoder */
 	int			terms;			/* sparse stage; 0 when there is none */
 	int			capacity;
@@ -65,6 +68,16 @@ extern Status encode_text(const Encoder *encoder, const char *utf8, size_t lengt
 						  Encoding *encoding);
 
 /*
+ * The dense parts of n texts, n x dims; the encoding is scratch.  For
+ * encoders that compute with matrices much faster than one after another,
+ * and up to rounding the same.  A transformer needs `matrix`, for a single
+ * text, too; STATUS_NOT_FINITE where its weights, each a number, lead to
+ * something that is none.  After a failure dense is of no use.
+ */
+extern Status encode_texts(const Encoder *encoder, const char *const *texts,
+						   const size_t *lengths, int n, Encoding *encoding, float *dense);
+
+/*
  * A vector of n numbers to unit length.  STATUS_BAD_ARGUMENT where n is not
  * the encoder's dims, STATUS_NOT_FINITE for NaN or infinity.
  */
@@ -86,9 +99,10 @@ extern Status encoder_write(const Encoder *encoder, Writer *writer);
 extern Status encoder_read(const Caller *caller, Reader *reader, Encoder **encoder);
 
 /*
- * The same, but the projection (nearly all of it) stays where it is in the
- * reader's bytes if they are aligned to 2 and little-endian: they must then
- * outlive the encoder unchanged, as a mapped file does.
+ * The same, but what nearly all of it is (the projection of text features;
+ * of a transformer the vectors of words, and in F32 all weights) stays where
+ * it is in the reader's bytes if they are aligned and little-endian: they
+ * must then outlive the encoder unchanged, as a mapped file does.
  */
 extern Status encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder);
 extern void encoder_free(const Caller *caller, Encoder *encoder);

@@ -33,6 +33,7 @@ struct Encoder
 {
 	EncoderKind kind;
 	int			dims;
+	struct Transformer *transformer;	/* for transformers only */
 
 	/* From here on for text only.  Terms below `words` are words, then pieces */
 	int			vocabulary;

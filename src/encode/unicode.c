@@ -22,6 +22,15 @@ typedef struct CharacterRecord
 	uint8_t		class;
 } CharacterRecord;
 
+/* Of a code point that is not folded */
+typedef struct PlainRecord
+{
+	uint16_t	at;				/* of the decomposition in the pool; 0: itself */
+	uint8_t		length;			/* of the decomposition */
+	uint8_t		general;		/* GeneralClass */
+	int32_t		lower;			/* distance to the small letter */
+} PlainRecord;
+
 typedef struct CompositionPair
 {
 	uint32_t	first;
@@ -196,37 +205,34 @@ hold(Folder *folder, uint32_t code_point, FoldedChar *out)
 	return written;
 }
 
-/*
- * Decodes the sequence at the folder's position and moves on.  False, after
- * one byte, where it is not well-formed UTF-8 (Unicode Standard, table 3-7).
- */
-static bool
-decode(Folder *folder, uint32_t *code_point)
+bool
+decode_utf8(const unsigned char *text, size_t length, size_t *position,
+			uint32_t *code_point)
 {
-	const unsigned char *p = folder->text + folder->position;
-	size_t		left = folder->length - folder->position;
+	const unsigned char *p = text + *position;
+	size_t		left = length - *position;
 	unsigned char first = p[0];
-	size_t		length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-	uint32_t	value = length == 1 ? first : first & (0x7Fu >> length);
+	size_t		bytes = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+	uint32_t	value = bytes == 1 ? first : first & (0x7Fu >> bytes);
 	static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
 
-	folder->position++;
-	if (length == 1)
+	++*position;
+	if (bytes == 1)
 	{
 		*code_point = first;
 		return true;
 	}
-	if (first < 0xC2 || first > 0xF4 || length > left)
+	if (first < 0xC2 || first > 0xF4 || bytes > left)
 		return false;
-	for (size_t i = 1; i < length; i++)
+	for (size_t i = 1; i < bytes; i++)
 	{
 		if ((p[i] & 0xC0) != 0x80)
 			return false;
 		value = value << 6 | (p[i] & 0x3F);
 	}
-	if (value < smallest[length] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000))
+	if (value < smallest[bytes] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000))
 		return false;
-	folder->position += length - 1;
+	*position += bytes - 1;
 	*code_point = value;
 	return true;
 }
@@ -277,7 +283,7 @@ fold_text(Folder *folder, FoldedChar *out, size_t room)
 			out[written++] = folded_ascii(p[0]);
 			folder->position++;
 		}
-		else if (decode(folder, &code_point))
+		else if (decode_utf8(folder->text, folder->length, &folder->position, &code_point))
 		{
 			const CharacterRecord *record = character_record(code_point);
 
@@ -296,4 +302,65 @@ fold_text(Folder *folder, FoldedChar *out, size_t room)
 	if (folder->position == folder->length)
 		written += flush_segment(folder, out + written);
 	return written;
+}
+
+/* The properties of a code point below the end of the tables. */
+static inline const PlainRecord *
+plain_record(uint32_t code_point)
+{
+	uint32_t	block = plain_blocks[code_point >> UNICODE_BLOCK_SHIFT];
+
+	return &plain_records[plain_record_of[block]
+						  [code_point & ((1 << UNICODE_BLOCK_SHIFT) - 1)]];
+}
+
+/* Beyond the tables: tags, variation selectors, private use, unassigned. */
+GeneralClass
+general_class(uint32_t code_point)
+{
+	if (code_point < UNICODE_TABLES_END)
+		return (GeneralClass) plain_record(code_point)->general;
+	if (code_point >= 0xE0100 && code_point <= 0xE01EF)
+		return GENERAL_MARK;
+	if (code_point == 0xE0001 || (code_point >= 0xE0020 && code_point <= 0xE007F) ||
+		(code_point >= 0xF0000 && (code_point & 0xFFFF) < 0xFFFE))
+		return GENERAL_CONTROL;
+	return GENERAL_OTHER;
+}
+
+/* Hangul syllables come apart by arithmetic (Unicode Standard, section 3.12). */
+int
+decompose(uint32_t code_point, uint32_t *out)
+{
+	const PlainRecord *record;
+
+	out[0] = code_point;
+	if (code_point >= UNICODE_TABLES_END)
+		return 1;
+	if (code_point - HANGUL_S < HANGUL_S_COUNT)
+	{
+		uint32_t	syllable = code_point - HANGUL_S;
+
+		out[0] = HANGUL_L + syllable / (HANGUL_V_COUNT * HANGUL_T_COUNT);
+		out[1] = HANGUL_V + syllable / HANGUL_T_COUNT % HANGUL_V_COUNT;
+		out[2] = HANGUL_T + syllable % HANGUL_T_COUNT;
+		return syllable % HANGUL_T_COUNT == 0 ? 2 : 3;
+	}
+	record = plain_record(code_point);
+	if (record->at != 0)
+		for (int i = 0; i < record->length; i++)
+			out[i] = plain_pool[record->at + i];
+	return record->length;
+}
+
+int
+lower_case(uint32_t code_point, uint32_t *out)
+{
+	out[0] = code_point;
+	if (code_point < UNICODE_TABLES_END)
+		out[0] += (uint32_t) plain_record(code_point)->lower;
+	if (code_point != 0x130)
+		return 1;
+	out[1] = 0x307;				/* the dot above */
+	return 2;
 }

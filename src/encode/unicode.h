@@ -81,4 +81,40 @@ folder_ended(const Folder *folder)
  */
 extern size_t fold_text(Folder *folder, FoldedChar *out, size_t room);
 
+/*
+ * Decodes the code point at *position of length bytes (*position < length)
+ * and moves on behind it.  False, one byte further, where the bytes are not
+ * well-formed UTF-8 (Unicode Standard, table 3-7).
+ */
+extern bool decode_utf8(const unsigned char *text, size_t length, size_t *position,
+						uint32_t *code_point);
+
+/*
+ * The rest is for pretrained encoders, whose tokenizers do not fold: they
+ * take the general category, the canonical decomposition and the small
+ * letter of a code point, each by itself.
+ */
+typedef enum GeneralClass
+{
+	GENERAL_OTHER = 0,
+	GENERAL_SPACE,				/* White_Space, and no control but TAB, LF, CR */
+	GENERAL_CONTROL,			/* Cc, Cf, Co, surrogates */
+	GENERAL_MARK,				/* Mn */
+	GENERAL_PUNCTUATION			/* P*, and all ASCII symbols */
+} GeneralClass;
+
+extern GeneralClass general_class(uint32_t code_point);
+
+/* The longest of a code point in Unicode 14 */
+#define MAX_DECOMPOSITION 4
+
+/* NFD of one code point: 1 to MAX_DECOMPOSITION code points, how many. */
+extern int	decompose(uint32_t code_point, uint32_t *out);
+
+/*
+ * Small letters of a code point, whatever surrounds it: 1 or 2 code points
+ * (2 of the capital I with a dot, U+0130), how many.
+ */
+extern int	lower_case(uint32_t code_point, uint32_t *out);
+
 #endif							/* HUMANLOOP_UNICODE_H */

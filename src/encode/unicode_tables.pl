@@ -9,6 +9,7 @@
 #
 use strict;
 use warnings;
+use feature 'unicode_strings';	# or lc leaves Latin-1 alone
 use Unicode::UCD qw(prop_invmap);
 use Unicode::Normalize qw(NFC NFD getCombinClass getComposite);
 
@@ -114,6 +115,62 @@ for (my $cp = 0; $cp < $end; $cp += $size)
 	push @block_of, $block_at{$key};
 }
 
+# What tokenizers of pretrained encoders ask: their texts were not folded.
+sub general_of
+{
+	my ($char) = @_;
+
+	return 'GENERAL_SPACE' if $char =~ /[\t\n\r]/;
+	return 'GENERAL_CONTROL' if $char =~ /[\p{Cc}\p{Cf}\p{Co}]/;
+	return 'GENERAL_SPACE' if $char =~ /\p{White_Space}/;
+	return 'GENERAL_MARK' if $char =~ /\p{Mn}/;
+	return 'GENERAL_PUNCTUATION' if $char =~ /\p{P}|[\x21-\x2F\x3A-\x40\x5B-\x60\x7B-\x7E]/;
+	return 'GENERAL_OTHER';
+}
+
+my (@plain_pool, @plain_records, %plain_record_at, @plain_record_of);
+for my $cp (0 .. $end - 1)
+{
+	my $char = chr $cp;
+	my ($length, $at, $lower, $general) = (1, 0, 0, 'GENERAL_CONTROL');
+
+	if (!is_surrogate($cp))
+	{
+		my $text = is_hangul($cp) ? $char : NFD($char);	# Hangul by the code
+
+		if ($text ne $char)
+		{
+			push @plain_pool, 0 unless @plain_pool;		# offset 0 is "itself"
+			($length, $at) = (length $text, scalar @plain_pool);
+			push @plain_pool, map { ord } split //, $text;
+		}
+		# only the dotted capital I has two, which the code knows
+		$lower = ord(lc $char) - $cp;
+		die sprintf("two small letters of %x\n", $cp) if length lc $char > 1 && $cp != 0x130;
+		$general = general_of($char);
+	}
+	my $key = "{$at, $length, $general, $lower}";
+	if (!exists $plain_record_at{$key})
+	{
+		$plain_record_at{$key} = @plain_records;
+		push @plain_records, $key;
+	}
+	$plain_record_of[$cp] = $plain_record_at{$key};
+}
+
+my (@plain_blocks, %plain_block_at, @plain_block_of);
+for (my $cp = 0; $cp < $end; $cp += $size)
+{
+	my $key = join ', ', @plain_record_of[ $cp .. $cp + $size - 1 ];
+
+	if (!exists $plain_block_at{$key})
+	{
+		$plain_block_at{$key} = @plain_blocks;
+		push @plain_blocks, $key;
+	}
+	push @plain_block_of, $plain_block_at{$key};
+}
+
 # Primary composites, without Hangul: (first, second) -> composite
 my @pairs;
 for my $cp (0x80 .. $end - 1)
@@ -170,3 +227,12 @@ printf "static const uint16_t unicode_record_of[%d][%d] = {\n", scalar @blocks, 
 print join(",\n", map { "\t{\n" . wrapped(split /, /, $_) . "\t}" } @blocks), "\n};\n\n";
 printf "static const CompositionPair unicode_pairs[%d] = {\n", scalar @pairs;
 print wrapped(map { sprintf '{0x%X, 0x%X, 0x%X}', @$_ } @pairs), "};\n";
+
+printf "\nstatic const uint32_t plain_pool[%d] = {\n", scalar @plain_pool;
+print wrapped(map { sprintf '0x%X', $_ } @plain_pool), "};\n\n";
+printf "static const PlainRecord plain_records[%d] = {\n", scalar @plain_records;
+print wrapped(@plain_records), "};\n\n";
+printf "static const uint16_t plain_blocks[%d] = {\n", scalar @plain_block_of;
+print wrapped(@plain_block_of), "};\n\n";
+printf "static const uint16_t plain_record_of[%d][%d] = {\n", scalar @plain_blocks, $size;
+print join(",\n", map { "\t{\n" . wrapped(split /, /, $_) . "\t}" } @plain_blocks), "\n};\n";

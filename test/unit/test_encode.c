@@ -146,6 +146,38 @@ test_dense(void)
 	CHECK(memory.blocks == 0);
 }
 
+/* Many texts at once give what they give one by one; vectors are no texts. */
+static void
+test_texts(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	Encoder    *encoder = fit_corpus(&caller);
+	size_t		dims = (size_t) encoder_dims(encoder);
+	float	   *dense = malloc(CORPUS_ROWS * dims * sizeof(float));
+	size_t		lengths[CORPUS_ROWS];
+	Encoding	encoding;
+
+	for (int row = 0; row < CORPUS_ROWS; row++)
+		lengths[row] = strlen(corpus[row]);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+	CHECK(encode_texts(encoder, corpus, lengths, CORPUS_ROWS, &encoding, dense) == STATUS_SUCCESS);
+	for (int row = 0; row < CORPUS_ROWS; row++)
+	{
+		CHECK(encode_text(encoder, corpus[row], lengths[row], &encoding) == STATUS_SUCCESS);
+		CHECK(memcmp(encoding.dense, dense + (size_t) row * dims, dims * sizeof(float)) == 0);
+	}
+	encoding_free(&encoding);
+	encoder_free(&caller, encoder);
+	REQUIRE(vector_encoder(&caller, 3, &encoder) == STATUS_SUCCESS);
+	REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+	CHECK(encode_texts(encoder, corpus, lengths, 1, &encoding, dense) == STATUS_BAD_ARGUMENT);
+	encoding_free(&encoding);
+	encoder_free(&caller, encoder);
+	free(dense);
+	CHECK(memory.blocks == 0);
+}
+
 /* Written, read and written: the same bytes, and the same features. */
 static void
 test_round_trip(void)
@@ -540,6 +572,7 @@ main(void)
 	matrix = matrix_blas_ops();
 	test_weights();
 	test_dense();
+	test_texts();
 	test_round_trip();
 	test_many_occurrences();
 	test_read_in_place();

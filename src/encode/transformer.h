@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * transformer.h
+ *	  Making an encoder from the weights of a pretrained BERT.
+ *
+ * The files (config.json, tokenizer.json or vocab.txt, model.safetensors) are
+ * read by whoever has a JSON parser; what is in them comes in here as plain
+ * numbers and pointers, and an Encoder of kind ENCODER_TRANSFORMER comes out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_TRANSFORMER_H
+#define HUMANLOOP_TRANSFORMER_H
+
+#include "encoder.h"
+#include "tensor.h"
+#include "wordpiece.h"
+
+/* Limits of what is believed of a configuration */
+#define TRANSFORMER_MAX_LAYERS 128
+#define TRANSFORMER_MAX_INTERMEDIATE 32768
+#define TRANSFORMER_MAX_POSITIONS 65536
+#define TRANSFORMER_MAX_TYPES 256
+#define TRANSFORMER_MAX_TOKENS 1024
+
+/* From the vectors of a text's tokens to that of the text */
+typedef enum TransformerPooling
+{
+	POOLING_MEAN = 0,			/* of all tokens, with the first and the last */
+	POOLING_FIRST = 1			/* that of the first token, [CLS] */
+} TransformerPooling;
+
+/* With the names that Hugging Face's config.json has for them. */
+typedef struct TransformerConfig
+{
+	int			layers;			/* num_hidden_layers */
+	int			heads;			/* num_attention_heads; divides width */
+	int			width;			/* hidden_size */
+	int			intermediate;	/* intermediate_size */
+	int			words;			/* vocab_size */
+	int			positions;		/* max_position_embeddings */
+	int			types;			/* type_vocab_size */
+	int			max_tokens;		/* of a text, with its first and last; what is
+								 * beyond is not looked at; 3 .. positions */
+	double		layer_norm_eps;
+	TransformerPooling pooling;
+	bool		normalize;		/* to unit length, as encoder.h promises */
+	uint32_t	first;			/* numbers of [CLS] and [SEP], which */
+	uint32_t	last;			/* surround every text */
+} TransformerConfig;
+
+/* For a message to whoever brought the files; both in printable ASCII. */
+typedef struct TransformerProblem
+{
+	char		name[128];		/* of a tensor or piece, cut; or empty */
+	char		what[128];		/* "is missing", "is of shape [3, 4], not [4, 4]" */
+} TransformerProblem;
+
+/*
+ * Makes the encoder; everything is copied.  Tensors have the names of
+ * BertModel ("embeddings.word_embeddings.weight" ...), also behind "bert.";
+ * those that are not needed (pooler, position_ids) are passed over.
+ * STATUS_BAD_ARGUMENT, or STATUS_NOT_FINITE for a weight that is no number,
+ * with *problem filled in; STATUS_NO_MEMORY, STATUS_STOPPED.
+ */
+extern Status transformer_make(const Caller *caller, const TransformerConfig *config,
+							   const Tensor *tensors, size_t ntensors,
+							   const WordPieceOptions *options,
+							   const WordPieceEntry *vocabulary, size_t pieces,
+							   Encoder **encoder, TransformerProblem *problem);
+
+#endif							/* HUMANLOOP_TRANSFORMER_H */

@@ -1,0 +1,701 @@
+/*-------------------------------------------------------------------------
+ *
+ * transformer_make.c
+ *	  A transformer from tensors, to stored bytes and back.
+ *
+ * Stored, after what encoder.c writes: the configuration, the vocabulary,
+ * zeros up to a multiple of 64 bytes, then the weights in the order of the
+ * list below, all of one type: that of the tensors if they share one, else
+ * F32.  In memory all but the vectors of the words are floats; where the
+ * stored bytes are F32, aligned, and may be borrowed, they are used as they
+ * are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "transformer_internal.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Elements that are converted between two questions whether to stop */
+#define ELEMENTS_A_QUESTION ((size_t) 1 << 20)
+
+/* Stored weights begin at a multiple of this, from the form's beginning */
+#define STORED_ALIGNMENT 64
+
+/* Bytes of what encoder.c has written and read before */
+#define ENCODER_HEADER 16
+
+/* Extents of tensors by the name of what they count */
+typedef enum Extent
+{
+	EXTENT_NONE = 0,			/* a vector has no second */
+	EXTENT_WIDTH,
+	EXTENT_INTERMEDIATE,
+	EXTENT_WORDS,
+	EXTENT_POSITIONS,
+	EXTENT_TYPES
+} Extent;
+
+typedef struct Part
+{
+	const char *name;
+	Extent		rows;
+	Extent		columns;
+} Part;
+
+/* In the order in which they are stored; the words come first. */
+static const Part first_parts[] = {
+	{"embeddings.word_embeddings.weight", EXTENT_WORDS, EXTENT_WIDTH},
+	{"embeddings.position_embeddings.weight", EXTENT_POSITIONS, EXTENT_WIDTH},
+	{"embeddings.token_type_embeddings.weight", EXTENT_TYPES, EXTENT_WIDTH},
+	{"embeddings.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"embeddings.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
+};
+
+/* Of each layer, behind "encoder.layer.N."; TransformerLayer has them so. */
+static const Part layer_parts[] = {
+	{"attention.self.query.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.key.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.value.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.query.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.key.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.value.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.dense.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.output.dense.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"intermediate.dense.weight", EXTENT_INTERMEDIATE, EXTENT_WIDTH},
+	{"intermediate.dense.bias", EXTENT_INTERMEDIATE, EXTENT_NONE},
+	{"output.dense.weight", EXTENT_WIDTH, EXTENT_INTERMEDIATE},
+	{"output.dense.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"output.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"output.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
+};
+
+#define FIRST_PARTS ((int) (sizeof(first_parts) / sizeof(first_parts[0])))
+#define LAYER_PARTS ((int) (sizeof(layer_parts) / sizeof(layer_parts[0])))
+
+/* Fills in the problem; what is not printable in the name becomes '?'. */
+#ifdef __GNUC__
+__attribute__((format(printf, 4, 5)))
+#endif
+static void
+complain(TransformerProblem *problem, const char *name, size_t length, const char *format,...)
+{
+	va_list		arguments;
+
+	if (length > sizeof(problem->name) - 1)
+		length = sizeof(problem->name) - 1;
+	for (size_t i = 0; i < length; i++)
+		problem->name[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+	problem->name[length] = '\0';
+	va_start(arguments, format);
+	vsnprintf(problem->what, sizeof(problem->what), format, arguments);
+	va_end(arguments);
+}
+
+/* What is wrong with a configuration, or NULL. */
+static const char *
+config_fault(const TransformerConfig *config)
+{
+	if (config->layers < 1 || config->layers > TRANSFORMER_MAX_LAYERS)
+		return "num_hidden_layers is out of range";
+	if (config->width < 1 || config->width > ENCODER_MAX_DIMS)
+		return "hidden_size is out of range";
+	if (config->heads < 1 || config->width % config->heads != 0)
+		return "num_attention_heads does not divide hidden_size";
+	if (config->intermediate < 1 || config->intermediate > TRANSFORMER_MAX_INTERMEDIATE)
+		return "intermediate_size is out of range";
+	if (config->words < 1 || config->words > WORDPIECE_MAX_PIECES)
+		return "vocab_size is out of range";
+	if (config->positions < 3 || config->positions > TRANSFORMER_MAX_POSITIONS)
+		return "max_position_embeddings is out of range";
+	if (config->types < 1 || config->types > TRANSFORMER_MAX_TYPES)
+		return "type_vocab_size is out of range";
+	if (config->max_tokens < 3 || config->max_tokens > config->positions ||
+		config->max_tokens > TRANSFORMER_MAX_TOKENS)
+		return "the number of tokens is out of range";
+	if (!(config->layer_norm_eps >= 1e-30 && config->layer_norm_eps <= 1.0))
+		return "layer_norm_eps is out of range";
+	if (config->pooling != POOLING_MEAN && config->pooling != POOLING_FIRST)
+		return "this pooling is not known";
+	if (config->first >= (uint32_t) config->words || config->last >= (uint32_t) config->words)
+		return "the first or last token has no vector";
+	return NULL;
+}
+
+static size_t
+extent(const TransformerConfig *config, Extent which)
+{
+	switch (which)
+	{
+		case EXTENT_WIDTH:
+			return (size_t) config->width;
+		case EXTENT_INTERMEDIATE:
+			return (size_t) config->intermediate;
+		case EXTENT_WORDS:
+			return (size_t) config->words;
+		case EXTENT_POSITIONS:
+			return (size_t) config->positions;
+		case EXTENT_TYPES:
+			return (size_t) config->types;
+		default:
+			return 1;
+	}
+}
+
+static int
+part_count(const TransformerConfig *config)
+{
+	return FIRST_PARTS + config->layers * LAYER_PARTS;
+}
+
+/* The part at that place in the list of all; its layer, or -1. */
+static const Part *
+part_at(int i, int *layer)
+{
+	*layer = i < FIRST_PARTS ? -1 : (i - FIRST_PARTS) / LAYER_PARTS;
+	return i < FIRST_PARTS ? &first_parts[i] : &layer_parts[(i - FIRST_PARTS) % LAYER_PARTS];
+}
+
+static size_t
+part_elements(const TransformerConfig *config, const Part *part)
+{
+	return extent(config, part->rows) * extent(config, part->columns);
+}
+
+/*
+ * Elements of all parts but the words; false where they are more than memory
+ * has addresses.  A layer has less than 2^33, so that doubles tell it.
+ */
+static bool
+count_weights(const TransformerConfig *config, size_t *count)
+{
+	double		elements = 0.0;
+	int			layer;
+
+	for (int i = 1; i < part_count(config); i++)
+	{
+		const Part *part = part_at(i, &layer);
+
+		elements += (double) extent(config, part->rows) * (double) extent(config, part->columns);
+	}
+	*count = 0;
+	if (elements > (double) (SIZE_MAX / 16))
+		return false;
+	for (int i = 1; i < part_count(config); i++)
+		*count += part_elements(config, part_at(i, &layer));
+	return true;
+}
+
+/* A transformer of a valid configuration, with nothing in it. */
+static Status
+allocate_transformer(const Caller *caller, const TransformerConfig *config,
+					 Encoder *encoder)
+{
+	Transformer *transformer = allocate_array(caller, 1, sizeof(Transformer));
+
+	encoder->transformer = transformer;
+	if (transformer == NULL)
+		return STATUS_NO_MEMORY;
+	transformer->config = *config;
+	transformer->layer = allocate_array(caller, (size_t) config->layers,
+										sizeof(TransformerLayer));
+	return transformer->layer == NULL ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+void
+transformer_free(const Caller *caller, Transformer *transformer)
+{
+	if (transformer == NULL)
+		return;
+	wordpiece_free(caller, transformer->wordpiece);
+	if (!transformer->words_borrowed)
+		release(caller, (void *) (uintptr_t) transformer->words);
+	if (!transformer->weights_borrowed)
+		release(caller, (void *) (uintptr_t) transformer->weights);
+	release(caller, transformer->layer);
+	release(caller, transformer);
+}
+
+/* Points to the parts of transformer->weights. */
+static void
+place_parts(Transformer *transformer)
+{
+	const TransformerConfig *config = &transformer->config;
+	size_t		width = (size_t) config->width;
+	size_t		intermediate = (size_t) config->intermediate;
+	const float *at = transformer->weights;
+
+	transformer->position = at;
+	at += (size_t) config->positions * width;
+	transformer->token_type = at;
+	at += (size_t) config->types * width;
+	transformer->norm = at;
+	at += 2 * width;
+	for (int i = 0; i < config->layers; i++)
+	{
+		TransformerLayer *layer = &transformer->layer[i];
+
+		layer->qkv = at;
+		layer->qkv_bias = layer->qkv + 3 * width * width;
+		layer->mix = layer->qkv_bias + 3 * width;
+		layer->mix_bias = layer->mix + width * width;
+		layer->mix_norm = layer->mix_bias + width;
+		layer->up = layer->mix_norm + 2 * width;
+		layer->up_bias = layer->up + intermediate * width;
+		layer->down = layer->up_bias + intermediate;
+		layer->down_bias = layer->down + width * intermediate;
+		layer->down_norm = layer->down_bias + width;
+		at = layer->down_norm + 2 * width;
+	}
+}
+
+/*
+ * n elements of that type to floats, or only looked at where floats is NULL.
+ * STATUS_NOT_FINITE, STATUS_STOPPED.
+ */
+static Status
+convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_t n,
+		float *floats)
+{
+	for (size_t from = 0; from < n; from += ELEMENTS_A_QUESTION)
+	{
+		size_t		count = n - from < ELEMENTS_A_QUESTION ? n - from : ELEMENTS_A_QUESTION;
+		const unsigned char *these = bytes + from * tensor_element(type);
+
+		if (stopped(caller))
+			return STATUS_STOPPED;
+		if (floats == NULL ? !tensor_finite(type, these, count) :
+			!tensor_to_floats(type, these, count, floats + from))
+			return STATUS_NOT_FINITE;
+	}
+	return STATUS_SUCCESS;
+}
+
+/* Is that the tensor's name, with or without "bert." before it? */
+static bool
+has_name(const Tensor *tensor, const char *name)
+{
+	const char *bytes = tensor->name;
+	size_t		length = tensor->name_length;
+
+	if (length > 5 && memcmp(bytes, "bert.", 5) == 0)
+	{
+		bytes += 5;
+		length -= 5;
+	}
+	return strlen(name) == length && memcmp(bytes, name, length) == 0;
+}
+
+/* "[3, 4]" of a tensor's shape or a part's, cut where it is too long. */
+static void
+print_shape(char *text, size_t size, int rank, const uint64_t *shape)
+{
+	size_t		length = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < rank && length < size; i++)
+		length += (size_t) snprintf(text + length, size - length, "%s%llu", i == 0 ? "[" : ", ",
+									(unsigned long long) shape[i]);
+	if (length < size)
+		snprintf(text + length, size - length, rank > 0 ? "]" : "[]");
+}
+
+/* STATUS_BAD_ARGUMENT with the problem where it is not as the part must be. */
+static Status
+check_tensor(const TransformerConfig *config, const Part *part, const Tensor *tensor,
+			 TransformerProblem *problem)
+{
+	uint64_t	needed[2] = {extent(config, part->rows), extent(config, part->columns)};
+	int			rank = part->columns == EXTENT_NONE ? 1 : 2;
+	size_t		size = tensor_element(tensor->type);
+
+	if (size == 0)
+		complain(problem, tensor->name, tensor->name_length,
+				 "is of a type other than F32, F16 and BF16");
+	else if (tensor->rank != rank || tensor->shape[0] != needed[0] ||
+			 (rank == 2 && tensor->shape[1] != needed[1]))
+	{
+		char		is[40];
+		char		must[40];
+
+		print_shape(is, sizeof(is), tensor->rank, tensor->shape);
+		print_shape(must, sizeof(must), rank, needed);
+		complain(problem, tensor->name, tensor->name_length, "is of shape %s, not %s", is, must);
+	}
+	else if (tensor->length / size != part_elements(config, part) || tensor->length % size != 0)
+		complain(problem, tensor->name, tensor->name_length,
+				 "is not as long as its shape says");
+	else
+		return STATUS_SUCCESS;
+	return STATUS_BAD_ARGUMENT;
+}
+
+/* The one tensor of that part, of the right shape. */
+static Status
+find_tensor(const TransformerConfig *config, const Part *part, int layer,
+			const Tensor *tensors, size_t n, const Tensor **found,
+			TransformerProblem *problem)
+{
+	char		name[96];
+
+	if (layer < 0)
+		snprintf(name, sizeof(name), "%s", part->name);
+	else
+		snprintf(name, sizeof(name), "encoder.layer.%d.%s", layer, part->name);
+	*found = NULL;
+	for (size_t i = 0; i < n; i++)
+	{
+		if (!has_name(&tensors[i], name))
+			continue;
+		if (*found != NULL)
+		{
+			complain(problem, name, strlen(name), "is there twice");
+			return STATUS_BAD_ARGUMENT;
+		}
+		*found = &tensors[i];
+	}
+	if (*found == NULL)
+	{
+		complain(problem, name, strlen(name), "is missing");
+		return STATUS_BAD_ARGUMENT;
+	}
+	return check_tensor(config, part, *found, problem);
+}
+
+/* Copies the words' vectors, of their own type or, where types differ, F32. */
+static Status
+copy_words(const Caller *caller, const Tensor *tensor, size_t count, Transformer *transformer)
+{
+	size_t		size = tensor_element(transformer->type);
+	unsigned char *words = allocate_array(caller, count, size);
+	float		some[256];
+	Status		status;
+
+	transformer->words = words;
+	if (words == NULL)
+		return STATUS_NO_MEMORY;
+	status = convert(caller, tensor->type, tensor->bytes, count, NULL);
+	if (status != STATUS_SUCCESS)
+		return status;
+	if (tensor->type == transformer->type)
+		memcpy(words, tensor->bytes, count * size);
+	else
+		for (size_t i = 0; i < count; i += 256)
+		{
+			size_t		n = count - i < 256 ? count - i : 256;
+
+			tensor_to_floats(tensor->type, tensor->bytes + i * tensor_element(tensor->type), n, some);
+			tensor_to_bytes(some, n, words + i * size);
+		}
+	return STATUS_SUCCESS;
+}
+
+/* All weights from the tensors that hold them. */
+static Status
+take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
+			 const Tensor **found, Transformer *transformer, TransformerProblem *problem)
+{
+	const TransformerConfig *config = &transformer->config;
+	int			parts = part_count(config);
+	float	   *weights;
+	size_t		count;
+	int			layer;
+
+	for (int i = 0; i < parts; i++)
+	{
+		const Part *part = part_at(i, &layer);
+
+		if (stopped(caller))
+			return STATUS_STOPPED;
+		TRY(find_tensor(config, part, layer, tensors, ntensors, &found[i], problem));
+	}
+	transformer->type = found[0]->type;
+	for (int i = 1; i < parts; i++)
+		if (found[i]->type != transformer->type)
+			transformer->type = TENSOR_F32;
+	if (!count_weights(config, &count))
+		return STATUS_NO_MEMORY;
+	weights = allocate_array(caller, count, sizeof(float));
+	transformer->weights = weights;
+	if (weights == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < parts; i++)
+	{
+		size_t		elements = part_elements(config, part_at(i, &layer));
+		Status		status = i == 0 ? copy_words(caller, found[i], elements, transformer) :
+			convert(caller, found[i]->type, found[i]->bytes, elements, weights);
+
+		if (status == STATUS_NOT_FINITE)
+			complain(problem, found[i]->name, found[i]->name_length,
+					 "has a value that is infinite or not a number");
+		if (status != STATUS_SUCCESS)
+			return status;
+		weights += i == 0 ? 0 : elements;
+	}
+	place_parts(transformer);
+	return STATUS_SUCCESS;
+}
+
+/* The vocabulary, and that each of its numbers has a vector. */
+static Status
+take_vocabulary(const Caller *caller, const WordPieceOptions *options,
+				const WordPieceEntry *vocabulary, size_t pieces,
+				Transformer *transformer, TransformerProblem *problem)
+{
+	static const char *const complaints[] = {
+		[WORDPIECE_OPTIONS] = "the tokenizer's prefix or length of words is out of range",
+		[WORDPIECE_TOO_MANY] = "the vocabulary is empty or too large",
+		[WORDPIECE_EMPTY] = "is an empty piece of the vocabulary",
+		[WORDPIECE_LONG] = "is too long for a piece of the vocabulary",
+		[WORDPIECE_ID] = "has a number that is out of range",
+		[WORDPIECE_TWICE] = "is in the vocabulary twice",
+		[WORDPIECE_ID_TWICE] = "has the number of another piece",
+		[WORDPIECE_NO_UNKNOWN] = "no piece has the number of the unknown one",
+		[WORDPIECE_CROWDED] = "the vocabulary fits into no table"
+	};
+	WordPieceFault fault;
+	size_t		at;
+	Status		status = wordpiece_make(caller, options, vocabulary, pieces,
+										&transformer->wordpiece, &fault, &at);
+
+	if (status == STATUS_BAD_ARGUMENT)
+	{
+		bool		entry = fault != WORDPIECE_OPTIONS && fault != WORDPIECE_TOO_MANY &&
+			fault != WORDPIECE_NO_UNKNOWN && fault != WORDPIECE_CROWDED;
+
+		complain(problem, entry ? vocabulary[at].bytes : "", entry ? vocabulary[at].length : 0,
+				 "%s", complaints[fault]);
+	}
+	if (status == STATUS_SUCCESS &&
+		wordpiece_ids(transformer->wordpiece) > (uint32_t) transformer->config.words)
+	{
+		complain(problem, "", 0, "the vocabulary has numbers beyond vocab_size, %d",
+				 transformer->config.words);
+		status = STATUS_BAD_ARGUMENT;
+	}
+	return status;
+}
+
+Status
+transformer_make(const Caller *caller, const TransformerConfig *config,
+				 const Tensor *tensors, size_t ntensors,
+				 const WordPieceOptions *options,
+				 const WordPieceEntry *vocabulary, size_t pieces,
+				 Encoder **encoder, TransformerProblem *problem)
+{
+	const char *fault = config_fault(config);
+	const Tensor **found;
+	Encoder    *made;
+	Status		status;
+
+	*encoder = NULL;
+	memset(problem, 0, sizeof(*problem));
+	if (fault != NULL)
+	{
+		complain(problem, "", 0, "%s", fault);
+		return STATUS_BAD_ARGUMENT;
+	}
+	made = encoder_allocate(caller, ENCODER_TRANSFORMER, config->width);
+	if (made == NULL)
+		return STATUS_NO_MEMORY;
+	status = allocate_transformer(caller, config, made);
+	if (status == STATUS_SUCCESS)
+		status = take_vocabulary(caller, options, vocabulary, pieces, made->transformer, problem);
+	if (status == STATUS_SUCCESS)
+	{
+		found = allocate_array(caller, (size_t) part_count(config), sizeof(found[0]));
+		status = found == NULL ? STATUS_NO_MEMORY :
+			take_tensors(caller, tensors, ntensors, found, made->transformer, problem);
+		release(caller, (void *) found);
+	}
+	if (status != STATUS_SUCCESS)
+	{
+		encoder_free(caller, made);
+		return status;
+	}
+	*encoder = made;
+	return STATUS_SUCCESS;
+}
+
+static void
+write_config(const TransformerConfig *config, TensorType type, Writer *writer)
+{
+	write_u32(writer, (uint32_t) config->layers);
+	write_u32(writer, (uint32_t) config->heads);
+	write_u32(writer, (uint32_t) config->intermediate);
+	write_u32(writer, (uint32_t) config->words);
+	write_u32(writer, (uint32_t) config->positions);
+	write_u32(writer, (uint32_t) config->types);
+	write_u32(writer, (uint32_t) config->max_tokens);
+	write_double(writer, config->layer_norm_eps);
+	write_u32(writer, (uint32_t) config->pooling);
+	write_u32(writer, config->normalize);
+	write_u32(writer, config->first);
+	write_u32(writer, config->last);
+	write_u32(writer, (uint32_t) type);
+}
+
+/* A number that an int must hold; what does not fit is out of every range. */
+static int
+read_int(Reader *reader)
+{
+	uint32_t	value = read_u32(reader);
+
+	return value > INT32_MAX ? -1 : (int) value;
+}
+
+static Status
+read_config(Reader *reader, int width, TransformerConfig *config, TensorType *type)
+{
+	uint32_t	pooling;
+	uint32_t	normalize;
+	uint32_t	stored_type;
+
+	*config = (TransformerConfig) {.width = width};
+	config->layers = read_int(reader);
+	config->heads = read_int(reader);
+	config->intermediate = read_int(reader);
+	config->words = read_int(reader);
+	config->positions = read_int(reader);
+	config->types = read_int(reader);
+	config->max_tokens = read_int(reader);
+	config->layer_norm_eps = read_double(reader);
+	pooling = read_u32(reader);
+	normalize = read_u32(reader);
+	config->first = read_u32(reader);
+	config->last = read_u32(reader);
+	stored_type = read_u32(reader);
+	if (reader->failed || pooling > POOLING_FIRST || normalize > 1 || stored_type >= TENSOR_OTHER)
+		return STATUS_CORRUPT;
+	config->pooling = (TransformerPooling) pooling;
+	config->normalize = normalize == 1;
+	*type = (TensorType) stored_type;
+	return config_fault(config) == NULL ? STATUS_SUCCESS : STATUS_CORRUPT;
+}
+
+Status
+transformer_write(const Encoder *encoder, Writer *writer)
+{
+	const Transformer *transformer = encoder->transformer;
+	const TransformerConfig *config = &transformer->config;
+	static const unsigned char zeros[STORED_ALIGNMENT];
+	size_t		begin = writer->length - ENCODER_HEADER;
+	size_t		words = (size_t) config->words * (size_t) config->width;
+	size_t		count;
+	int16_t		halves[256];
+
+	if (writer->failed || !count_weights(config, &count))
+		return STATUS_NO_MEMORY;
+	write_config(config, transformer->type, writer);
+	wordpiece_write(transformer->wordpiece, writer);
+	write_bytes(writer, zeros, (STORED_ALIGNMENT - (writer->length - begin) % STORED_ALIGNMENT) %
+				STORED_ALIGNMENT);
+	write_bytes(writer, transformer->words, words * tensor_element(transformer->type));
+	if (transformer->type == TENSOR_F32)
+		write_floats(writer, transformer->weights, count);
+	else
+		for (size_t i = 0; i < count; i += 256)
+		{
+			size_t		n = count - i < 256 ? count - i : 256;
+
+			tensor_from_floats(transformer->type, transformer->weights + i, n, halves);
+			write_i16s(writer, halves, n);
+		}
+	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+/* Skips the zeros before the weights. */
+static Status
+read_padding(Reader *reader, size_t begin)
+{
+	size_t		length = (STORED_ALIGNMENT - (reader->position - begin) % STORED_ALIGNMENT) %
+		STORED_ALIGNMENT;
+	unsigned char bytes[STORED_ALIGNMENT];
+
+	read_bytes(reader, bytes, length);
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] != 0)
+			return STATUS_CORRUPT;
+	return reader->failed ? STATUS_CORRUPT : STATUS_SUCCESS;
+}
+
+/*
+ * The weights: words * width elements, then count.  The reader must have been
+ * found to hold them.
+ */
+static Status
+read_weights(const Caller *caller, Reader *reader, bool in_place, size_t words, size_t count,
+			 Transformer *transformer)
+{
+	TensorType	type = transformer->type;
+	size_t		size = tensor_element(type);
+	const unsigned char *bytes = reader->bytes + reader->position;
+	const uint16_t one = 1;
+	bool		little_endian = *(const unsigned char *) &one == 1;
+
+	TRY(convert(caller, type, bytes, words, NULL));
+	transformer->words = bytes;
+	transformer->words_borrowed = in_place;
+	if (!in_place)
+	{
+		unsigned char *copy = allocate_array(caller, words, size);
+
+		transformer->words = copy;
+		if (copy == NULL)
+			return STATUS_NO_MEMORY;
+		memcpy(copy, bytes, words * size);
+	}
+	bytes += words * size;
+	if (in_place && type == TENSOR_F32 && little_endian &&
+		(uintptr_t) bytes % sizeof(float) == 0)
+	{
+		TRY(convert(caller, type, bytes, count, NULL));
+		transformer->weights = (const float *) (const void *) bytes;
+		transformer->weights_borrowed = true;
+	}
+	else
+	{
+		float	   *weights = allocate_array(caller, count, sizeof(float));
+
+		transformer->weights = weights;
+		if (weights == NULL)
+			return STATUS_NO_MEMORY;
+		TRY(convert(caller, type, bytes, count, weights));
+	}
+	reader->position += (words + count) * size;
+	place_parts(transformer);
+	return STATUS_SUCCESS;
+}
+
+/* Fills in an encoder of known dims; on failure the caller frees it. */
+Status
+transformer_read(const Caller *caller, Reader *reader, bool in_place, Encoder *encoder)
+{
+	size_t		begin = reader->position - ENCODER_HEADER;
+	TransformerConfig config;
+	TensorType	type;
+	size_t		words;
+	size_t		count;
+	Status		status;
+
+	TRY(read_config(reader, encoder->dims, &config, &type));
+	words = (size_t) config.words * (size_t) config.width;
+	if (!count_weights(&config, &count) || words > SIZE_MAX / 16 ||
+		reader_left(reader) / tensor_element(type) < words + count)
+		return STATUS_CORRUPT;
+	TRY(allocate_transformer(caller, &config, encoder));
+	encoder->transformer->type = type;
+	TRY(wordpiece_read(caller, reader, &encoder->transformer->wordpiece));
+	if (wordpiece_ids(encoder->transformer->wordpiece) > (uint32_t) config.words)
+		return STATUS_CORRUPT;
+	TRY(read_padding(reader, begin));
+	if (reader_left(reader) / tensor_element(type) < words + count)
+		return STATUS_CORRUPT;
+	status = read_weights(caller, reader, in_place, words, count, encoder->transformer);
+	return status == STATUS_NOT_FINITE ? STATUS_CORRUPT : status;
+}

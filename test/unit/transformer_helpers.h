@@ -1,0 +1,177 @@
+/*-------------------------------------------------------------------------
+ *
+ * transformer_helpers.h
+ *	  Small transformers of known weights, as make_transformer_values.py has
+ *	  them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_TRANSFORMER_HELPERS_H
+#define HUMANLOOP_TRANSFORMER_HELPERS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/encode/encoder_internal.h"
+#include "../../src/encode/transformer.h"
+#include "transformer_values.h"
+
+#define MAX_TENSORS 40
+#define LETTERS 26
+
+/* Tensors, and the pieces of a vocabulary, with the memory they lie in. */
+typedef struct SmallModel
+{
+	TransformerConfig config;
+	Tensor		tensors[MAX_TENSORS];
+	size_t		ntensors;
+	char		names[MAX_TENSORS][64];
+	uint64_t	shapes[MAX_TENSORS][2];
+	uint64_t	weights;		/* so far: where the formula stands */
+	WordPieceOptions options;
+	WordPieceEntry vocabulary[VALUE_WORDS];
+	char		pieces[VALUE_WORDS][8];
+} SmallModel;
+
+/* Weight i: seven bits, times 1/256. */
+static inline float
+small_weight(uint64_t i)
+{
+	return (float) ((int) ((i * UINT64_C(2654435761) & UINT64_C(0xFFFFFFFF)) >> 25) - 64) / 256.0f;
+}
+
+/* Stored bytes of a number that all three types hold exactly. */
+static inline void
+put_weight(TensorType type, float value, unsigned char *bytes)
+{
+	uint32_t	bits;
+	uint32_t	stored;
+
+	memcpy(&bits, &value, sizeof(bits));
+	stored = type == TENSOR_F32 ? bits : bits >> 16;
+	if (type == TENSOR_F16)
+		stored = value == 0.0f ? 0 : (bits >> 16 & 0x8000) |
+			(((bits >> 23 & 0xFF) - 127 + 15) << 10 & 0x7C00) | (bits >> 13 & 0x3FF);
+	for (size_t i = 0; i < tensor_element(type); i++)
+		bytes[i] = (unsigned char) (stored >> 8 * i);
+}
+
+/* Adds a tensor of n weights (of rank 1 where columns is 0), at an odd address. */
+static inline void
+add_tensor(SmallModel *model, TensorType type, const char *name, int rows, int columns)
+{
+	size_t		i = model->ntensors++;
+	size_t		n = (size_t) rows * (size_t) (columns == 0 ? 1 : columns);
+	size_t		size = tensor_element(type);
+	unsigned char *bytes = malloc(n * size + 1);
+
+	snprintf(model->names[i], sizeof(model->names[i]), "%s", name);
+	model->shapes[i][0] = (uint64_t) rows;
+	model->shapes[i][1] = (uint64_t) columns;
+	for (size_t j = 0; j < n; j++)
+		put_weight(type, small_weight(model->weights++), bytes + 1 + j * size);
+	model->tensors[i] = (Tensor)
+	{
+		model->names[i], strlen(model->names[i]), type, columns == 0 ? 1 : 2,
+			model->shapes[i], bytes + 1, n * size
+	};
+}
+
+static inline void
+add_layer(SmallModel *model, TensorType type, int layer)
+{
+	int			width = model->config.width;
+	int			intermediate = model->config.intermediate;
+	char		name[64];
+	const struct
+	{
+		const char *name;
+		int			rows;
+		int			columns;
+	}			parts[] = {
+		/* the script draws the three matrices first */
+		{"attention.self.query.weight", width, width},
+		{"attention.self.key.weight", width, width},
+		{"attention.self.value.weight", width, width},
+		{"attention.self.query.bias", width, 0},
+		{"attention.self.key.bias", width, 0},
+		{"attention.self.value.bias", width, 0},
+		{"attention.output.dense.weight", width, width},
+		{"attention.output.dense.bias", width, 0},
+		{"attention.output.LayerNorm.weight", width, 0},
+		{"attention.output.LayerNorm.bias", width, 0},
+		{"intermediate.dense.weight", intermediate, width},
+		{"intermediate.dense.bias", intermediate, 0},
+		{"output.dense.weight", width, intermediate},
+		{"output.dense.bias", width, 0},
+		{"output.LayerNorm.weight", width, 0},
+		{"output.LayerNorm.bias", width, 0}
+	};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	{
+		snprintf(name, sizeof(name), "encoder.layer.%d.%s", layer, parts[i].name);
+		add_tensor(model, type, name, parts[i].rows, parts[i].columns);
+	}
+}
+
+/* Numbers 0 to 3 are special, then the letters, as the script has it. */
+static inline SmallModel *
+small_model(int shape, TensorType type)
+{
+	SmallModel *model = calloc(1, sizeof(SmallModel));
+	static const char *const special[4] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"};
+
+	model->config = (TransformerConfig)
+	{
+		.layers = value_shapes[shape][0], .heads = value_shapes[shape][1],
+			.width = value_shapes[shape][2], .intermediate = value_shapes[shape][3],
+			.words = VALUE_WORDS, .positions = VALUE_POSITIONS, .types = VALUE_TYPES,
+			.max_tokens = VALUE_POSITIONS, .layer_norm_eps = 1e-12,
+			.pooling = POOLING_MEAN, .normalize = true, .first = 2, .last = 3
+	};
+	model->options = (WordPieceOptions)
+	{
+		.lower_case = true, .strip_accents = true, .split_cjk = true,
+			.prefix = "##", .prefix_length = 2, .unknown = 1, .max_word = 100
+	};
+	for (int i = 0; i < VALUE_WORDS; i++)
+	{
+		if (i < 4)
+			snprintf(model->pieces[i], sizeof(model->pieces[i]), "%s", special[i]);
+		else
+			model->pieces[i][0] = (char) ('a' + i - 4);
+		model->vocabulary[i] = (WordPieceEntry)
+		{
+			model->pieces[i], strlen(model->pieces[i]), (uint32_t) i
+		};
+	}
+	add_tensor(model, type, "embeddings.word_embeddings.weight", VALUE_WORDS, model->config.width);
+	add_tensor(model, type, "embeddings.position_embeddings.weight", VALUE_POSITIONS, model->config.width);
+	add_tensor(model, type, "embeddings.token_type_embeddings.weight", VALUE_TYPES, model->config.width);
+	add_tensor(model, type, "embeddings.LayerNorm.weight", model->config.width, 0);
+	add_tensor(model, type, "embeddings.LayerNorm.bias", model->config.width, 0);
+	for (int i = 0; i < model->config.layers; i++)
+		add_layer(model, type, i);
+	return model;
+}
+
+static inline void
+small_model_free(SmallModel *model)
+{
+	for (size_t i = 0; i < MAX_TENSORS && model->tensors[i].bytes != NULL; i++)
+		free((unsigned char *) (uintptr_t) model->tensors[i].bytes - 1);
+	free(model);
+}
+
+/* Makes the encoder of such a model. */
+static inline Status
+small_make(const Caller *caller, const SmallModel *model, Encoder **encoder,
+		   TransformerProblem *problem)
+{
+	return transformer_make(caller, &model->config, model->tensors, model->ntensors,
+							&model->options, model->vocabulary, VALUE_WORDS, encoder, problem);
+}
+
+#endif							/* HUMANLOOP_TRANSFORMER_HELPERS_H */
