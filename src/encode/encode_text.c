@@ -546,10 +546,8 @@ read_projection(const Caller *caller, Reader *reader, bool in_place, Encoder *en
 {
 	size_t		count = (size_t) encoder->vocabulary * (size_t) encoder->dims;
 	const unsigned char *bytes = reader->bytes + reader->position;
-	const uint16_t one = 1;
-	bool		little_endian = *(const unsigned char *) &one == 1;
 
-	if (!in_place || !little_endian || (uintptr_t) bytes % sizeof(int16_t) != 0 ||
+	if (!in_place || !little_endian() || (uintptr_t) bytes % sizeof(int16_t) != 0 ||
 		reader_left(reader) / sizeof(int16_t) < count)
 	{
 		encoder->mantissa = read_i16s(reader, caller, count);

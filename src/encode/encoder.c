@@ -112,6 +112,15 @@ encode_texts(const Encoder *encoder, const char *const *texts, const size_t *len
 	return STATUS_SUCCESS;
 }
 
+bool
+dense_blank(const float *dense, int dims)
+{
+	for (int i = 0; i < dims; i++)
+		if (dense[i] != 0.0f)
+			return false;
+	return true;
+}
+
 /* STATUS_NO_MEMORY where the writer failed. */
 Status
 encoder_write(const Encoder *encoder, Writer *writer)

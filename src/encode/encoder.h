@@ -77,6 +77,9 @@ extern Status encode_text(const Encoder *encoder, const char *utf8, size_t lengt
 extern Status encode_texts(const Encoder *encoder, const char *const *texts,
 						   const size_t *lengths, int n, Encoding *encoding, float *dense);
 
+/* Does a dense part say nothing: is it all zero? */
+extern bool dense_blank(const float *dense, int dims);
+
 /*
  * A vector of n numbers to unit length.  STATUS_BAD_ARGUMENT where n is not
  * the encoder's dims, STATUS_NOT_FINITE for NaN or infinity.

@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-#include "../learn/kernels.h"
+#include "../math/buffer.h"
+#include "../math/kernels.h"
 
 #define BLOCK 64
 
@@ -24,28 +25,6 @@ size_t
 tensor_element(TensorType type)
 {
 	return type == TENSOR_F32 ? 4 : type == TENSOR_F16 || type == TENSOR_BF16 ? 2 : 0;
-}
-
-static bool
-little_endian(void)
-{
-	const uint16_t one = 1;
-
-	return *(const unsigned char *) &one == 1;
-}
-
-/* Numbers of that size between the machine's order and the stored one. */
-static void
-swap_copy(void *to, const void *from, size_t n, size_t size)
-{
-	unsigned char *target = to;
-	const unsigned char *bytes = from;
-
-	if (little_endian())
-		memcpy(to, from, n * size);
-	else
-		for (size_t i = 0; i < n * size; i++)
-			target[i] = bytes[i - i % size + size - 1 - i % size];
 }
 
 /*
@@ -116,11 +95,11 @@ block_to_floats(TensorType type, const unsigned char *bytes, size_t n, float *fl
 
 	if (type == TENSOR_F32)
 	{
-		swap_copy(bits, bytes, n, 4);
+		copy_elements(bits, bytes, n, 4);
 		memcpy(floats, bits, sizeof(bits));
 		return block_not_finite(bits);
 	}
-	swap_copy(halves, bytes, n, 2);
+	copy_elements(halves, bytes, n, 2);
 	if (type == TENSOR_F16)
 		return block_from_half(halves, floats);
 	any = block_from_upper_half(halves, bits);
@@ -162,8 +141,7 @@ tensor_finite(TensorType type, const unsigned char *bytes, size_t n)
 void
 tensor_to_bytes(const float *floats, size_t n, unsigned char *bytes)
 {
-	if (n > 0)
-		swap_copy(bytes, floats, n, sizeof(float));
+	copy_elements(bytes, floats, n, sizeof(float));
 }
 
 /* The inverse of half_to_float for what it can return; no rounding. */

@@ -2,14 +2,14 @@
  *
  * transformer_kernels.h
  *	  What a transformer needs of elementary functions and sums, such that a
- *	  compiler turns it into vector instructions; see ../learn/kernels.h.
+ *	  compiler turns it into vector instructions; see ../math/kernels.h.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef HUMANLOOP_TRANSFORMER_KERNELS_H
 #define HUMANLOOP_TRANSFORMER_KERNELS_H
 
-#include "../learn/kernels.h"
+#include "../math/kernels.h"
 
 /* Lanes of a strip: loops of this fixed length become vectors. */
 #define STRIP 16

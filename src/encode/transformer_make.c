@@ -635,8 +635,6 @@ read_weights(const Caller *caller, Reader *reader, bool in_place, size_t words, 
 	TensorType	type = transformer->type;
 	size_t		size = tensor_element(type);
 	const unsigned char *bytes = reader->bytes + reader->position;
-	const uint16_t one = 1;
-	bool		little_endian = *(const unsigned char *) &one == 1;
 
 	TRY(convert(caller, type, bytes, words, NULL));
 	transformer->words = bytes;
@@ -651,7 +649,7 @@ read_weights(const Caller *caller, Reader *reader, bool in_place, size_t words, 
 		memcpy(copy, bytes, words * size);
 	}
 	bytes += words * size;
-	if (in_place && type == TENSOR_F32 && little_endian &&
+	if (in_place && type == TENSOR_F32 && little_endian() &&
 		(uintptr_t) bytes % sizeof(float) == 0)
 	{
 		TRY(convert(caller, type, bytes, count, NULL));

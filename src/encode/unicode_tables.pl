@@ -68,6 +68,34 @@ for my $i (0 .. $#$starts)
 	}
 }
 
+# The place of a key in a list in which equal keys stand once
+sub place_of
+{
+	my ($list, $places, $key) = @_;
+
+	if (!exists $places->{$key})
+	{
+		$places->{$key} = @$list;
+		push @$list, $key;
+	}
+	return $places->{$key};
+}
+
+# Two-level table of the records of all code points: equal blocks are stored
+# once.  Returns the blocks, and which one each block of code points is.
+my $size = 1 << $shift;
+sub two_levels
+{
+	my @record_of = @_;
+	my (@blocks, %places, @block_of);
+
+	for (my $cp = 0; $cp < $end; $cp += $size)
+	{
+		push @block_of, place_of(\@blocks, \%places, join ', ', @record_of[ $cp .. $cp + $size - 1 ]);
+	}
+	return (\@blocks, \@block_of);
+}
+
 # Distinct properties (mapping, class, combining class) and what they share
 my (@pool, %pool_at, @records, %record_at, @record_of);
 for my $cp (0 .. $end - 1)
@@ -76,7 +104,6 @@ for my $cp (0 .. $end - 1)
 	my ($length, $at) = (1, 0);		# maps to itself: offset 0
 	my $class = is_surrogate($cp) ? 'CLASS_SPACE' : class_of($char);
 	my $combining = is_surrogate($cp) ? 0 : getCombinClass($cp);
-	my $key;
 
 	if (defined $fold[$cp])
 	{
@@ -91,28 +118,7 @@ for my $cp (0 .. $end - 1)
 		}
 		$at = $pool_at{$text};
 	}
-	$key = "{$at, $length, $combining, $class}";
-	if (!exists $record_at{$key})
-	{
-		$record_at{$key} = @records;
-		push @records, $key;
-	}
-	$record_of[$cp] = $record_at{$key};
-}
-
-# Two-level table: equal blocks are stored once
-my (@blocks, %block_at, @block_of);
-my $size = 1 << $shift;
-for (my $cp = 0; $cp < $end; $cp += $size)
-{
-	my $key = join ', ', @record_of[ $cp .. $cp + $size - 1 ];
-
-	if (!exists $block_at{$key})
-	{
-		$block_at{$key} = @blocks;
-		push @blocks, $key;
-	}
-	push @block_of, $block_at{$key};
+	$record_of[$cp] = place_of(\@records, \%record_at, "{$at, $length, $combining, $class}");
 }
 
 # What tokenizers of pretrained encoders ask: their texts were not folded.
@@ -149,26 +155,7 @@ for my $cp (0 .. $end - 1)
 		die sprintf("two small letters of %x\n", $cp) if length lc $char > 1 && $cp != 0x130;
 		$general = general_of($char);
 	}
-	my $key = "{$at, $length, $general, $lower}";
-	if (!exists $plain_record_at{$key})
-	{
-		$plain_record_at{$key} = @plain_records;
-		push @plain_records, $key;
-	}
-	$plain_record_of[$cp] = $plain_record_at{$key};
-}
-
-my (@plain_blocks, %plain_block_at, @plain_block_of);
-for (my $cp = 0; $cp < $end; $cp += $size)
-{
-	my $key = join ', ', @plain_record_of[ $cp .. $cp + $size - 1 ];
-
-	if (!exists $plain_block_at{$key})
-	{
-		$plain_block_at{$key} = @plain_blocks;
-		push @plain_blocks, $key;
-	}
-	push @plain_block_of, $plain_block_at{$key};
+	$plain_record_of[$cp] = place_of(\@plain_records, \%plain_record_at, "{$at, $length, $general, $lower}");
 }
 
 # Primary composites, without Hangul: (first, second) -> composite
@@ -216,23 +203,24 @@ print <<"END";
 #define UNICODE_TABLES_END 0x@{[ sprintf '%X', $end ]}
 #define UNICODE_BLOCK_SHIFT $shift
 
-static const uint32_t unicode_pool[@{[ scalar @pool ]}] = {
 END
-print wrapped(map { sprintf '0x%X', $_ } @pool), "};\n\n";
-printf "static const CharacterRecord unicode_records[%d] = {\n", scalar @records;
-print wrapped(@records), "};\n\n";
-printf "static const uint16_t unicode_blocks[%d] = {\n", scalar @block_of;
-print wrapped(@block_of), "};\n\n";
-printf "static const uint16_t unicode_record_of[%d][%d] = {\n", scalar @blocks, $size;
-print join(",\n", map { "\t{\n" . wrapped(split /, /, $_) . "\t}" } @blocks), "\n};\n\n";
-printf "static const CompositionPair unicode_pairs[%d] = {\n", scalar @pairs;
-print wrapped(map { sprintf '{0x%X, 0x%X, 0x%X}', @$_ } @pairs), "};\n";
+# The tables of one kind of properties: what is shared, records, the two levels
+sub print_tables
+{
+	my ($name, $type, $pool, $records, $record_of) = @_;
+	my ($blocks, $block_of) = two_levels(@$record_of);
 
-printf "\nstatic const uint32_t plain_pool[%d] = {\n", scalar @plain_pool;
-print wrapped(map { sprintf '0x%X', $_ } @plain_pool), "};\n\n";
-printf "static const PlainRecord plain_records[%d] = {\n", scalar @plain_records;
-print wrapped(@plain_records), "};\n\n";
-printf "static const uint16_t plain_blocks[%d] = {\n", scalar @plain_block_of;
-print wrapped(@plain_block_of), "};\n\n";
-printf "static const uint16_t plain_record_of[%d][%d] = {\n", scalar @plain_blocks, $size;
-print join(",\n", map { "\t{\n" . wrapped(split /, /, $_) . "\t}" } @plain_blocks), "\n};\n";
+	printf "static const uint32_t ${name}_pool[%d] = {\n", scalar @$pool;
+	print wrapped(map { sprintf '0x%X', $_ } @$pool), "};\n\n";
+	printf "static const $type ${name}_records[%d] = {\n", scalar @$records;
+	print wrapped(@$records), "};\n\n";
+	printf "static const uint16_t ${name}_blocks[%d] = {\n", scalar @$block_of;
+	print wrapped(@$block_of), "};\n\n";
+	printf "static const uint16_t ${name}_record_of[%d][%d] = {\n", scalar @$blocks, $size;
+	print join(",\n", map { "\t{\n" . wrapped(split /, /, $_) . "\t}" } @$blocks), "\n};\n";
+}
+
+print_tables('unicode', 'CharacterRecord', \@pool, \@records, \@record_of);
+printf "\nstatic const CompositionPair unicode_pairs[%d] = {\n", scalar @pairs;
+print wrapped(map { sprintf '{0x%X, 0x%X, 0x%X}', @$_ } @pairs), "};\n\n";
+print_tables('plain', 'PlainRecord', \@plain_pool, \@plain_records, \@plain_record_of);

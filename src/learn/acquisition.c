@@ -11,11 +11,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "../math/kernels.h"
 #include "../math/matrix.h"
 #include "../math/random.h"
 #include "design.h"
 #include "epig.h"
-#include "kernels.h"
 #include "model_internal.h"
 
 /* Up to so many classes the gain of every candidate is looked at. */

@@ -15,8 +15,8 @@
 
 #include <math.h>
 
+#include "../math/kernels.h"
 #include "../math/random.h"
-#include "kernels.h"
 
 /* The loss is as good as flat well inside these. */
 #define LOG_SCALE_LOW (-2.0)

@@ -27,8 +27,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "../math/kernels.h"
 #include "../math/matrix.h"
-#include "kernels.h"
 
 /* Least sum of h that a downdate reckons with: sure rows teach little. */
 #define LEAST_SPREAD 1e-6

@@ -23,8 +23,8 @@
 
 #include <math.h>
 
+#include "../math/kernels.h"
 #include "../math/matrix.h"
-#include "kernels.h"
 
 /* Pairs that L-BFGS remembers. */
 #define MEMORY 8

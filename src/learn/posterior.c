@@ -28,9 +28,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "../math/kernels.h"
 #include "../math/matrix.h"
 #include "../math/random.h"
-#include "kernels.h"
 
 /* Turns of the subspace iteration; the basis need not be converged. */
 #define TURNS 6

@@ -28,8 +28,8 @@
 
 #include <math.h>
 
+#include "../math/kernels.h"
 #include "../math/random.h"
-#include "kernels.h"
 
 /* Loss against norm, for rows of unit length. */
 #define COST 1.0f

@@ -19,10 +19,10 @@
 
 #include <math.h>
 
+#include "../math/kernels.h"
 #include "../math/matrix.h"
 #include "../math/random.h"
 #include "design.h"
-#include "kernels.h"
 
 /* The sample is so many times what is to be chosen, within these bounds. */
 #define SAMPLE_TIMES 4

@@ -126,18 +126,6 @@ gather(const Caller *caller, const Rows *from, const int *index, int n, Gathered
 	return STATUS_SUCCESS;
 }
 
-/* A row that says nothing is nothing to ask a person. */
-static bool
-is_blank(const Rows *rows, int row)
-{
-	const float *dense = rows->dense + (size_t) row * rows->dims;
-
-	for (int j = 0; j < rows->dims; j++)
-		if (dense[j] != 0.0f)
-			return false;
-	return true;
-}
-
 /* The answer to a question. */
 static void
 answer(Simulation *s, int row)
@@ -252,7 +240,8 @@ start(Simulation *s, const SimulateData *data)
 	memset(s->class_of, -1, sizeof(int) * s->all_classes);
 	for (int i = 0; i < pool->n; i++)
 	{
-		s->excluded[i] = is_blank(pool, i);
+		/* a row that says nothing is nothing to ask a person */
+		s->excluded[i] = dense_blank(pool->dense + (size_t) i * pool->dims, pool->dims);
 		if (!s->excluded[i])
 			s->order[s->askable++] = i;
 	}

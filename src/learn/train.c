@@ -21,8 +21,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "../math/kernels.h"
 #include "choose.h"
-#include "kernels.h"
 #include "nested.h"
 #include "span.h"
 

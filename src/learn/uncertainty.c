@@ -21,8 +21,8 @@
 
 #include <math.h>
 
+#include "../math/kernels.h"
 #include "../math/random.h"
-#include "kernels.h"
 
 #define HALF (DRAWS / 2)
 #define DRAW_SEED 20

@@ -39,9 +39,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "../math/kernels.h"
 #include "../math/matrix.h"
 #include "design.h"
-#include "kernels.h"
 #include "revision.h"
 
 /* Pairs that L-BFGS remembers. */

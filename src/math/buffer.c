@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-static bool
+/* See buffer.h. */
+bool
 little_endian(void)
 {
 	const uint16_t one = 1;
@@ -23,8 +24,8 @@ little_endian(void)
 	return first == 1;
 }
 
-/* Copies count elements of size bytes between memory and stored order. */
-static void
+/* Between memory and stored order, in either direction; see buffer.h. */
+void
 copy_elements(void *to, const void *from, size_t count, size_t size)
 {
 	unsigned char *target = to;

@@ -15,6 +15,12 @@
 
 #include "base.h"
 
+/* Does this machine keep numbers in memory as they are stored? */
+extern bool little_endian(void);
+
+/* Copies count elements of size bytes between memory and stored order. */
+extern void copy_elements(void *to, const void *from, size_t count, size_t size);
+
 typedef struct Writer
 {
 	const Caller *caller;

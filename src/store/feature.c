@@ -304,14 +304,7 @@ block_terms(const FeatureBlock *block, int row, size_t *length)
 bool
 block_row_blank(const FeatureBlock *block, int row)
 {
-	const float *dense = block->dense + (size_t) row * block->dims;
-
-	for (int i = 0; i < block->dims; i++)
-	{
-		if (dense[i] != 0)
-			return false;
-	}
-	return true;
+	return dense_blank(block->dense + (size_t) row * block->dims, block->dims);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -408,12 +401,7 @@ rows_blank(const RowsBuilder *builder, int row)
 {
 	int			dims = encoder_dims(builder->encoder);
 
-	for (int i = 0; i < dims; i++)
-	{
-		if (builder->dense[(size_t) row * dims + i] != 0)
-			return false;
-	}
-	return true;
+	return dense_blank(builder->dense + (size_t) row * dims, dims);
 }
 
 const Rows *

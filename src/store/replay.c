@@ -371,44 +371,31 @@ compare_labels(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* The classes, in the order of their bytes; how many. */
+/*
+ * The classes of n rows by their labels, in the order of the labels' bytes; how
+ * many there are.
+ */
 static int
-find_classes(const ReplayReader *reader, char ***classes)
+number_classes(char *const *labels, int n, int *number)
 {
-	char	  **names = palloc_array_checked(char *, reader->n);
-	int			n = 0;
-
-	for (int i = 0; i < reader->n; i++)
-		names[i] = reader->kept[i].label;
-	qsort(names, reader->n, sizeof(char *), compare_labels);
-	for (int i = 0; i < reader->n; i++)
-	{
-		if (n == 0 || strcmp(names[i], names[n - 1]) != 0)
-			names[n++] = names[i];
-	}
-	*classes = names;
-	return n;
-}
-
-/* Numbers classes anew, in the same order, without those of no row that is left. */
-static void
-drop_unused_classes(Replay *replay, int n)
-{
-	int		   *number = palloc_array_checked(int, replay->classes);
+	char	  **names = palloc_array_checked(char *, n);
 	int			classes = 0;
 
-	memset(number, 0, sizeof(int) * replay->classes);
+	memcpy(names, labels, sizeof(char *) * n);
+	qsort(names, n, sizeof(char *), compare_labels);
 	for (int i = 0; i < n; i++)
-		number[replay->label[i]] = 1;
-	for (int k = 0; k < replay->classes; k++)
 	{
-		if (number[k] != 0)
-			number[k] = classes++;
+		if (classes == 0 || strcmp(names[i], names[classes - 1]) != 0)
+			names[classes++] = names[i];
 	}
 	for (int i = 0; i < n; i++)
-		replay->label[i] = number[replay->label[i]];
-	replay->classes = classes;
-	pfree(number);
+	{
+		char	  **class = bsearch(&labels[i], names, classes, sizeof(char *), compare_labels);
+
+		number[i] = (int) (class - names);
+	}
+	pfree(names);
+	return classes;
 }
 
 /* The rows that can be encoded, with their classes. */
@@ -416,18 +403,15 @@ static void
 encode_rows(ReplayReader *reader, const Encoder *encoder, Replay *replay)
 {
 	RowsBuilder *builder = palloc(sizeof(RowsBuilder));
-	char	  **classes;
+	char	  **labels = palloc_array_checked(char *, reader->n);
 	int			n = 0;
 
 	rows_init(builder, encoder, CurrentMemoryContext);
-	replay->classes = find_classes(reader, &classes);
-	replay->label = palloc_array_checked(int, reader->n);
 	replay->test = palloc_array_checked(bool, reader->n);
 	for (int i = 0; i < reader->n; i++)
 	{
 		const KeptRow *row = &reader->kept[i];
 		Status		status = encode_input(encoder, &row->input, &builder->encoding);
-		char	  **class;
 
 		interrupts_check();
 		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
@@ -437,13 +421,14 @@ encode_rows(ReplayReader *reader, const Encoder *encoder, Replay *replay)
 		}
 		status_check(status, "encode a row");
 		rows_add_encoding(builder, &builder->encoding);
-		class = bsearch(&row->label, classes, replay->classes, sizeof(char *), compare_labels);
-		replay->label[n] = (int) (class - classes);
+		labels[n] = row->label;
 		replay->test[n++] = row->test;
 		if (n % 1024 == 0)
 			memory_check(reader->bytes + rows_bytes(builder), DOING);
 	}
-	drop_unused_classes(replay, n);
+	replay->label = palloc_array_checked(int, reader->n);
+	replay->classes = number_classes(labels, n, replay->label);
+	pfree(labels);
 	replay->rows = rows_finish(builder);
 	replay->bytes = rows_bytes(builder) + n * (sizeof(int) + sizeof(bool));
 	replay->terms = builder->terms;

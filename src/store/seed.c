@@ -230,14 +230,11 @@ encode_rows(const SampledRow *rows, int count, const Encoder *encoder, const Cal
 	for (int i = 0; i < count; i++)
 	{
 		Status		status = encode_input(encoder, &rows[i].input, &encoding);
-		bool		blank = true;
 
 		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
 			continue;
 		status_check(status, "encode a row");
-		for (int j = 0; j < dims && blank; j++)
-			blank = encoding.dense[j] == 0;
-		if (blank)
+		if (dense_blank(encoding.dense, dims))
 			continue;
 		memcpy(dense + (size_t) n * dims, encoding.dense, dims * sizeof(float));
 		which[n++] = i;

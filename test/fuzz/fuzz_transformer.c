@@ -7,21 +7,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fuzz.h"
+#include "fuzz_stored.h"
 
 #include "../unit/transformer_helpers.h"
-
-/* What was read is what would be written. */
-static void
-check_written(const Caller *caller, const Encoder *encoder, const uint8_t *data, size_t length)
-{
-	Writer		writer;
-
-	writer_init(&writer, caller);
-	if (encoder_write(encoder, &writer) == STATUS_SUCCESS)
-		FUZZ_CHECK(writer.length == length && memcmp(writer.bytes, data, length) == 0);
-	release(caller, writer.bytes);
-}
 
 /* Encodes with it: a vector of numbers comes out, or the word that it cannot. */
 static void
@@ -53,25 +41,7 @@ static void
 run_transformer(const Caller *caller, const uint8_t *data, size_t size, bool fails)
 {
 	fuzz_keeper();				/* for the matrices */
-	for (int in_place = 0; in_place < 2; in_place++)
-	{
-		Reader		reader;
-		Encoder    *encoder;
-		Status		status;
-
-		reader_init(&reader, data, size);
-		status = in_place ? encoder_read_in_place(caller, &reader, &encoder) :
-			encoder_read(caller, &reader, &encoder);
-		FUZZ_CHECK(status == STATUS_SUCCESS || status == STATUS_CORRUPT ||
-				   (fails && status == STATUS_NO_MEMORY));
-		FUZZ_CHECK((status == STATUS_SUCCESS) == (encoder != NULL));
-		if (encoder == NULL)
-			continue;
-		check_written(caller, encoder, data, reader.position);
-		if (encoder_kind(encoder) == ENCODER_TRANSFORMER)
-			use(caller, encoder, data + reader.position, size - reader.position, fails);
-		encoder_free(caller, encoder);
-	}
+	run_stored(caller, data, size, fails, true, use);
 }
 
 const long	fuzz_runs = 5000;

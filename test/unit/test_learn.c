@@ -14,7 +14,7 @@
 #include "../../src/learn/choose.h"
 #include "../../src/learn/epig.h"
 #include "../../src/learn/head.h"
-#include "../../src/learn/kernels.h"
+#include "../../src/math/kernels.h"
 #include "../../src/learn/metrics.h"
 #include "../../src/learn/posterior.h"
 #include "../../src/learn/uncertainty.h"

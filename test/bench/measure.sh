@@ -1,6 +1,11 @@
 # shellcheck shell=bash
 #
-# What several benches do with what they have measured; to be sourced.
+# What several benches do to measure; to be sourced.
+
+# A row a line, columns between blanks.
+sql() {
+	psql --no-psqlrc -q -At -F ' ' -v ON_ERROR_STOP=1 "$@"
+}
 
 # Lines "NAME NUMBER..." to "NAME MEAN STANDARD-ERROR LOW HIGH": a 95 %
 # interval by Student's t, whose quantile is from its expansion about the normal
