@@ -23,11 +23,13 @@ BLAS_SOURCES = src/math/matrix_blas.c src/math/matrix_module.c
 BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
 # The rooms that know nothing of PostgreSQL ...
-ROOM_SOURCES = src/encode/encode_text.c \
+ROOM_SOURCES = src/encode/encode_combined.c \
+	src/encode/encode_text.c \
 	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
 	src/encode/encoder.c \
 	src/encode/gram_counts.c \
+	src/encode/packed_terms.c \
 	src/encode/safetensors.c \
 	src/encode/svd.c \
 	src/encode/tensor.c \

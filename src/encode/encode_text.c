@@ -145,8 +145,8 @@ text_encoding_init(const Encoder *encoder, Encoding *encoding)
 }
 
 /* Room for that many terms; what was in the arrays is lost. */
-static Status
-ensure_capacity(Encoding *encoding, int terms)
+Status
+encoding_room(Encoding *encoding, int terms)
 {
 	int			capacity = encoding->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : encoding->capacity;
 
@@ -236,9 +236,12 @@ collect_terms(TextScratch *scratch, Encoding *encoding)
 	scratch->distinct = 0;
 }
 
-/* Weights of terms from..to-1 of the encoding, scaled to unit length. */
+/*
+ * Weights of terms from..to-1 of the encoding, scaled to unit length; base is
+ * the index that the encoder's first term has there.
+ */
 static void
-weigh_part(const Encoder *encoder, Encoding *encoding, int from, int to)
+weigh_part(const Encoder *encoder, Encoding *encoding, int from, int to, uint32_t base)
 {
 	double		sum = 0.0;
 	double		length;
@@ -246,7 +249,7 @@ weigh_part(const Encoder *encoder, Encoding *encoding, int from, int to)
 	for (int i = from; i < to; i++)
 	{
 		float		weight = encoder->count_weight[encoding->count[i]] *
-			encoder->idf[encoding->index[i]];
+			encoder->idf[encoding->index[i] - base];
 
 		encoding->weight[i] = weight;
 		sum += (double) weight * weight;
@@ -257,15 +260,15 @@ weigh_part(const Encoder *encoder, Encoding *encoding, int from, int to)
 }
 
 /* Weights from counts; the words of a row lie before its pieces. */
-static void
-weigh_terms(const Encoder *encoder, Encoding *encoding)
+void
+text_weigh_terms(const Encoder *encoder, Encoding *encoding, int from, int to, uint32_t base)
 {
-	int			words = 0;
+	int			words = from;
 
-	while (words < encoding->terms && encoding->index[words] < (uint32_t) encoder->words)
+	while (words < to && encoding->index[words] - base < (uint32_t) encoder->words)
 		words++;
-	weigh_part(encoder, encoding, 0, words);
-	weigh_part(encoder, encoding, words, encoding->terms);
+	weigh_part(encoder, encoding, from, words, base);
+	weigh_part(encoder, encoding, words, to, base);
 }
 
 Status
@@ -284,10 +287,10 @@ encode_terms(const Encoder *encoder, const char *utf8, size_t length, Encoding *
 	encoding->terms = 0;
 	if (encoder->vocabulary > 0)
 		TRY(text_terms(encoding->caller, utf8, length, tally_terms, &state));
-	TRY(ensure_capacity(encoding, scratch->distinct));
+	TRY(encoding_room(encoding, scratch->distinct));
 	collect_terms(scratch, encoding);
 	scratch->dirty = false;
-	weigh_terms(encoder, encoding);
+	text_weigh_terms(encoder, encoding, 0, encoding->terms, 0);
 	return STATUS_SUCCESS;
 }
 
@@ -402,109 +405,6 @@ encode_text(const Encoder *encoder, const char *utf8, size_t length, Encoding *e
 		return STATUS_BAD_ARGUMENT;
 	TRY(encode_terms(encoder, utf8, length, encoding));
 	project(encoder, encoding);
-	return STATUS_SUCCESS;
-}
-
-/*
- * The packed form of a row's terms: for each the distance from the one before
- * (from -1 at first), doubled, plus one where a byte with the count follows;
- * seven bits a byte, the lowest first.  An empty row is an empty string.
- */
-size_t
-terms_bound(const Encoding *encoding)
-{
-	return (size_t) encoding->terms * 6;
-}
-
-size_t
-terms_pack(const Encoding *encoding, unsigned char *bytes)
-{
-	size_t		length = 0;
-	uint32_t	next = 0;
-
-	for (int i = 0; i < encoding->terms; i++)
-	{
-		bool		several = encoding->count[i] > 1;
-		uint32_t	value = (encoding->index[i] - next) << 1 | several;
-
-		while (value >= 0x80)
-		{
-			bytes[length++] = (unsigned char) (value | 0x80);
-			value >>= 7;
-		}
-		bytes[length++] = (unsigned char) value;
-		if (several)
-			bytes[length++] = encoding->count[i];
-		next = encoding->index[i] + 1;
-	}
-	return length;
-}
-
-/* Reads one number of at most five bytes; false where there is none. */
-static bool
-read_packed(const unsigned char *bytes, size_t length, size_t *position, uint32_t *value)
-{
-	uint32_t	result = 0;
-
-	for (int shift = 0; shift <= 28 && *position < length; shift += 7)
-	{
-		unsigned char byte = bytes[(*position)++];
-
-		if (shift == 28 && byte > 0x0F)
-			return false;
-		result |= (uint32_t) (byte & 0x7F) << shift;
-		if (byte < 0x80)
-		{
-			*value = result;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Restores index, count and weight of a packed row.  STATUS_CORRUPT where the
- * bytes are not such a row of this encoder, STATUS_NO_MEMORY,
- * STATUS_BAD_ARGUMENT for an encoder without a sparse stage.
- */
-Status
-terms_unpack(const Encoder *encoder, const unsigned char *bytes, size_t length,
-			 Encoding *encoding)
-{
-	size_t		position = 0;
-	int			terms = 0;
-	uint64_t	next = 0;
-
-	if (encoder->kind != ENCODER_TEXT)
-		return STATUS_BAD_ARGUMENT;
-	encoding->terms = 0;
-	if (length / 6 > (size_t) encoder->vocabulary)
-		return STATUS_CORRUPT;
-
-	/* a term takes at least a byte, and none comes twice */
-	TRY(ensure_capacity(encoding, length < (size_t) encoder->vocabulary ?
-						(int) length : encoder->vocabulary));
-	while (position < length)
-	{
-		uint32_t	value;
-		uint8_t		count = 1;
-
-		if (!read_packed(bytes, length, &position, &value))
-			return STATUS_CORRUPT;
-		next += value >> 1;
-		if (value & 1)
-		{
-			if (position == length || bytes[position] < 2)
-				return STATUS_CORRUPT;
-			count = bytes[position++];
-		}
-		if (next >= (uint64_t) encoder->vocabulary)
-			return STATUS_CORRUPT;
-		encoding->index[terms] = (uint32_t) next++;
-		encoding->count[terms++] = count;
-	}
-	encoding->terms = terms;
-	weigh_terms(encoder, encoding);
 	return STATUS_SUCCESS;
 }
 

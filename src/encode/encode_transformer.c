@@ -18,6 +18,9 @@
 /* A block is computed when it has so many tokens */
 #define BLOCK_TOKENS 512
 
+/* So many rows are computed ahead together */
+#define AHEAD_ROWS 256
+
 /* Scratch of an encoding; room for one text, or for a full block. */
 typedef struct TransformerScratch
 {
@@ -171,4 +174,73 @@ transformer_encode(const Encoder *encoder, const char *const *texts, const size_
 		rows = 0;
 	}
 	return STATUS_SUCCESS;
+}
+
+/* Rows that are computed ahead together, of those that have a text. */
+typedef struct AheadRows
+{
+	int			n;
+	const char *text[AHEAD_ROWS];
+	size_t		length[AHEAD_ROWS];
+	int			row[AHEAD_ROWS];
+	float	   *dense;			/* n x dims */
+} AheadRows;
+
+/* Vectors of all the rows; where one has none, of each that has. */
+static Status
+compute_ahead(const Encoder *encoder, AheadRows *rows, Encoding *encoding)
+{
+	size_t		dims = (size_t) encoder->dims;
+	Status		status = transformer_encode(encoder, rows->text, rows->length, rows->n, encoding,
+											rows->dense);
+
+	if (status != STATUS_NOT_FINITE)
+		return status;
+	for (int i = 0; i < rows->n; i++)
+	{
+		status = transformer_encode(encoder, &rows->text[i], &rows->length[i], 1, encoding,
+									rows->dense + (size_t) i * dims);
+		if (status == STATUS_NOT_FINITE)
+			rows->dense[(size_t) i * dims] = NAN;
+		else
+			TRY(status);
+	}
+	return STATUS_SUCCESS;
+}
+
+Status
+transformer_encode_ahead(const Encoder *encoder, const EncoderInput *inputs, int ninputs,
+						 int rows, Encoding *encoding, float *ahead, int stride)
+{
+	size_t		dims = (size_t) encoder->dims;
+	AheadRows  *some = allocate_array(encoding->caller, 1, sizeof(AheadRows));
+	Status		status = STATUS_SUCCESS;
+
+	if (some != NULL)
+		some->dense = allocate_array(encoding->caller, AHEAD_ROWS * dims, sizeof(float));
+	if (some == NULL || some->dense == NULL)
+		status = STATUS_NO_MEMORY;
+	for (int row = 0; row < rows && status == STATUS_SUCCESS; row++)
+	{
+		const EncoderInput *input = inputs + (size_t) row * (size_t) ninputs;
+
+		ahead[(size_t) row * (size_t) stride] = NAN;
+		if (input->text != NULL)
+		{
+			some->text[some->n] = input->text;
+			some->length[some->n] = input->length;
+			some->row[some->n++] = row;
+		}
+		if (some->n == 0 || (some->n < AHEAD_ROWS && row + 1 < rows))
+			continue;
+		status = compute_ahead(encoder, some, encoding);
+		for (int i = 0; i < some->n && status == STATUS_SUCCESS; i++)
+			memcpy(ahead + (size_t) some->row[i] * (size_t) stride, some->dense + (size_t) i * dims,
+				   dims * sizeof(float));
+		some->n = 0;
+	}
+	if (some != NULL)
+		release(encoding->caller, some->dense);
+	release(encoding->caller, some);
+	return status;
 }

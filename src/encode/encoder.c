@@ -8,8 +8,10 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "encode_combined.h"
 #include "transformer_internal.h"
 
+#include <math.h>
 #include <string.h>
 
 #define ENCODER_MAGIC UINT32_C(0x4E454C48)	/* "HLEN" */
@@ -58,6 +60,7 @@ encoder_free(const Caller *caller, Encoder *encoder)
 		release(caller, encoder->mantissa);
 	release(caller, encoder->slots);
 	transformer_free(caller, encoder->transformer);
+	combination_free(caller, encoder->combination);
 	release(caller, encoder);
 }
 
@@ -76,6 +79,8 @@ encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding)
 		return STATUS_NO_MEMORY;
 	if (encoder->kind == ENCODER_TEXT)
 		status = text_encoding_init(encoder, encoding);
+	else if (encoder->kind == ENCODER_COMBINED)
+		status = combination_encoding_init(encoder, encoding);
 	if (status != STATUS_SUCCESS)
 		encoding_free(encoding);
 	return status;
@@ -92,6 +97,8 @@ encoding_free(Encoding *encoding)
 	release(caller, encoding->weight);
 	if (encoding->kind == ENCODER_TRANSFORMER)
 		transformer_encoding_free(encoding);
+	if (encoding->kind == ENCODER_COMBINED)
+		combination_encoding_free(encoding);
 	release(caller, encoding->scratch);
 	*encoding = (Encoding) {.caller = caller};
 }
@@ -109,6 +116,44 @@ encode_texts(const Encoder *encoder, const char *const *texts, const size_t *len
 		TRY(encode_text(encoder, texts[i], lengths[i], encoding));
 		memcpy(dense + (size_t) i * dims, encoding->dense, dims * sizeof(float));
 	}
+	return STATUS_SUCCESS;
+}
+
+Status
+encode_inputs(const Encoder *encoder, const EncoderInput *inputs, const float *ahead,
+			  Encoding *encoding)
+{
+	if (encoder->kind == ENCODER_COMBINED)
+		return combination_encode(encoder, inputs, ahead, encoding);
+	if (encoder->kind == ENCODER_VECTOR)
+		return inputs->vector == NULL ? STATUS_BAD_ARGUMENT :
+			encode_vector(encoder, inputs->vector, inputs->n, encoding);
+	if (inputs->text == NULL)
+		return STATUS_BAD_ARGUMENT;
+	if (ahead == NULL)
+		return encode_text(encoder, inputs->text, inputs->length, encoding);
+	encoding->terms = 0;
+	memcpy(encoding->dense, ahead, (size_t) encoder->dims * sizeof(float));
+	return isfinite(ahead[0]) ? STATUS_SUCCESS : STATUS_NOT_FINITE;
+}
+
+int
+encoder_ahead_dims(const Encoder *encoder)
+{
+	if (encoder->kind == ENCODER_COMBINED)
+		return combination_ahead_dims(encoder);
+	return encoder->kind == ENCODER_TRANSFORMER ? encoder->dims : 0;
+}
+
+Status
+encode_ahead(const Encoder *encoder, const EncoderInput *inputs, int ninputs, int rows,
+			 Encoding *encoding, float *ahead)
+{
+	if (encoder->kind == ENCODER_COMBINED)
+		return combination_encode_ahead(encoder, inputs, ninputs, rows, encoding, ahead);
+	if (encoder->kind == ENCODER_TRANSFORMER)
+		return transformer_encode_ahead(encoder, inputs, ninputs, rows, encoding, ahead,
+										encoder->dims);
 	return STATUS_SUCCESS;
 }
 
@@ -133,12 +178,22 @@ encoder_write(const Encoder *encoder, Writer *writer)
 		TRY(text_encoder_write(encoder, writer));
 	if (encoder->kind == ENCODER_TRANSFORMER)
 		TRY(transformer_write(encoder, writer));
+	if (encoder->kind == ENCODER_COMBINED)
+		TRY(combination_write(encoder, writer));
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
-/* Both ways of reading. */
+static bool
+is_kind(uint32_t kind)
+{
+	return kind == ENCODER_TEXT || kind == ENCODER_VECTOR || kind == ENCODER_TRANSFORMER ||
+		kind == ENCODER_COMBINED;
+}
+
+/* All ways of reading. */
 static Status
-read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **encoder)
+read_encoder(const Caller *caller, Reader *reader, bool in_place, bool is_part,
+			 Encoder **encoder)
 {
 	uint32_t	magic = read_u32(reader);
 	uint32_t	version = read_u32(reader);
@@ -149,7 +204,7 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 
 	*encoder = NULL;
 	if (reader->failed || magic != ENCODER_MAGIC || version != ENCODER_VERSION ||
-		kind < ENCODER_TEXT || kind > ENCODER_TRANSFORMER ||
+		!is_kind(kind) || (is_part && kind == ENCODER_COMBINED) ||
 		dims < 1 || dims > ENCODER_MAX_DIMS)
 		return STATUS_CORRUPT;
 	read = encoder_allocate(caller, (EncoderKind) kind, (int) dims);
@@ -159,6 +214,8 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 		status = text_encoder_read(caller, reader, in_place, read);
 	else if (kind == ENCODER_TRANSFORMER)
 		status = transformer_read(caller, reader, in_place, read);
+	else if (kind == ENCODER_COMBINED)
+		status = combination_read(caller, reader, in_place, read);
 	if (status != STATUS_SUCCESS)
 	{
 		encoder_free(caller, read);
@@ -175,11 +232,17 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 Status
 encoder_read(const Caller *caller, Reader *reader, Encoder **encoder)
 {
-	return read_encoder(caller, reader, false, encoder);
+	return read_encoder(caller, reader, false, false, encoder);
 }
 
 Status
 encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder)
 {
-	return read_encoder(caller, reader, true, encoder);
+	return read_encoder(caller, reader, true, false, encoder);
+}
+
+Status
+encoder_read_part(const Caller *caller, Reader *reader, bool in_place, Encoder **encoder)
+{
+	return read_encoder(caller, reader, in_place, true, encoder);
 }

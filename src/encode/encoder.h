@@ -12,6 +12,7 @@
  *	  encode_text.c		built-in text features (TF-IDF + truncated SVD)
  *	  encode_vector.c	vectors that somebody else has computed
  *	  transformer.h		pretrained encoders of the BERT family
+ *	  encode_combined.c	several of them side by side
  *
  *-------------------------------------------------------------------------
  */
@@ -25,8 +26,11 @@ typedef enum EncoderKind
 {
 	ENCODER_TEXT = 1,
 	ENCODER_VECTOR = 2,
-	ENCODER_TRANSFORMER = 3
+	ENCODER_TRANSFORMER = 3,
+	ENCODER_COMBINED = 5
 } EncoderKind;
+
+#define ENCODER_LAST ENCODER_COMBINED
 
 /* Sparse rows in compressed form; row i has terms start[i] .. start[i + 1]-1 */
 typedef struct SparseRows
@@ -77,6 +81,39 @@ extern Status encode_text(const Encoder *encoder, const char *utf8, size_t lengt
 extern Status encode_texts(const Encoder *encoder, const char *const *texts,
 						   const size_t *lengths, int n, Encoding *encoding, float *dense);
 
+/*
+ * A row may have several inputs, each a text or a vector; one with neither is
+ * missing.
+ */
+typedef struct EncoderInput
+{
+	const char *text;			/* UTF-8 */
+	size_t		length;
+	const float *vector;
+	int			n;
+} EncoderInput;
+
+#define ENCODER_MAX_INPUTS 8
+
+/*
+ * A row, whichever its inputs are; an encoder that is no combination reads the
+ * first.  A combination needs at least one that a part of it can use.
+ * STATUS_BAD_ARGUMENT, STATUS_NOT_FINITE: there is nothing to encode.  ahead:
+ * what encode_ahead made of the row, or NULL.
+ */
+extern Status encode_inputs(const Encoder *encoder, const EncoderInput *inputs,
+							const float *ahead, Encoding *encoding);
+
+/*
+ * Parts that compute with matrices do so much faster for many rows at once:
+ * what they make of rows x ninputs inputs, rows x encoder_ahead_dims (0: there
+ * is no such part).  Rows that they can make nothing of are NaN.  Needs
+ * `matrix`.  STATUS_NO_MEMORY, STATUS_STOPPED.
+ */
+extern int	encoder_ahead_dims(const Encoder *encoder);
+extern Status encode_ahead(const Encoder *encoder, const EncoderInput *inputs, int ninputs,
+						   int rows, Encoding *encoding, float *ahead);
+
 /* Does a dense part say nothing: is it all zero? */
 extern bool dense_blank(const float *dense, int dims);
 
@@ -112,6 +149,39 @@ extern void encoder_free(const Caller *caller, Encoder *encoder);
 
 /* An encoder of vectors of a given length. */
 extern Status vector_encoder(const Caller *caller, int dims, Encoder **encoder);
+
+/* Part of a combination; any other encoder is its own only part. */
+typedef struct EncoderPart
+{
+	int			input;			/* which of a row's inputs it reads */
+	EncoderKind kind;
+	int			dims;
+	uint64_t	reference;		/* 0: stored with the combination; else what
+								 * the caller knows the encoder by */
+	const Encoder *encoder;		/* NULL: not found yet */
+} EncoderPart;
+
+#define COMBINATION_MAX_PARTS 16
+
+/*
+ * Encoders side by side, n of them; none is itself a combination, and one that
+ * is referred to has no sparse stage.  Those without a reference belong to the
+ * combination from then on.  kind and dims of the parts are not read.
+ * STATUS_BAD_ARGUMENT, also where all together are too long.
+ */
+extern Status encoder_combine(const Caller *caller, const EncoderPart *parts, int n,
+							  Encoder **encoder);
+
+/* How many, and which. */
+extern int	encoder_parts(const Encoder *encoder);
+extern void encoder_part(const Encoder *encoder, int i, EncoderPart *part);
+
+/*
+ * After reading: what part i, which has a reference, refers to; it must outlive
+ * the combination.  STATUS_CORRUPT where that is another kind of encoder.
+ * Without, encoding_init is STATUS_BAD_ARGUMENT.
+ */
+extern Status encoder_refer(Encoder *encoder, int i, const Encoder *to);
 
 /*
  * Fitting the text encoder.  All texts of the source go through

@@ -29,14 +29,22 @@
 /* Occurrences of a term in a row are counted up to this */
 #define TERM_MAX_COUNT 255
 
+typedef struct Combination Combination;
+
 struct Encoder
 {
 	EncoderKind kind;
 	int			dims;
 	struct Transformer *transformer;	/* for transformers only */
+	Combination *combination;	/* for combinations only */
+
+	/*
+	 * Terms of the sparse stage: for text, and for a combination those of all
+	 * its parts.
+	 */
+	int			vocabulary;
 
 	/* From here on for text only.  Terms below `words` are words, then pieces */
-	int			vocabulary;
 	int			words;
 	uint64_t   *hash;			/* vocabulary */
 	float	   *idf;			/* vocabulary */
@@ -59,7 +67,21 @@ extern Encoder *encoder_allocate(const Caller *caller, EncoderKind kind, int dim
  */
 extern Status text_encoder_index(const Caller *caller, Encoder *encoder);
 
+/* encoder_read, but for what is part of a combination: no combination. */
+extern Status encoder_read_part(const Caller *caller, Reader *reader, bool in_place,
+								Encoder **encoder);
+
 extern Status text_encoding_init(const Encoder *encoder, Encoding *encoding);
+
+/* Room for that many terms; what was in the arrays is lost. */
+extern Status encoding_room(Encoding *encoding, int terms);
+
+/*
+ * Weights of terms from..to-1 of an encoding, from their counts; base is the
+ * index that the encoder's first term has there.
+ */
+extern void text_weigh_terms(const Encoder *encoder, Encoding *encoding, int from, int to,
+							 uint32_t base);
 
 /* The sparse part of encode_text alone, before there is a projection. */
 extern Status encode_terms(const Encoder *encoder, const char *utf8, size_t length,

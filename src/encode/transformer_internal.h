@@ -84,6 +84,11 @@ extern Status transformer_encode(const Encoder *encoder, const char *const *text
 								 const size_t *lengths, int n,
 								 Encoding *encoding, float *dense);
 
+/* encode_ahead; the vectors of a row go to ahead + row x stride. */
+extern Status transformer_encode_ahead(const Encoder *encoder, const EncoderInput *inputs,
+									   int ninputs, int rows, Encoding *encoding,
+									   float *ahead, int stride);
+
 /* Frees what encoding->scratch holds, which is more than one block. */
 extern void transformer_encoding_free(Encoding *encoding);
 
