@@ -52,6 +52,7 @@ ROOM_SOURCES = src/encode/encode_combined.c \
 	src/learn/model_io.c \
 	src/learn/needed.c \
 	src/learn/nested.c \
+	src/learn/parts.c \
 	src/learn/posterior.c \
 	src/learn/requeue.c \
 	src/learn/revision.c \

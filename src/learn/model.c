@@ -12,6 +12,7 @@
 
 #include "../math/matrix.h"
 #include "design.h"
+#include "parts.h"
 
 /* A row whose dense part is shorter than this squared says nothing. */
 #define EMPTY_ROW 1e-6f
@@ -55,6 +56,18 @@ bool
 model_refined(const Model *model)
 {
 	return model->refine != NULL;
+}
+
+int
+model_parts(const Model *model)
+{
+	return model->parts > 0 ? model->parts : 1;
+}
+
+float
+model_share(const Model *model, int part)
+{
+	return model->parts > 0 ? model->share[part] : 1.0f;
 }
 
 /* An empty model; NULL when there is no memory. */
@@ -135,6 +148,21 @@ model_takes(const Model *model, const Rows *rows)
 		(model->refine == NULL || (rows->sparse != NULL && rows->sparse->n >= rows->n));
 }
 
+/* The dense part of a row, its parts at the length that they count. */
+static void
+dense_features(const Model *model, const float *from, float *to)
+{
+	if (model->parts == 0)
+		memcpy(to, from, sizeof(float) * model->dims);
+	for (int p = 0; p < model->parts; p++)
+	{
+		float		scale = share_scale(model->share[p], model->parts);
+
+		for (int j = 0; j < model->part_dims[p]; j++)
+			*to++ = *from++ * scale;
+	}
+}
+
 /* Rows as the head sees them (count x D); see model_internal.h. */
 void
 model_features_of(const Model *model, const Rows *rows, int first, int count,
@@ -148,8 +176,7 @@ model_features_of(const Model *model, const Rows *rows, int first, int count,
 	{
 		float	   *to = features + (size_t) i * model->features;
 
-		memcpy(to, rows->dense + ((size_t) first + i) * model->dims,
-			   sizeof(float) * model->dims);
+		dense_features(model, rows->dense + ((size_t) first + i) * model->dims, to);
 		to += model->dims;
 		if (model->refine != NULL)
 			memcpy(to, scratch + (size_t) i * model->refine->stride, sizeof(float) * refined);

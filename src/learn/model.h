@@ -6,7 +6,8 @@
  * A row walks through: dense part of its encoding (unit length, d numbers)
  * and, where the encoder has a sparse stage and it helps, K' refined
  * features learned from the labels in the slow training (refine.h), and the
- * constant 1: D = d + K' + 1 features.  The head is a multinomial logistic
+ * constant 1: D = d + K' + 1 features.  Where the dense part has parts of its own,
+ * of encoders side by side, the model says how much each counts (parts.h).  The head is a multinomial logistic
  * regression over those (head.h), its scale calibrated by cross-validation
  * (choose.h), its posterior a Laplace approximation (posterior.h).
  *
@@ -25,7 +26,11 @@ typedef struct Rows
 	const float *dense;			/* n x dims */
 	const SparseRows *sparse;
 	int			sparse_dims;
+	int			parts;			/* of the dense ones; 0 as 1: they are of one piece */
+	const int  *part_dims;		/* parts, which sum to dims; NULL for one */
 } Rows;
+
+#define MODEL_MAX_PARTS 16
 
 typedef struct TrainOptions
 {
@@ -33,7 +38,19 @@ typedef struct TrainOptions
 	uint64_t	seed;
 	int			refine;			/* use the sparse stage: 1 yes, 0 no, -1 choose */
 	double		prior_precision;	/* > 0: given; 0: chosen */
+	const float *share;			/* of each part of the rows, which sum to 1;
+								 * NULL: chosen */
 } TrainOptions;
+
+/* Shares of the parts that were tried, and what came of it out of fold. */
+typedef struct PartTrial
+{
+	float		share[MODEL_MAX_PARTS];
+	double		log_loss;		/* nats a row */
+	double		accuracy;
+} PartTrial;
+
+#define PART_TRIALS (1 + 2 * MODEL_MAX_PARTS)
 
 /* What the cross-validation saw: honest predictions for the labelled rows. */
 typedef struct CrossValidation
@@ -43,13 +60,15 @@ typedef struct CrossValidation
 	int			folds;			/* fewer than asked for where labels are few */
 	float	   *probability;	/* n x classes, calibrated, out of fold */
 	int		   *fold;			/* n */
+	int			trials;			/* 0: the rows have one part, or shares were given */
+	PartTrial	trial[PART_TRIALS];
 } CrossValidation;
 
 typedef struct Model Model;
 
 /* Bytes that model_train will need at most; for the plan against work_mem. */
-extern size_t model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
-								 int classes, const TrainOptions *options);
+extern size_t model_train_memory(int n, int dims, int parts, size_t sparse_terms,
+								 int sparse_dims, int classes, const TrainOptions *options);
 
 /*
  * label[i] in [0, classes) is the class of row i; every class has at least
@@ -70,11 +89,23 @@ extern Status model_train_again(const Caller *caller, const Rows *rows, const in
 								int classes, const TrainOptions *options, double scale,
 								const float *probability, Model **model);
 
+/*
+ * Cross-validates a head on the dense features as they are, and nothing more:
+ * log loss in nats a row, of rows whose class has another one, and accuracy.
+ */
+extern Status model_validate(const Caller *caller, const Rows *rows, const int *label,
+							 int classes, const TrainOptions *options, double *log_loss,
+							 double *accuracy);
+
 extern int	model_classes(const Model *model);
 extern int	model_features(const Model *model); /* D, with the constant */
 extern double model_prior_precision(const Model *model);
 extern double model_scale(const Model *model);	/* of the calibration */
 extern bool model_refined(const Model *model);
+
+/* How many parts its rows have, and the share of one; 1 and 1 where they are of one piece. */
+extern int	model_parts(const Model *model);
+extern float model_share(const Model *model, int part);
 
 /* Can it score the rows of an encoder with these numbers of dimensions? */
 extern bool model_suits(const Model *model, int dims, int sparse_dims);

@@ -26,6 +26,9 @@ struct Model
 	int			classes;		/* K */
 	int			dims;			/* d, of the encoder */
 	int			features;		/* D = d + refined columns + 1 */
+	int			parts;			/* of the dense features; 0: of one piece */
+	int			part_dims[MODEL_MAX_PARTS];
+	float		share[MODEL_MAX_PARTS];
 	double		prior_precision;	/* lam */
 	double		scale;			/* s; probabilities are softmax(s x W) */
 	float	   *weights;		/* D x K */

@@ -16,7 +16,9 @@
 #include <math.h>
 
 #define MODEL_MAGIC 0x4d4c4d48	/* "HMLM" */
-#define MODEL_VERSION 1
+/* 2: after the scale come number, dims and shares of the parts */
+#define MODEL_VERSION 2
+#define MODEL_VERSION_WHOLE 1
 
 /* Larger is damage, and would overflow products of sizes. */
 #define MAX_CLASSES (1 << 20)
@@ -33,12 +35,17 @@ model_write(const Model *model, Writer *writer)
 	if (model->revision != NULL)
 		return STATUS_BAD_ARGUMENT;
 	write_u32(writer, MODEL_MAGIC);
-	write_u32(writer, MODEL_VERSION);
+	write_u32(writer, model->parts > 0 ? MODEL_VERSION : MODEL_VERSION_WHOLE);
 	write_u32(writer, model->classes);
 	write_u32(writer, model->dims);
 	write_u32(writer, model->refine != NULL);
 	write_double(writer, model->prior_precision);
 	write_double(writer, model->scale);
+	if (model->parts > 0)
+		write_u32(writer, model->parts);
+	for (int p = 0; p < model->parts; p++)
+		write_u32(writer, model->part_dims[p]);
+	write_floats(writer, model->share, model->parts);
 	write_floats(writer, model->weights, (size_t) model->features * model->classes);
 	for (int k = 0; k < model->classes; k++)
 		write_u32(writer, model->count[k]);
@@ -67,10 +74,42 @@ read_into(const Caller *caller, Reader *reader, size_t count, float *to)
 	return status;
 }
 
+/* Of the dense features: they make up all of them, and their shares the whole. */
+static Status
+read_shares(const Caller *caller, Reader *reader, Model *model)
+{
+	uint32_t	parts = read_u32(reader);
+	int64_t		dims = 0;
+	double		sum = 0.0;
+
+	if (parts < 2 || parts > MODEL_MAX_PARTS)
+		return STATUS_CORRUPT;
+	model->parts = (int) parts;
+	for (int p = 0; p < model->parts; p++)
+	{
+		uint32_t	count = read_u32(reader);
+
+		if (count < 1 || count > (uint32_t) model->dims)
+			return STATUS_CORRUPT;
+		model->part_dims[p] = (int) count;
+		dims += count;
+	}
+	TRY(read_into(caller, reader, parts, model->share));
+	for (int p = 0; p < model->parts; p++)
+	{
+		if (!(model->share[p] >= 0.0f))
+			return STATUS_CORRUPT;
+		sum += model->share[p];
+	}
+	return dims == model->dims && fabs(sum - 1.0) < 1e-3 ? STATUS_SUCCESS : STATUS_CORRUPT;
+}
+
 /* The parts of a model whose sizes are known. */
 static Status
-read_parts(const Caller *caller, Reader *reader, bool refined, Model *model)
+read_parts(const Caller *caller, Reader *reader, uint32_t version, bool refined, Model *model)
 {
+	if (version == MODEL_VERSION)
+		TRY(read_shares(caller, reader, model));
 	TRY(read_into(caller, reader, (size_t) model->features * model->classes, model->weights));
 	for (int k = 0; k < model->classes; k++)
 	{
@@ -104,7 +143,8 @@ model_read(const Caller *caller, Reader *reader, Model **result)
 	Status		status;
 
 	*result = NULL;
-	if (reader->failed || magic != MODEL_MAGIC || version != MODEL_VERSION ||
+	if (reader->failed || magic != MODEL_MAGIC ||
+		(version != MODEL_VERSION && version != MODEL_VERSION_WHOLE) ||
 		classes < 2 || classes > MAX_CLASSES || dims < 1 || dims > MAX_DIMS ||
 		refined > 1 || !(prior_precision > 0.0 && prior_precision < 1e30) ||
 		!(scale > 0.0 && scale < 1e6))
@@ -117,7 +157,7 @@ model_read(const Caller *caller, Reader *reader, Model **result)
 		return STATUS_NO_MEMORY;
 	model->prior_precision = prior_precision;
 	model->scale = scale;
-	status = read_parts(caller, reader, refined != 0, model);
+	status = read_parts(caller, reader, version, refined != 0, model);
 	if (status != STATUS_SUCCESS)
 	{
 		model_free(caller, model);

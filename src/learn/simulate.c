@@ -92,7 +92,7 @@ gather(const Caller *caller, const Rows *from, const int *index, int n, Gathered
 	memset(g, 0, sizeof(*g));
 	g->rows = (Rows)
 	{
-		n, from->dims, NULL, NULL, from->sparse_dims
+		n, from->dims, NULL, NULL, from->sparse_dims, from->parts, from->part_dims
 	};
 	g->dense = allocate_array(caller, n * dims, sizeof(float));
 	if (g->dense == NULL)
@@ -342,7 +342,7 @@ gathered_memory(int n, int dims, size_t terms)
  * n-grams.
  */
 size_t
-simulation_memory(int n, int dims, size_t terms, int sparse_dims, int classes,
+simulation_memory(int n, int dims, int parts, size_t terms, int sparse_dims, int classes,
 				  const SimulateOptions *options)
 {
 	int64_t		asked = options->seed + (int64_t) options->rounds * options->batch;
@@ -360,7 +360,7 @@ simulation_memory(int n, int dims, size_t terms, int sparse_dims, int classes,
 	size_t		data = gathered_memory(n, dims, terms) + n * (4 * sizeof(int) + sizeof(bool)) +
 		(size_t) classes * 2 * sizeof(int) + sizeof(Simulation) + 256;
 	size_t		train = gathered_memory(labels, dims, terms) + labels * sizeof(int) +
-		model_train_memory(labels, dims, terms, sparse_dims, classes, &options->train);
+		model_train_memory(labels, dims, parts, terms, sparse_dims, classes, &options->train);
 	size_t		trained = sizeof(Model) + posterior_memory(0, D, classes) +
 		((size_t) D + 2) * classes * sizeof(float) +
 		DRAWN_CLASSES * DRAWS / 2 * sizeof(float) +
@@ -439,11 +439,15 @@ keep_choice(const Simulation *s, const Rows *rows, const int *label, Model **mod
 {
 	const Caller *caller = s->caller;
 	TrainOptions options = s->options.train;
+	float		share[MODEL_MAX_PARTS];
 	float	   *probability;
 	Status		status = STATUS_NO_MEMORY;
 
 	options.prior_precision = model_prior_precision(s->choice);
 	options.refine = model_refined(s->choice) ? 1 : 0;
+	for (int p = 0; p < model_parts(s->choice); p++)
+		share[p] = model_share(s->choice, p);
+	options.share = share;
 	/* of a class that it has not met, a model says nothing */
 	if (s->classes > model_classes(s->choice))
 		return model_train(caller, rows, label, s->classes, &options, model, NULL);

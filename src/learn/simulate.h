@@ -63,7 +63,7 @@ extern Status simulation_start(const Caller *caller, const SimulateData *data,
  * Bytes that a run holds at most, the data not counted; terms: of the sparse
  * stage of all rows.
  */
-extern size_t simulation_memory(int n, int dims, size_t terms, int sparse_dims, int classes,
+extern size_t simulation_memory(int n, int dims, int parts, size_t terms, int sparse_dims, int classes,
 								const SimulateOptions *options);
 
 /*

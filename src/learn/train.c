@@ -24,6 +24,7 @@
 #include "../math/kernels.h"
 #include "choose.h"
 #include "nested.h"
+#include "parts.h"
 #include "span.h"
 
 #define DEFAULT_FOLDS 5
@@ -75,6 +76,12 @@ typedef struct Trainer
 	const int  *label;
 	int			classes;
 	const TrainOptions *options;
+	Rows		shared;			/* rows with parts at their shares */
+	float	   *shared_dense;	/* NULL: of one piece */
+	float		share[MODEL_MAX_PARTS];
+	PartTrial  *trial;			/* PART_TRIALS; NULL: nobody wants to know, */
+	PartTrial  *own_trial;		/* then it is this */
+	int			trials;
 	int			folds;
 	int		   *fold;			/* n */
 	Refine	   *refine;
@@ -110,8 +117,8 @@ larger(size_t a, size_t b)
  * result.
  */
 size_t
-model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
-				   int classes, const TrainOptions *options)
+model_train_memory(int n, int dims, int parts, size_t sparse_terms,
+				   int sparse_dims, int classes, const TrainOptions *options)
 {
 	bool		refine = sparse_dims > 0 && options->refine != 0;
 	int			columns = refine ? refine_columns(classes) : 0;
@@ -119,6 +126,7 @@ model_train_memory(int n, int dims, size_t sparse_terms, int sparse_dims,
 	int			folds = folds_for(n, options);
 	size_t		size = (size_t) D * classes;
 	size_t		kept = (size_t) n * (sizeof(int) + columns * sizeof(float)) +
+		(parts > 1 ? parts_memory(n, dims, classes) : 0) +
 		(n < dims ? span_memory(n, dims) + size * sizeof(double) : 0);
 	size_t		later = cross_fit_memory(n, D, classes, folds);
 	size_t		last = size * sizeof(double) + (size_t) n * classes * sizeof(float);
@@ -151,7 +159,7 @@ check_rows(Trainer *trainer)
 	if (rows->n < 2 || rows->dims < 1 || trainer->classes < 2 ||
 		trainer->classes > rows->n ||
 		(rows->sparse != NULL && rows->sparse->n != rows->n) ||
-		trainer->options->prior_precision < 0.0)
+		rows->parts > MODEL_MAX_PARTS || trainer->options->prior_precision < 0.0)
 		return STATUS_BAD_ARGUMENT;
 	for (int i = 0; i < rows->n; i++)
 		if (trainer->label[i] < 0 || trainer->label[i] >= trainer->classes)
@@ -470,6 +478,12 @@ assemble(Trainer *trainer, Model **result)
 		return STATUS_NO_MEMORY;
 	model->prior_precision = choice->prior_precision;
 	model->scale = choice->scale;
+	if (trainer->rows->parts > 1)
+	{
+		model->parts = trainer->rows->parts;
+		memcpy(model->part_dims, trainer->rows->part_dims, sizeof(int) * model->parts);
+		memcpy(model->share, trainer->share, sizeof(float) * model->parts);
+	}
 	for (size_t i = 0; i < (size_t) design->features * K; i++)
 		model->weights[i] = (float) trainer->weights[i];
 	for (int i = 0; i < design->n; i++)
@@ -503,6 +517,7 @@ hand_over(Trainer *trainer, CrossValidation *validation)
 	validation->folds = trainer->folds;
 	validation->probability = trainer->probability;
 	validation->fold = trainer->fold;
+	validation->trials = trainer->trials;
 	trainer->probability = NULL;
 	trainer->fold = NULL;
 }
@@ -521,11 +536,42 @@ begin(Trainer *trainer)
 							trainer->fold);
 }
 
+/* From here on the rows are as their parts count. */
+static Status
+weigh_parts(Trainer *trainer)
+{
+	const Rows *rows = trainer->rows;
+	const TrainOptions *options = trainer->options;
+
+	if (rows->parts < 2)
+		return STATUS_SUCCESS;
+	if (options->share != NULL)
+		memcpy(trainer->share, options->share, sizeof(float) * rows->parts);
+	else
+	{
+		if (trainer->trial == NULL)
+			trainer->trial = trainer->own_trial =
+				allocate_array(trainer->caller, PART_TRIALS, sizeof(PartTrial));
+		if (trainer->trial == NULL)
+			return STATUS_NO_MEMORY;
+		TRY(choose_shares(trainer->caller, rows, trainer->label, trainer->classes, options,
+						  trainer->share, trainer->trial, &trainer->trials));
+	}
+	trainer->shared_dense = share_features(trainer->caller, rows, trainer->share);
+	if (trainer->shared_dense == NULL)
+		return STATUS_NO_MEMORY;
+	trainer->shared = *rows;
+	trainer->shared.dense = trainer->shared_dense;
+	trainer->rows = &trainer->shared;
+	return STATUS_SUCCESS;
+}
+
 /* The steps of model_train. */
 static Status
 train(Trainer *trainer, Model **model)
 {
 	TRY(begin(trainer));
+	TRY(weigh_parts(trainer));
 	TRY(choose_candidate(trainer));
 	TRY(fit_head(trainer));
 	return assemble(trainer, model);
@@ -540,9 +586,10 @@ train_again(Trainer *trainer, double scale, Model **model)
 		trainer->rows->sparse_dims > 0;
 
 	if (options->refine < 0 || !(options->prior_precision > 0.0) || !(scale > 0.0) ||
-		!isfinite(scale))
+		!isfinite(scale) || (trainer->rows->parts > 1 && options->share == NULL))
 		return STATUS_BAD_ARGUMENT;
 	TRY(begin(trainer));
+	TRY(weigh_parts(trainer));
 	TRY(make_dense(trainer));
 	if (refine)
 		TRY(make_refined(trainer));
@@ -564,6 +611,8 @@ finish(Trainer *trainer)
 	if (trainer->refined.done)
 		cross_fit_end(caller, &trainer->refined.fit);
 	release(caller, trainer->fold);
+	release(caller, trainer->own_trial);
+	release(caller, trainer->shared_dense);
 	release(caller, trainer->refine_features);
 	release(caller, trainer->nested);
 	release(caller, trainer->probability);
@@ -588,7 +637,10 @@ model_train(const Caller *caller, const Rows *rows, const int *label,
 
 	*model = NULL;
 	if (validation != NULL)
+	{
 		memset(validation, 0, sizeof(*validation));
+		trainer.trial = validation->trial;
+	}
 	status = train(&trainer, model);
 	if (status == STATUS_SUCCESS)
 		hand_over(&trainer, validation);
@@ -610,6 +662,48 @@ model_train_again(const Caller *caller, const Rows *rows, const int *label,
 
 	*model = NULL;
 	status = train_again(&trainer, scale, model);
+	finish(&trainer);
+	return status;
+}
+
+/* Means over the rows whose class has another one to be learned from. */
+static void
+out_of_fold_means(const Trainer *trainer, double *log_loss, double *accuracy)
+{
+	const CrossFit *fit = &trainer->dense.fit;
+	int			usable = 0;
+	int			right = 0;
+
+	for (int i = 0; i < trainer->rows->n; i++)
+	{
+		const double *logits = fit->logits + (size_t) i * trainer->classes;
+		int			best = 0;
+
+		for (int k = 1; k < trainer->classes; k++)
+			best = logits[k] > logits[best] ? k : best;
+		usable += fit->usable[i];
+		right += fit->usable[i] && best == trainer->label[i];
+	}
+	*log_loss = trainer->dense.choice.loss / fmax(usable, 1);
+	*accuracy = right / fmax(usable, 1);
+}
+
+/* Cross-validates only; see model.h. */
+Status
+model_validate(const Caller *caller, const Rows *rows, const int *label, int classes,
+			   const TrainOptions *options, double *log_loss, double *accuracy)
+{
+	Trainer		trainer = {
+		.caller = caller, .rows = rows, .label = label, .classes = classes, .options = options
+	};
+	Status		status = begin(&trainer);
+
+	if (status == STATUS_SUCCESS)
+		status = make_dense(&trainer);
+	if (status == STATUS_SUCCESS)
+		status = validate(&trainer, &trainer.dense);
+	if (status == STATUS_SUCCESS)
+		out_of_fold_means(&trainer, log_loss, accuracy);
 	finish(&trainer);
 	return status;
 }

@@ -317,7 +317,7 @@ check_memory(const Replays *replays)
 	const Replay *replay = replays->replay;
 	const Rows *rows = replay->rows;
 
-	memory_check(replay->bytes + simulation_memory(rows->n, rows->dims, replay->terms,
+	memory_check(replay->bytes + simulation_memory(rows->n, rows->dims, rows->parts, replay->terms,
 												   rows->sparse_dims, replay->classes,
 												   &replays->options), "simulate");
 }

@@ -324,6 +324,13 @@ rows_init(RowsBuilder *builder, const Encoder *encoder, MemoryContext context)
 	builder->dense = palloc_array_checked(float, (Size) 64 * encoder_dims(encoder));
 	builder->start = palloc_array_checked(size_t, 64 + 1);
 	builder->start[0] = 0;
+	for (int i = 0; i < encoder_parts(encoder); i++)
+	{
+		EncoderPart part;
+
+		encoder_part(encoder, i, &part);
+		builder->part_dims[i] = part.dims;
+	}
 	builder->terms_capacity = 64 * 64;
 	builder->index = palloc_array_checked(uint32, builder->terms_capacity);
 	builder->weight = palloc_array_checked(float, builder->terms_capacity);
@@ -416,6 +423,8 @@ rows_finish(RowsBuilder *builder)
 	builder->rows.dense = builder->dense;
 	builder->rows.sparse_dims = encoder_sparse_dims(builder->encoder);
 	builder->rows.sparse = builder->rows.sparse_dims > 0 ? &builder->sparse : NULL;
+	builder->rows.parts = encoder_parts(builder->encoder);
+	builder->rows.part_dims = builder->part_dims;
 	return &builder->rows;
 }
 

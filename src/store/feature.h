@@ -73,6 +73,7 @@ typedef struct RowsBuilder
 	size_t		terms_capacity;
 	uint32	   *index;
 	float	   *weight;
+	int			part_dims[COMBINATION_MAX_PARTS];
 	SparseRows	sparse;
 	Rows		rows;
 } RowsBuilder;

@@ -236,7 +236,7 @@ train_compute(Training *training)
 	Caller		caller = caller_in(training->context);
 
 	memory_check(rows_bytes(&training->rows) +
-				 model_train_memory(rows->n, rows->dims, training->rows.terms, rows->sparse_dims,
+				 model_train_memory(rows->n, rows->dims, rows->parts, training->rows.terms, rows->sparse_dims,
 									training->nclasses, &train_options),
 				 "train");
 	status_check(model_train(&caller, rows, training->label, training->nclasses, &train_options,

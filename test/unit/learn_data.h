@@ -126,4 +126,11 @@ train(const Caller *caller, const Data *data, int refine, Model **model,
 					   validation);
 }
 
+static inline void
+free_validation(const Caller *caller, CrossValidation *validation)
+{
+	release(caller, validation->probability);
+	release(caller, validation->fold);
+}
+
 #endif							/* HUMANLOOP_LEARN_DATA_H */

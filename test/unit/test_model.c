@@ -12,13 +12,6 @@
 #include "../../src/learn/model_internal.h"
 #include "../../src/math/matrix.h"
 
-static void
-free_validation(const Caller *caller, CrossValidation *validation)
-{
-	release(caller, validation->probability);
-	release(caller, validation->fold);
-}
-
 /* Scores all rows; the accuracy. */
 static double
 accuracy_on(const Caller *caller, const Model *model, const Data *data)
@@ -550,7 +543,7 @@ test_memory_plan(void)
 
 			options.refine = refine;
 			data.rows.sparse = &data.sparse;
-			plan = model_train_memory(n, shapes[s][1], (size_t) n * TERMS,
+			plan = model_train_memory(n, shapes[s][1], 0, (size_t) n * TERMS,
 									  data.rows.sparse_dims, shapes[s][2], &options);
 			REQUIRE(model_train(&caller, &data.rows, data.label, data.classes, &options,
 								&model, &validation) == STATUS_SUCCESS);

@@ -228,7 +228,7 @@ test_memory(UnitMemory *memory, const Caller *caller)
 			{.folds = 5, .seed = 1, .refine = i % 2 == 0 ? 1 : 0}
 		};
 		size_t		terms = rows.start[900];
-		size_t		bound = simulation_memory(900, 30, terms, rows.rows.sparse_dims, 5, &options);
+		size_t		bound = simulation_memory(900, 30, 0, terms, rows.rows.sparse_dims, 5, &options);
 
 		memory->peak = memory->bytes;
 		REQUIRE(curve_of(caller, &data, options).status == STATUS_SUCCESS);
