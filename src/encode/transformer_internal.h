@@ -47,7 +47,8 @@ typedef struct Transformer
 	const float *weights;
 	bool		weights_borrowed;
 	const float *position;		/* positions x width */
-	const float *token_type;	/* types x width; all text is of type 0 */
+	const float *token_type;	/* types x width; all text is of type 0, if
+								 * there are any */
 	const float *norm;			/* width, then width biases */
 	TransformerLayer *layer;	/* layers */
 } Transformer;
@@ -77,8 +78,8 @@ extern Status transformer_forward(const Transformer *transformer, const Caller *
 
 extern void transformer_free(const Caller *caller, Transformer *transformer);
 extern Status transformer_write(const Encoder *encoder, Writer *writer);
-extern Status transformer_read(const Caller *caller, Reader *reader, bool in_place,
-							   Encoder *encoder);
+extern Status transformer_read(const Caller *caller, Reader *reader, uint32_t version,
+							   bool in_place, Encoder *encoder);
 
 extern Status transformer_encode(const Encoder *encoder, const char *const *texts,
 								 const size_t *lengths, int n,

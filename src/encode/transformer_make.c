@@ -3,7 +3,8 @@
  * transformer_make.c
  *	  A transformer from tensors, to stored bytes and back.
  *
- * Stored, after what encoder.c writes: the configuration, the vocabulary,
+ * Stored, after what encoder.c writes: the configuration (in version 1
+ * without its last two numbers: all were BERT), the vocabulary,
  * zeros up to a multiple of 64 bytes, then the weights in the order of the
  * list below, all of one type: that of the tensors if they share one, else
  * F32.  In memory all but the vectors of the words are floats; where the
@@ -41,38 +42,42 @@ typedef enum Extent
 
 typedef struct Part
 {
-	const char *name;
+	const char *name;			/* of BERT and RoBERTa */
+	const char *distilbert;		/* of DistilBERT; NULL: it has none */
 	Extent		rows;
 	Extent		columns;
 } Part;
 
 /* In the order in which they are stored; the words come first. */
 static const Part first_parts[] = {
-	{"embeddings.word_embeddings.weight", EXTENT_WORDS, EXTENT_WIDTH},
-	{"embeddings.position_embeddings.weight", EXTENT_POSITIONS, EXTENT_WIDTH},
-	{"embeddings.token_type_embeddings.weight", EXTENT_TYPES, EXTENT_WIDTH},
-	{"embeddings.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
-	{"embeddings.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight", EXTENT_WORDS, EXTENT_WIDTH},
+	{"embeddings.position_embeddings.weight", "embeddings.position_embeddings.weight", EXTENT_POSITIONS, EXTENT_WIDTH},
+	{"embeddings.token_type_embeddings.weight", NULL, EXTENT_TYPES, EXTENT_WIDTH},
+	{"embeddings.LayerNorm.weight", "embeddings.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"embeddings.LayerNorm.bias", "embeddings.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
 };
 
-/* Of each layer, behind "encoder.layer.N."; TransformerLayer has them so. */
+/*
+ * Of each layer, behind "encoder.layer.N." or "transformer.layer.N.";
+ * TransformerLayer has them so.
+ */
 static const Part layer_parts[] = {
-	{"attention.self.query.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.self.key.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.self.value.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.self.query.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.self.key.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.self.value.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.output.dense.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.output.dense.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.output.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.output.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"intermediate.dense.weight", EXTENT_INTERMEDIATE, EXTENT_WIDTH},
-	{"intermediate.dense.bias", EXTENT_INTERMEDIATE, EXTENT_NONE},
-	{"output.dense.weight", EXTENT_WIDTH, EXTENT_INTERMEDIATE},
-	{"output.dense.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"output.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
-	{"output.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.query.weight", "attention.q_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.key.weight", "attention.k_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.value.weight", "attention.v_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.query.bias", "attention.q_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.key.bias", "attention.k_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.value.bias", "attention.v_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.dense.weight", "attention.out_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.output.dense.bias", "attention.out_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.LayerNorm.weight", "sa_layer_norm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.LayerNorm.bias", "sa_layer_norm.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"intermediate.dense.weight", "ffn.lin1.weight", EXTENT_INTERMEDIATE, EXTENT_WIDTH},
+	{"intermediate.dense.bias", "ffn.lin1.bias", EXTENT_INTERMEDIATE, EXTENT_NONE},
+	{"output.dense.weight", "ffn.lin2.weight", EXTENT_WIDTH, EXTENT_INTERMEDIATE},
+	{"output.dense.bias", "ffn.lin2.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"output.LayerNorm.weight", "output_layer_norm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"output.LayerNorm.bias", "output_layer_norm.bias", EXTENT_WIDTH, EXTENT_NONE},
 };
 
 #define FIRST_PARTS ((int) (sizeof(first_parts) / sizeof(first_parts[0])))
@@ -101,6 +106,12 @@ complain(TransformerProblem *problem, const char *name, size_t length, const cha
 static const char *
 config_fault(const TransformerConfig *config)
 {
+	int			fewest_types = config->family == FAMILY_DISTILBERT ? 0 : 1;
+	int			most_types = config->family == FAMILY_DISTILBERT ? 0 : TRANSFORMER_MAX_TYPES;
+
+	if (config->family != FAMILY_BERT && config->family != FAMILY_DISTILBERT &&
+		config->family != FAMILY_ROBERTA)
+		return "this family is not known";
 	if (config->layers < 1 || config->layers > TRANSFORMER_MAX_LAYERS)
 		return "num_hidden_layers is out of range";
 	if (config->width < 1 || config->width > ENCODER_MAX_DIMS)
@@ -113,9 +124,12 @@ config_fault(const TransformerConfig *config)
 		return "vocab_size is out of range";
 	if (config->positions < 3 || config->positions > TRANSFORMER_MAX_POSITIONS)
 		return "max_position_embeddings is out of range";
-	if (config->types < 1 || config->types > TRANSFORMER_MAX_TYPES)
+	if (config->first_position < 0 || config->first_position > config->positions - 3)
+		return "the position of the first token is out of range";
+	if (config->types < fewest_types || config->types > most_types)
 		return "type_vocab_size is out of range";
-	if (config->max_tokens < 3 || config->max_tokens > config->positions ||
+	if (config->max_tokens < 3 ||
+		config->max_tokens > config->positions - config->first_position ||
 		config->max_tokens > TRANSFORMER_MAX_TOKENS)
 		return "the number of tokens is out of range";
 	if (!(config->layer_norm_eps >= 1e-30 && config->layer_norm_eps <= 1.0))
@@ -159,6 +173,13 @@ part_at(int i, int *layer)
 {
 	*layer = i < FIRST_PARTS ? -1 : (i - FIRST_PARTS) / LAYER_PARTS;
 	return i < FIRST_PARTS ? &first_parts[i] : &layer_parts[(i - FIRST_PARTS) % LAYER_PARTS];
+}
+
+/* What the family calls it; NULL where it has no such part. */
+static const char *
+part_name(const TransformerConfig *config, const Part *part)
+{
+	return config->family == FAMILY_DISTILBERT ? part->distilbert : part->name;
 }
 
 static size_t
@@ -276,17 +297,21 @@ convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_
 	return STATUS_SUCCESS;
 }
 
-/* Is that the tensor's name, with or without "bert." before it? */
+/* Is that the tensor's name, with or without the family's before it? */
 static bool
-has_name(const Tensor *tensor, const char *name)
+has_name(const Tensor *tensor, TransformerFamily family, const char *name)
 {
+	static const char *const prefixes[] = {
+		[FAMILY_BERT] = "bert.",[FAMILY_DISTILBERT] = "distilbert.",[FAMILY_ROBERTA] = "roberta."
+	};
 	const char *bytes = tensor->name;
 	size_t		length = tensor->name_length;
+	size_t		prefix = strlen(prefixes[family]);
 
-	if (length > 5 && memcmp(bytes, "bert.", 5) == 0)
+	if (length > prefix && memcmp(bytes, prefixes[family], prefix) == 0)
 	{
-		bytes += 5;
-		length -= 5;
+		bytes += prefix;
+		length -= prefix;
 	}
 	return strlen(name) == length && memcmp(bytes, name, length) == 0;
 }
@@ -335,22 +360,26 @@ check_tensor(const TransformerConfig *config, const Part *part, const Tensor *te
 	return STATUS_BAD_ARGUMENT;
 }
 
-/* The one tensor of that part, of the right shape. */
+/* The one tensor of that part, of the right shape; NULL where there is no part. */
 static Status
 find_tensor(const TransformerConfig *config, const Part *part, int layer,
 			const Tensor *tensors, size_t n, const Tensor **found,
 			TransformerProblem *problem)
 {
+	const char *end = part_name(config, part);
 	char		name[96];
 
-	if (layer < 0)
-		snprintf(name, sizeof(name), "%s", part->name);
-	else
-		snprintf(name, sizeof(name), "encoder.layer.%d.%s", layer, part->name);
 	*found = NULL;
+	if (end == NULL)
+		return STATUS_SUCCESS;
+	if (layer < 0)
+		snprintf(name, sizeof(name), "%s", end);
+	else
+		snprintf(name, sizeof(name), "%s.layer.%d.%s",
+				 config->family == FAMILY_DISTILBERT ? "transformer" : "encoder", layer, end);
 	for (size_t i = 0; i < n; i++)
 	{
-		if (!has_name(&tensors[i], name))
+		if (!has_name(&tensors[i], config->family, name))
 			continue;
 		if (*found != NULL)
 		{
@@ -416,7 +445,7 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	}
 	transformer->type = found[0]->type;
 	for (int i = 1; i < parts; i++)
-		if (found[i]->type != transformer->type)
+		if (found[i] != NULL && found[i]->type != transformer->type)
 			transformer->type = TENSOR_F32;
 	if (!count_weights(config, &count))
 		return STATUS_NO_MEMORY;
@@ -427,9 +456,12 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	for (int i = 0; i < parts; i++)
 	{
 		size_t		elements = part_elements(config, part_at(i, &layer));
-		Status		status = i == 0 ? copy_words(caller, found[i], elements, transformer) :
-			convert(caller, found[i]->type, found[i]->bytes, elements, weights);
+		Status		status;
 
+		if (found[i] == NULL)
+			continue;
+		status = i == 0 ? copy_words(caller, found[i], elements, transformer) :
+			convert(caller, found[i]->type, found[i]->bytes, elements, weights);
 		if (status == STATUS_NOT_FINITE)
 			complain(problem, found[i]->name, found[i]->name_length,
 					 "has a value that is infinite or not a number");
@@ -538,6 +570,8 @@ write_config(const TransformerConfig *config, TensorType type, Writer *writer)
 	write_u32(writer, config->first);
 	write_u32(writer, config->last);
 	write_u32(writer, (uint32_t) type);
+	write_u32(writer, (uint32_t) config->family);
+	write_u32(writer, (uint32_t) config->first_position);
 }
 
 /* A number that an int must hold; what does not fit is out of every range. */
@@ -550,11 +584,13 @@ read_int(Reader *reader)
 }
 
 static Status
-read_config(Reader *reader, int width, TransformerConfig *config, TensorType *type)
+read_config(Reader *reader, uint32_t version, int width, TransformerConfig *config,
+			TensorType *type)
 {
 	uint32_t	pooling;
 	uint32_t	normalize;
 	uint32_t	stored_type;
+	uint32_t	family = FAMILY_BERT;
 
 	*config = (TransformerConfig) {.width = width};
 	config->layers = read_int(reader);
@@ -570,8 +606,15 @@ read_config(Reader *reader, int width, TransformerConfig *config, TensorType *ty
 	config->first = read_u32(reader);
 	config->last = read_u32(reader);
 	stored_type = read_u32(reader);
-	if (reader->failed || pooling > POOLING_FIRST || normalize > 1 || stored_type >= TENSOR_OTHER)
+	if (version >= 2)
+	{
+		family = read_u32(reader);
+		config->first_position = read_int(reader);
+	}
+	if (reader->failed || pooling > POOLING_FIRST || normalize > 1 ||
+		stored_type >= TENSOR_OTHER || family > FAMILY_ROBERTA)
 		return STATUS_CORRUPT;
+	config->family = (TransformerFamily) family;
 	config->pooling = (TransformerPooling) pooling;
 	config->normalize = normalize == 1;
 	*type = (TensorType) stored_type;
@@ -672,7 +715,8 @@ read_weights(const Caller *caller, Reader *reader, bool in_place, size_t words, 
 
 /* Fills in an encoder of known dims; on failure the caller frees it. */
 Status
-transformer_read(const Caller *caller, Reader *reader, bool in_place, Encoder *encoder)
+transformer_read(const Caller *caller, Reader *reader, uint32_t version, bool in_place,
+				 Encoder *encoder)
 {
 	size_t		begin = reader->position - ENCODER_HEADER;
 	TransformerConfig config;
@@ -681,7 +725,7 @@ transformer_read(const Caller *caller, Reader *reader, bool in_place, Encoder *e
 	size_t		count;
 	Status		status;
 
-	TRY(read_config(reader, encoder->dims, &config, &type));
+	TRY(read_config(reader, version, encoder->dims, &config, &type));
 	words = (size_t) config.words * (size_t) config.width;
 	if (!count_weights(&config, &count) || words > SIZE_MAX / 16 ||
 		reader_left(reader) / tensor_element(type) < words + count)
