@@ -76,7 +76,8 @@ typedef struct TransformerProblem
  * BertModel and RobertaModel ("embeddings.word_embeddings.weight",
  * "encoder.layer.0.attention.self.query.weight" ...) or of DistilBertModel
  * ("transformer.layer.0.attention.q_lin.weight" ...), also behind "bert.",
- * "roberta." or "distilbert."; those that are not needed (pooler,
+ * "roberta." or "distilbert.", and with the oldest files' LayerNorm.gamma and
+ * LayerNorm.beta; those that are not needed (pooler,
  * position_ids) are passed over.
  * STATUS_BAD_ARGUMENT, or STATUS_NOT_FINITE for a weight that is no number,
  * with *problem filled in; STATUS_NO_MEMORY, STATUS_STOPPED.

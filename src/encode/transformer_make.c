@@ -297,10 +297,16 @@ convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_
 	return STATUS_SUCCESS;
 }
 
-/* Is that the tensor's name, with or without the family's before it? */
+/*
+ * Is that the tensor's name, with or without the family's before it?  The
+ * oldest files say gamma and beta of a norm where others say weight and bias.
+ */
 static bool
 has_name(const Tensor *tensor, TransformerFamily family, const char *name)
 {
+	static const char *const ends[][2] = {
+		{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}
+	};
 	static const char *const prefixes[] = {
 		[FAMILY_BERT] = "bert.",[FAMILY_DISTILBERT] = "distilbert.",[FAMILY_ROBERTA] = "roberta."
 	};
@@ -313,7 +319,19 @@ has_name(const Tensor *tensor, TransformerFamily family, const char *name)
 		bytes += prefix;
 		length -= prefix;
 	}
-	return strlen(name) == length && memcmp(bytes, name, length) == 0;
+	if (strlen(name) == length && memcmp(bytes, name, length) == 0)
+		return true;
+	for (int i = 0; i < 2; i++)
+	{
+		size_t		end = strlen(ends[i][0]);
+		size_t		old_end = strlen(ends[i][1]);
+		size_t		begin = strlen(name) - end;
+
+		if (strlen(name) >= end && strcmp(name + begin, ends[i][0]) == 0)
+			return length == begin + old_end && memcmp(bytes, name, begin) == 0 &&
+				memcmp(bytes + begin, ends[i][1], old_end) == 0;
+	}
+	return false;
 }
 
 /* "[3, 4]" of a tensor's shape or a part's, cut where it is too long. */

@@ -307,6 +307,12 @@ test_problems(void)
 	COMPLAINS((model->tensors[5].name = model->names[7],
 			   model->tensors[5].name_length = model->tensors[7].name_length),
 			  STATUS_BAD_ARGUMENT, "encoder.layer.0.attention.self.query.weight", "is missing");
+	COMPLAINS((model->tensors[5].name = "embeddings.LayerNorm.gamma",
+			   model->tensors[5].name_length = 26),
+			  STATUS_BAD_ARGUMENT, "embeddings.LayerNorm.weight", "is there twice");
+	COMPLAINS((model->tensors[3].name = "embeddings.LayerNorm.gamm",
+			   model->tensors[3].name_length = 25),
+			  STATUS_BAD_ARGUMENT, "embeddings.LayerNorm.weight", "is missing");
 	COMPLAINS((model->tensors[36].name = "bert.encoder.layer.1.output.LayerNorm.weight",
 			   model->tensors[36].name_length = 44), STATUS_BAD_ARGUMENT,
 			  "encoder.layer.1.output.LayerNorm.weight", "is there twice");
@@ -400,6 +406,14 @@ test_prefixes(void)
 
 		for (size_t i = 0; i < model->ntensors; i += 1 + i % 2)
 		{
+			/* and as the oldest have them */
+			char	   *weight = strstr(model->names[i], "LayerNorm.weight");
+			char	   *bias = strstr(model->names[i], "LayerNorm.bias");
+
+			if (weight != NULL)
+				strcpy(weight, "LayerNorm.gamma");
+			if (bias != NULL)
+				strcpy(bias, "LayerNorm.beta");
 			snprintf(names[i], sizeof(names[i]), "%s%s", prefixes[shape], model->names[i]);
 			model->tensors[i].name = names[i];
 			model->tensors[i].name_length = strlen(names[i]);
