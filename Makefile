@@ -34,6 +34,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
 	src/encode/transformer.c \
+	src/encode/transformer_io.c \
 	src/encode/transformer_make.c \
 	src/encode/unicode.c \
 	src/encode/wordpiece.c \

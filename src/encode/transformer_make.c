@@ -1,33 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * transformer_make.c
- *	  A transformer from tensors, to stored bytes and back.
+ *	  A transformer from tensors.
  *
- * Stored, after what encoder.c writes: the configuration (in version 1
- * without its last two numbers: all were BERT), the vocabulary,
- * zeros up to a multiple of 64 bytes, then the weights in the order of the
- * list below, all of one type: that of the tensors if they share one, else
- * F32.  In memory all but the vectors of the words are floats; where the
- * stored bytes are F32, aligned, and may be borrowed, they are used as they
- * are.
+ * In memory all but the vectors of the words are floats; these stay of the
+ * type that all tensors share, or else are F32.
  *
  *-------------------------------------------------------------------------
  */
 #include "transformer_internal.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Elements that are converted between two questions whether to stop */
 #define ELEMENTS_A_QUESTION ((size_t) 1 << 20)
-
-/* Stored weights begin at a multiple of this, from the form's beginning */
-#define STORED_ALIGNMENT 64
-
-/* Bytes of what encoder.c has written and read before */
-#define ENCODER_HEADER 16
 
 /* Extents of tensors by the name of what they count */
 typedef enum Extent
@@ -103,8 +91,8 @@ complain(TransformerProblem *problem, const char *name, size_t length, const cha
 }
 
 /* What is wrong with a configuration, or NULL. */
-static const char *
-config_fault(const TransformerConfig *config)
+const char *
+transformer_config_fault(const TransformerConfig *config)
 {
 	int			fewest_types = config->family == FAMILY_DISTILBERT ? 0 : 1;
 	int			most_types = config->family == FAMILY_DISTILBERT ? 0 : TRANSFORMER_MAX_TYPES;
@@ -192,8 +180,8 @@ part_elements(const TransformerConfig *config, const Part *part)
  * Elements of all parts but the words; false where they are more than memory
  * has addresses.  A layer has less than 2^33, so that doubles tell it.
  */
-static bool
-count_weights(const TransformerConfig *config, size_t *count)
+bool
+transformer_count_weights(const TransformerConfig *config, size_t *count)
 {
 	double		elements = 0.0;
 	int			layer;
@@ -213,9 +201,8 @@ count_weights(const TransformerConfig *config, size_t *count)
 }
 
 /* A transformer of a valid configuration, with nothing in it. */
-static Status
-allocate_transformer(const Caller *caller, const TransformerConfig *config,
-					 Encoder *encoder)
+Status
+transformer_allocate(const Caller *caller, const TransformerConfig *config, Encoder *encoder)
 {
 	Transformer *transformer = allocate_array(caller, 1, sizeof(Transformer));
 
@@ -243,8 +230,8 @@ transformer_free(const Caller *caller, Transformer *transformer)
 }
 
 /* Points to the parts of transformer->weights. */
-static void
-place_parts(Transformer *transformer)
+void
+transformer_place(Transformer *transformer)
 {
 	const TransformerConfig *config = &transformer->config;
 	size_t		width = (size_t) config->width;
@@ -279,9 +266,9 @@ place_parts(Transformer *transformer)
  * n elements of that type to floats, or only looked at where floats is NULL.
  * STATUS_NOT_FINITE, STATUS_STOPPED.
  */
-static Status
-convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_t n,
-		float *floats)
+Status
+transformer_convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_t n,
+					float *floats)
 {
 	for (size_t from = 0; from < n; from += ELEMENTS_A_QUESTION)
 	{
@@ -426,7 +413,7 @@ copy_words(const Caller *caller, const Tensor *tensor, size_t count, Transformer
 	transformer->words = words;
 	if (words == NULL)
 		return STATUS_NO_MEMORY;
-	status = convert(caller, tensor->type, tensor->bytes, count, NULL);
+	status = transformer_convert(caller, tensor->type, tensor->bytes, count, NULL);
 	if (status != STATUS_SUCCESS)
 		return status;
 	if (tensor->type == transformer->type)
@@ -465,7 +452,7 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	for (int i = 1; i < parts; i++)
 		if (found[i] != NULL && found[i]->type != transformer->type)
 			transformer->type = TENSOR_F32;
-	if (!count_weights(config, &count))
+	if (!transformer_count_weights(config, &count))
 		return STATUS_NO_MEMORY;
 	weights = allocate_array(caller, count, sizeof(float));
 	transformer->weights = weights;
@@ -479,7 +466,7 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 		if (found[i] == NULL)
 			continue;
 		status = i == 0 ? copy_words(caller, found[i], elements, transformer) :
-			convert(caller, found[i]->type, found[i]->bytes, elements, weights);
+			transformer_convert(caller, found[i]->type, found[i]->bytes, elements, weights);
 		if (status == STATUS_NOT_FINITE)
 			complain(problem, found[i]->name, found[i]->name_length,
 					 "has a value that is infinite or not a number");
@@ -487,7 +474,7 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 			return status;
 		weights += i == 0 ? 0 : elements;
 	}
-	place_parts(transformer);
+	transformer_place(transformer);
 	return STATUS_SUCCESS;
 }
 
@@ -538,7 +525,7 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 				 const WordPieceEntry *vocabulary, size_t pieces,
 				 Encoder **encoder, TransformerProblem *problem)
 {
-	const char *fault = config_fault(config);
+	const char *fault = transformer_config_fault(config);
 	const Tensor **found;
 	Encoder    *made;
 	Status		status;
@@ -553,7 +540,7 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 	made = encoder_allocate(caller, ENCODER_TRANSFORMER, config->width);
 	if (made == NULL)
 		return STATUS_NO_MEMORY;
-	status = allocate_transformer(caller, config, made);
+	status = transformer_allocate(caller, config, made);
 	if (status == STATUS_SUCCESS)
 		status = take_vocabulary(caller, options, vocabulary, pieces, made->transformer, problem);
 	if (status == STATUS_SUCCESS)
@@ -570,192 +557,4 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 	}
 	*encoder = made;
 	return STATUS_SUCCESS;
-}
-
-static void
-write_config(const TransformerConfig *config, TensorType type, Writer *writer)
-{
-	write_u32(writer, (uint32_t) config->layers);
-	write_u32(writer, (uint32_t) config->heads);
-	write_u32(writer, (uint32_t) config->intermediate);
-	write_u32(writer, (uint32_t) config->words);
-	write_u32(writer, (uint32_t) config->positions);
-	write_u32(writer, (uint32_t) config->types);
-	write_u32(writer, (uint32_t) config->max_tokens);
-	write_double(writer, config->layer_norm_eps);
-	write_u32(writer, (uint32_t) config->pooling);
-	write_u32(writer, config->normalize);
-	write_u32(writer, config->first);
-	write_u32(writer, config->last);
-	write_u32(writer, (uint32_t) type);
-	write_u32(writer, (uint32_t) config->family);
-	write_u32(writer, (uint32_t) config->first_position);
-}
-
-/* A number that an int must hold; what does not fit is out of every range. */
-static int
-read_int(Reader *reader)
-{
-	uint32_t	value = read_u32(reader);
-
-	return value > INT32_MAX ? -1 : (int) value;
-}
-
-static Status
-read_config(Reader *reader, uint32_t version, int width, TransformerConfig *config,
-			TensorType *type)
-{
-	uint32_t	pooling;
-	uint32_t	normalize;
-	uint32_t	stored_type;
-	uint32_t	family = FAMILY_BERT;
-
-	*config = (TransformerConfig) {.width = width};
-	config->layers = read_int(reader);
-	config->heads = read_int(reader);
-	config->intermediate = read_int(reader);
-	config->words = read_int(reader);
-	config->positions = read_int(reader);
-	config->types = read_int(reader);
-	config->max_tokens = read_int(reader);
-	config->layer_norm_eps = read_double(reader);
-	pooling = read_u32(reader);
-	normalize = read_u32(reader);
-	config->first = read_u32(reader);
-	config->last = read_u32(reader);
-	stored_type = read_u32(reader);
-	if (version >= 2)
-	{
-		family = read_u32(reader);
-		config->first_position = read_int(reader);
-	}
-	if (reader->failed || pooling > POOLING_FIRST || normalize > 1 ||
-		stored_type >= TENSOR_OTHER || family > FAMILY_ROBERTA)
-		return STATUS_CORRUPT;
-	config->family = (TransformerFamily) family;
-	config->pooling = (TransformerPooling) pooling;
-	config->normalize = normalize == 1;
-	*type = (TensorType) stored_type;
-	return config_fault(config) == NULL ? STATUS_SUCCESS : STATUS_CORRUPT;
-}
-
-Status
-transformer_write(const Encoder *encoder, Writer *writer)
-{
-	const Transformer *transformer = encoder->transformer;
-	const TransformerConfig *config = &transformer->config;
-	static const unsigned char zeros[STORED_ALIGNMENT];
-	size_t		begin = writer->length - ENCODER_HEADER;
-	size_t		words = (size_t) config->words * (size_t) config->width;
-	size_t		count;
-	int16_t		halves[256];
-
-	if (writer->failed || !count_weights(config, &count))
-		return STATUS_NO_MEMORY;
-	write_config(config, transformer->type, writer);
-	wordpiece_write(transformer->wordpiece, writer);
-	write_bytes(writer, zeros, (STORED_ALIGNMENT - (writer->length - begin) % STORED_ALIGNMENT) %
-				STORED_ALIGNMENT);
-	write_bytes(writer, transformer->words, words * tensor_element(transformer->type));
-	if (transformer->type == TENSOR_F32)
-		write_floats(writer, transformer->weights, count);
-	else
-		for (size_t i = 0; i < count; i += 256)
-		{
-			size_t		n = count - i < 256 ? count - i : 256;
-
-			tensor_from_floats(transformer->type, transformer->weights + i, n, halves);
-			write_i16s(writer, halves, n);
-		}
-	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
-}
-
-/* Skips the zeros before the weights. */
-static Status
-read_padding(Reader *reader, size_t begin)
-{
-	size_t		length = (STORED_ALIGNMENT - (reader->position - begin) % STORED_ALIGNMENT) %
-		STORED_ALIGNMENT;
-	unsigned char bytes[STORED_ALIGNMENT];
-
-	read_bytes(reader, bytes, length);
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] != 0)
-			return STATUS_CORRUPT;
-	return reader->failed ? STATUS_CORRUPT : STATUS_SUCCESS;
-}
-
-/*
- * The weights: words * width elements, then count.  The reader must have been
- * found to hold them.
- */
-static Status
-read_weights(const Caller *caller, Reader *reader, bool in_place, size_t words, size_t count,
-			 Transformer *transformer)
-{
-	TensorType	type = transformer->type;
-	size_t		size = tensor_element(type);
-	const unsigned char *bytes = reader->bytes + reader->position;
-
-	TRY(convert(caller, type, bytes, words, NULL));
-	transformer->words = bytes;
-	transformer->words_borrowed = in_place;
-	if (!in_place)
-	{
-		unsigned char *copy = allocate_array(caller, words, size);
-
-		transformer->words = copy;
-		if (copy == NULL)
-			return STATUS_NO_MEMORY;
-		memcpy(copy, bytes, words * size);
-	}
-	bytes += words * size;
-	if (in_place && type == TENSOR_F32 && little_endian() &&
-		(uintptr_t) bytes % sizeof(float) == 0)
-	{
-		TRY(convert(caller, type, bytes, count, NULL));
-		transformer->weights = (const float *) (const void *) bytes;
-		transformer->weights_borrowed = true;
-	}
-	else
-	{
-		float	   *weights = allocate_array(caller, count, sizeof(float));
-
-		transformer->weights = weights;
-		if (weights == NULL)
-			return STATUS_NO_MEMORY;
-		TRY(convert(caller, type, bytes, count, weights));
-	}
-	reader->position += (words + count) * size;
-	place_parts(transformer);
-	return STATUS_SUCCESS;
-}
-
-/* Fills in an encoder of known dims; on failure the caller frees it. */
-Status
-transformer_read(const Caller *caller, Reader *reader, uint32_t version, bool in_place,
-				 Encoder *encoder)
-{
-	size_t		begin = reader->position - ENCODER_HEADER;
-	TransformerConfig config;
-	TensorType	type;
-	size_t		words;
-	size_t		count;
-	Status		status;
-
-	TRY(read_config(reader, version, encoder->dims, &config, &type));
-	words = (size_t) config.words * (size_t) config.width;
-	if (!count_weights(&config, &count) || words > SIZE_MAX / 16 ||
-		reader_left(reader) / tensor_element(type) < words + count)
-		return STATUS_CORRUPT;
-	TRY(allocate_transformer(caller, &config, encoder));
-	encoder->transformer->type = type;
-	TRY(wordpiece_read(caller, reader, &encoder->transformer->wordpiece));
-	if (wordpiece_ids(encoder->transformer->wordpiece) > (uint32_t) config.words)
-		return STATUS_CORRUPT;
-	TRY(read_padding(reader, begin));
-	if (reader_left(reader) / tensor_element(type) < words + count)
-		return STATUS_CORRUPT;
-	status = read_weights(caller, reader, in_place, words, count, encoder->transformer);
-	return status == STATUS_NOT_FINITE ? STATUS_CORRUPT : status;
 }
