@@ -36,6 +36,7 @@ ROOM_SOURCES = src/encode/encode_combined.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
 	src/encode/transformer.c \
+	src/encode/transformer_io.c \
 	src/encode/transformer_make.c \
 	src/encode/unicode.c \
 	src/encode/wordpiece.c \

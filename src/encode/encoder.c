@@ -4,7 +4,8 @@
  *	  What all encoders have in common: making, storing, freeing them.
  *
  * Stored form, little-endian: "HLEN", version, kind, dims, then what the kind
- * needs.  A later version of this code reads every version listed here.
+ * needs.  Each kind counts its versions, and the newest is written; a later
+ * version of this code reads every version up to that.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +16,11 @@
 #include <string.h>
 
 #define ENCODER_MAGIC UINT32_C(0x4E454C48)	/* "HLEN" */
-#define ENCODER_VERSION 1
+
+static const uint32_t newest_version[] = {
+	[ENCODER_TEXT] = 1,[ENCODER_VECTOR] = 1,[ENCODER_TRANSFORMER] = 2,
+	[ENCODER_COMBINED] = 1
+};
 
 EncoderKind
 encoder_kind(const Encoder *encoder)
@@ -171,7 +176,7 @@ Status
 encoder_write(const Encoder *encoder, Writer *writer)
 {
 	write_u32(writer, ENCODER_MAGIC);
-	write_u32(writer, ENCODER_VERSION);
+	write_u32(writer, newest_version[encoder->kind]);
 	write_u32(writer, (uint32_t) encoder->kind);
 	write_u32(writer, (uint32_t) encoder->dims);
 	if (encoder->kind == ENCODER_TEXT)
@@ -186,8 +191,7 @@ encoder_write(const Encoder *encoder, Writer *writer)
 static bool
 is_kind(uint32_t kind)
 {
-	return kind == ENCODER_TEXT || kind == ENCODER_VECTOR || kind == ENCODER_TRANSFORMER ||
-		kind == ENCODER_COMBINED;
+	return kind <= ENCODER_LAST && newest_version[kind] > 0;
 }
 
 /* All ways of reading. */
@@ -203,8 +207,8 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, bool is_part,
 	Status		status = STATUS_SUCCESS;
 
 	*encoder = NULL;
-	if (reader->failed || magic != ENCODER_MAGIC || version != ENCODER_VERSION ||
-		!is_kind(kind) || (is_part && kind == ENCODER_COMBINED) ||
+	if (reader->failed || magic != ENCODER_MAGIC || !is_kind(kind) ||
+		(is_part && kind == ENCODER_COMBINED) || version < 1 || version > newest_version[kind] ||
 		dims < 1 || dims > ENCODER_MAX_DIMS)
 		return STATUS_CORRUPT;
 	read = encoder_allocate(caller, (EncoderKind) kind, (int) dims);
@@ -213,7 +217,7 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, bool is_part,
 	if (kind == ENCODER_TEXT)
 		status = text_encoder_read(caller, reader, in_place, read);
 	else if (kind == ENCODER_TRANSFORMER)
-		status = transformer_read(caller, reader, in_place, read);
+		status = transformer_read(caller, reader, version, in_place, read);
 	else if (kind == ENCODER_COMBINED)
 		status = combination_read(caller, reader, in_place, read);
 	if (status != STATUS_SUCCESS)

@@ -207,12 +207,17 @@ run_layer(const Transformer *transformer, const TransformerLayer *layer,
 	return STATUS_SUCCESS;
 }
 
-/* x = norm(word + position + type), a token's place counted from its row's first. */
+/*
+ * x = norm(word + position + type), a token's place counted from its row's
+ * first; DistilBERT has no types.
+ */
 static void
 embed(const Transformer *transformer, TokenBlock *block, const int *start, int rows)
 {
 	size_t		width = (size_t) transformer->config.width;
 	size_t		bytes = width * tensor_element(transformer->type);
+	const float *position = transformer->position +
+		(size_t) transformer->config.first_position * width;
 
 	for (int row = 0; row < rows; row++)
 		for (int i = start[row]; i < start[row + 1]; i++)
@@ -221,8 +226,9 @@ embed(const Transformer *transformer, TokenBlock *block, const int *start, int r
 
 			tensor_to_floats(transformer->type, transformer->words + block->id[i] * bytes,
 							 width, x);
-			add_bias(x, transformer->position + (size_t) (i - start[row]) * width, 1, (int) width);
-			add_bias(x, transformer->token_type, 1, (int) width);
+			add_bias(x, position + (size_t) (i - start[row]) * width, 1, (int) width);
+			if (transformer->config.types > 0)
+				add_bias(x, transformer->token_type, 1, (int) width);
 		}
 	add_and_normalize(block->x, NULL, NULL, transformer->norm,
 					  (float) transformer->config.layer_norm_eps, block->tokens, (int) width);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * transformer.h
- *	  Making an encoder from the weights of a pretrained BERT.
+ *	  Making an encoder from the weights of a pretrained BERT or one of its kin.
  *
  * The files (config.json, tokenizer.json or vocab.txt, model.safetensors) are
  * read by whoever has a JSON parser; what is in them comes in here as plain
@@ -23,6 +23,17 @@
 #define TRANSFORMER_MAX_TYPES 256
 #define TRANSFORMER_MAX_TOKENS 1024
 
+/*
+ * Whose tensors they are.  All of them compute the same; names differ, and
+ * where positions begin.
+ */
+typedef enum TransformerFamily
+{
+	FAMILY_BERT = 0,			/* BERT, MiniLM and most others */
+	FAMILY_DISTILBERT = 1,		/* no types of tokens */
+	FAMILY_ROBERTA = 2			/* RoBERTa, XLM-RoBERTa */
+} TransformerFamily;
+
 /* From the vectors of a text's tokens to that of the text */
 typedef enum TransformerPooling
 {
@@ -33,20 +44,24 @@ typedef enum TransformerPooling
 /* With the names that Hugging Face's config.json has for them. */
 typedef struct TransformerConfig
 {
-	int			layers;			/* num_hidden_layers */
-	int			heads;			/* num_attention_heads; divides width */
-	int			width;			/* hidden_size */
-	int			intermediate;	/* intermediate_size */
+	TransformerFamily family;
+	int			layers;			/* num_hidden_layers, DistilBERT: n_layers */
+	int			heads;			/* num_attention_heads, n_heads; divides width */
+	int			width;			/* hidden_size, dim */
+	int			intermediate;	/* intermediate_size, hidden_dim */
 	int			words;			/* vocab_size */
 	int			positions;		/* max_position_embeddings */
-	int			types;			/* type_vocab_size */
+	int			first_position; /* of the first token: 0, or, of RoBERTa,
+								 * pad_token_id + 1 */
+	int			types;			/* type_vocab_size; of DistilBERT 0 */
 	int			max_tokens;		/* of a text, with its first and last; what is
-								 * beyond is not looked at; 3 .. positions */
-	double		layer_norm_eps;
+								 * beyond is not looked at; 3 .. positions -
+								 * first_position */
+	double		layer_norm_eps; /* DistilBERT does not say: 1e-12 */
 	TransformerPooling pooling;
 	bool		normalize;		/* to unit length, as encoder.h promises */
-	uint32_t	first;			/* numbers of [CLS] and [SEP], which */
-	uint32_t	last;			/* surround every text */
+	uint32_t	first;			/* numbers of [CLS] and [SEP], or <s> and */
+	uint32_t	last;			/* </s>, which surround every text */
 } TransformerConfig;
 
 /* For a message to whoever brought the files; both in printable ASCII. */
@@ -58,8 +73,12 @@ typedef struct TransformerProblem
 
 /*
  * Makes the encoder; everything is copied.  Tensors have the names of
- * BertModel ("embeddings.word_embeddings.weight" ...), also behind "bert.";
- * those that are not needed (pooler, position_ids) are passed over.
+ * BertModel and RobertaModel ("embeddings.word_embeddings.weight",
+ * "encoder.layer.0.attention.self.query.weight" ...) or of DistilBertModel
+ * ("transformer.layer.0.attention.q_lin.weight" ...), also behind "bert.",
+ * "roberta." or "distilbert.", and with the oldest files' LayerNorm.gamma and
+ * LayerNorm.beta; those that are not needed (pooler,
+ * position_ids) are passed over.
  * STATUS_BAD_ARGUMENT, or STATUS_NOT_FINITE for a weight that is no number,
  * with *problem filled in; STATUS_NO_MEMORY, STATUS_STOPPED.
  */

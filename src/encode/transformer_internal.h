@@ -4,7 +4,8 @@
  *	  What the files of the transformer share.
  *
  *	  transformer.c			the forward pass over a block of tokens
- *	  transformer_make.c	from tensors, to stored bytes and back
+ *	  transformer_make.c	a transformer from tensors
+ *	  transformer_io.c		its stored form
  *	  encode_transformer.c	texts to blocks of tokens, and vectors out
  *
  *-------------------------------------------------------------------------
@@ -47,7 +48,8 @@ typedef struct Transformer
 	const float *weights;
 	bool		weights_borrowed;
 	const float *position;		/* positions x width */
-	const float *token_type;	/* types x width; all text is of type 0 */
+	const float *token_type;	/* types x width; all text is of type 0, if
+								 * there are any */
 	const float *norm;			/* width, then width biases */
 	TransformerLayer *layer;	/* layers */
 } Transformer;
@@ -75,10 +77,36 @@ extern size_t attention_scratch(const TransformerConfig *config);
 extern Status transformer_forward(const Transformer *transformer, const Caller *caller,
 								  TokenBlock *block, const int *start, int rows);
 
+/* What is wrong with a configuration, or NULL. */
+extern const char *transformer_config_fault(const TransformerConfig *config);
+
+/*
+ * Elements of all weights but the vectors of words; false where they are more
+ * than memory has addresses.
+ */
+extern bool transformer_count_weights(const TransformerConfig *config, size_t *count);
+
+/*
+ * The encoder's transformer, of a valid configuration, with nothing in it;
+ * encoder_free frees it, after a failure, too.  STATUS_NO_MEMORY.
+ */
+extern Status transformer_allocate(const Caller *caller, const TransformerConfig *config,
+								   Encoder *encoder);
+
+/* Points to the parts of transformer->weights. */
+extern void transformer_place(Transformer *transformer);
+
+/*
+ * n elements of that type to floats, or only looked at where floats is NULL.
+ * STATUS_NOT_FINITE, STATUS_STOPPED.
+ */
+extern Status transformer_convert(const Caller *caller, TensorType type,
+								  const unsigned char *bytes, size_t n, float *floats);
+
 extern void transformer_free(const Caller *caller, Transformer *transformer);
 extern Status transformer_write(const Encoder *encoder, Writer *writer);
-extern Status transformer_read(const Caller *caller, Reader *reader, bool in_place,
-							   Encoder *encoder);
+extern Status transformer_read(const Caller *caller, Reader *reader, uint32_t version,
+							   bool in_place, Encoder *encoder);
 
 extern Status transformer_encode(const Encoder *encoder, const char *const *texts,
 								 const size_t *lengths, int n,

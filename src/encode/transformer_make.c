@@ -1,32 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * transformer_make.c
- *	  A transformer from tensors, to stored bytes and back.
+ *	  A transformer from tensors.
  *
- * Stored, after what encoder.c writes: the configuration, the vocabulary,
- * zeros up to a multiple of 64 bytes, then the weights in the order of the
- * list below, all of one type: that of the tensors if they share one, else
- * F32.  In memory all but the vectors of the words are floats; where the
- * stored bytes are F32, aligned, and may be borrowed, they are used as they
- * are.
+ * In memory all but the vectors of the words are floats; these stay of the
+ * type that all tensors share, or else are F32.
  *
  *-------------------------------------------------------------------------
  */
 #include "transformer_internal.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Elements that are converted between two questions whether to stop */
 #define ELEMENTS_A_QUESTION ((size_t) 1 << 20)
-
-/* Stored weights begin at a multiple of this, from the form's beginning */
-#define STORED_ALIGNMENT 64
-
-/* Bytes of what encoder.c has written and read before */
-#define ENCODER_HEADER 16
 
 /* Extents of tensors by the name of what they count */
 typedef enum Extent
@@ -41,38 +30,42 @@ typedef enum Extent
 
 typedef struct Part
 {
-	const char *name;
+	const char *name;			/* of BERT and RoBERTa */
+	const char *distilbert;		/* of DistilBERT; NULL: it has none */
 	Extent		rows;
 	Extent		columns;
 } Part;
 
 /* In the order in which they are stored; the words come first. */
 static const Part first_parts[] = {
-	{"embeddings.word_embeddings.weight", EXTENT_WORDS, EXTENT_WIDTH},
-	{"embeddings.position_embeddings.weight", EXTENT_POSITIONS, EXTENT_WIDTH},
-	{"embeddings.token_type_embeddings.weight", EXTENT_TYPES, EXTENT_WIDTH},
-	{"embeddings.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
-	{"embeddings.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight", EXTENT_WORDS, EXTENT_WIDTH},
+	{"embeddings.position_embeddings.weight", "embeddings.position_embeddings.weight", EXTENT_POSITIONS, EXTENT_WIDTH},
+	{"embeddings.token_type_embeddings.weight", NULL, EXTENT_TYPES, EXTENT_WIDTH},
+	{"embeddings.LayerNorm.weight", "embeddings.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"embeddings.LayerNorm.bias", "embeddings.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
 };
 
-/* Of each layer, behind "encoder.layer.N."; TransformerLayer has them so. */
+/*
+ * Of each layer, behind "encoder.layer.N." or "transformer.layer.N.";
+ * TransformerLayer has them so.
+ */
 static const Part layer_parts[] = {
-	{"attention.self.query.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.self.key.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.self.value.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.self.query.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.self.key.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.self.value.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.output.dense.weight", EXTENT_WIDTH, EXTENT_WIDTH},
-	{"attention.output.dense.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.output.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
-	{"attention.output.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"intermediate.dense.weight", EXTENT_INTERMEDIATE, EXTENT_WIDTH},
-	{"intermediate.dense.bias", EXTENT_INTERMEDIATE, EXTENT_NONE},
-	{"output.dense.weight", EXTENT_WIDTH, EXTENT_INTERMEDIATE},
-	{"output.dense.bias", EXTENT_WIDTH, EXTENT_NONE},
-	{"output.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
-	{"output.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.query.weight", "attention.q_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.key.weight", "attention.k_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.value.weight", "attention.v_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.self.query.bias", "attention.q_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.key.bias", "attention.k_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.self.value.bias", "attention.v_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.dense.weight", "attention.out_lin.weight", EXTENT_WIDTH, EXTENT_WIDTH},
+	{"attention.output.dense.bias", "attention.out_lin.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.LayerNorm.weight", "sa_layer_norm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"attention.output.LayerNorm.bias", "sa_layer_norm.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"intermediate.dense.weight", "ffn.lin1.weight", EXTENT_INTERMEDIATE, EXTENT_WIDTH},
+	{"intermediate.dense.bias", "ffn.lin1.bias", EXTENT_INTERMEDIATE, EXTENT_NONE},
+	{"output.dense.weight", "ffn.lin2.weight", EXTENT_WIDTH, EXTENT_INTERMEDIATE},
+	{"output.dense.bias", "ffn.lin2.bias", EXTENT_WIDTH, EXTENT_NONE},
+	{"output.LayerNorm.weight", "output_layer_norm.weight", EXTENT_WIDTH, EXTENT_NONE},
+	{"output.LayerNorm.bias", "output_layer_norm.bias", EXTENT_WIDTH, EXTENT_NONE},
 };
 
 #define FIRST_PARTS ((int) (sizeof(first_parts) / sizeof(first_parts[0])))
@@ -98,9 +91,15 @@ complain(TransformerProblem *problem, const char *name, size_t length, const cha
 }
 
 /* What is wrong with a configuration, or NULL. */
-static const char *
-config_fault(const TransformerConfig *config)
+const char *
+transformer_config_fault(const TransformerConfig *config)
 {
+	int			fewest_types = config->family == FAMILY_DISTILBERT ? 0 : 1;
+	int			most_types = config->family == FAMILY_DISTILBERT ? 0 : TRANSFORMER_MAX_TYPES;
+
+	if (config->family != FAMILY_BERT && config->family != FAMILY_DISTILBERT &&
+		config->family != FAMILY_ROBERTA)
+		return "this family is not known";
 	if (config->layers < 1 || config->layers > TRANSFORMER_MAX_LAYERS)
 		return "num_hidden_layers is out of range";
 	if (config->width < 1 || config->width > ENCODER_MAX_DIMS)
@@ -113,9 +112,12 @@ config_fault(const TransformerConfig *config)
 		return "vocab_size is out of range";
 	if (config->positions < 3 || config->positions > TRANSFORMER_MAX_POSITIONS)
 		return "max_position_embeddings is out of range";
-	if (config->types < 1 || config->types > TRANSFORMER_MAX_TYPES)
+	if (config->first_position < 0 || config->first_position > config->positions - 3)
+		return "the position of the first token is out of range";
+	if (config->types < fewest_types || config->types > most_types)
 		return "type_vocab_size is out of range";
-	if (config->max_tokens < 3 || config->max_tokens > config->positions ||
+	if (config->max_tokens < 3 ||
+		config->max_tokens > config->positions - config->first_position ||
 		config->max_tokens > TRANSFORMER_MAX_TOKENS)
 		return "the number of tokens is out of range";
 	if (!(config->layer_norm_eps >= 1e-30 && config->layer_norm_eps <= 1.0))
@@ -161,6 +163,13 @@ part_at(int i, int *layer)
 	return i < FIRST_PARTS ? &first_parts[i] : &layer_parts[(i - FIRST_PARTS) % LAYER_PARTS];
 }
 
+/* What the family calls it; NULL where it has no such part. */
+static const char *
+part_name(const TransformerConfig *config, const Part *part)
+{
+	return config->family == FAMILY_DISTILBERT ? part->distilbert : part->name;
+}
+
 static size_t
 part_elements(const TransformerConfig *config, const Part *part)
 {
@@ -171,8 +180,8 @@ part_elements(const TransformerConfig *config, const Part *part)
  * Elements of all parts but the words; false where they are more than memory
  * has addresses.  A layer has less than 2^33, so that doubles tell it.
  */
-static bool
-count_weights(const TransformerConfig *config, size_t *count)
+bool
+transformer_count_weights(const TransformerConfig *config, size_t *count)
 {
 	double		elements = 0.0;
 	int			layer;
@@ -192,9 +201,8 @@ count_weights(const TransformerConfig *config, size_t *count)
 }
 
 /* A transformer of a valid configuration, with nothing in it. */
-static Status
-allocate_transformer(const Caller *caller, const TransformerConfig *config,
-					 Encoder *encoder)
+Status
+transformer_allocate(const Caller *caller, const TransformerConfig *config, Encoder *encoder)
 {
 	Transformer *transformer = allocate_array(caller, 1, sizeof(Transformer));
 
@@ -222,8 +230,8 @@ transformer_free(const Caller *caller, Transformer *transformer)
 }
 
 /* Points to the parts of transformer->weights. */
-static void
-place_parts(Transformer *transformer)
+void
+transformer_place(Transformer *transformer)
 {
 	const TransformerConfig *config = &transformer->config;
 	size_t		width = (size_t) config->width;
@@ -258,9 +266,9 @@ place_parts(Transformer *transformer)
  * n elements of that type to floats, or only looked at where floats is NULL.
  * STATUS_NOT_FINITE, STATUS_STOPPED.
  */
-static Status
-convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_t n,
-		float *floats)
+Status
+transformer_convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_t n,
+					float *floats)
 {
 	for (size_t from = 0; from < n; from += ELEMENTS_A_QUESTION)
 	{
@@ -276,19 +284,41 @@ convert(const Caller *caller, TensorType type, const unsigned char *bytes, size_
 	return STATUS_SUCCESS;
 }
 
-/* Is that the tensor's name, with or without "bert." before it? */
+/*
+ * Is that the tensor's name, with or without the family's before it?  The
+ * oldest files say gamma and beta of a norm where others say weight and bias.
+ */
 static bool
-has_name(const Tensor *tensor, const char *name)
+has_name(const Tensor *tensor, TransformerFamily family, const char *name)
 {
+	static const char *const ends[][2] = {
+		{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}
+	};
+	static const char *const prefixes[] = {
+		[FAMILY_BERT] = "bert.",[FAMILY_DISTILBERT] = "distilbert.",[FAMILY_ROBERTA] = "roberta."
+	};
 	const char *bytes = tensor->name;
 	size_t		length = tensor->name_length;
+	size_t		prefix = strlen(prefixes[family]);
 
-	if (length > 5 && memcmp(bytes, "bert.", 5) == 0)
+	if (length > prefix && memcmp(bytes, prefixes[family], prefix) == 0)
 	{
-		bytes += 5;
-		length -= 5;
+		bytes += prefix;
+		length -= prefix;
 	}
-	return strlen(name) == length && memcmp(bytes, name, length) == 0;
+	if (strlen(name) == length && memcmp(bytes, name, length) == 0)
+		return true;
+	for (int i = 0; i < 2; i++)
+	{
+		size_t		end = strlen(ends[i][0]);
+		size_t		old_end = strlen(ends[i][1]);
+		size_t		begin = strlen(name) - end;
+
+		if (strlen(name) >= end && strcmp(name + begin, ends[i][0]) == 0)
+			return length == begin + old_end && memcmp(bytes, name, begin) == 0 &&
+				memcmp(bytes + begin, ends[i][1], old_end) == 0;
+	}
+	return false;
 }
 
 /* "[3, 4]" of a tensor's shape or a part's, cut where it is too long. */
@@ -335,22 +365,26 @@ check_tensor(const TransformerConfig *config, const Part *part, const Tensor *te
 	return STATUS_BAD_ARGUMENT;
 }
 
-/* The one tensor of that part, of the right shape. */
+/* The one tensor of that part, of the right shape; NULL where there is no part. */
 static Status
 find_tensor(const TransformerConfig *config, const Part *part, int layer,
 			const Tensor *tensors, size_t n, const Tensor **found,
 			TransformerProblem *problem)
 {
+	const char *end = part_name(config, part);
 	char		name[96];
 
-	if (layer < 0)
-		snprintf(name, sizeof(name), "%s", part->name);
-	else
-		snprintf(name, sizeof(name), "encoder.layer.%d.%s", layer, part->name);
 	*found = NULL;
+	if (end == NULL)
+		return STATUS_SUCCESS;
+	if (layer < 0)
+		snprintf(name, sizeof(name), "%s", end);
+	else
+		snprintf(name, sizeof(name), "%s.layer.%d.%s",
+				 config->family == FAMILY_DISTILBERT ? "transformer" : "encoder", layer, end);
 	for (size_t i = 0; i < n; i++)
 	{
-		if (!has_name(&tensors[i], name))
+		if (!has_name(&tensors[i], config->family, name))
 			continue;
 		if (*found != NULL)
 		{
@@ -379,7 +413,7 @@ copy_words(const Caller *caller, const Tensor *tensor, size_t count, Transformer
 	transformer->words = words;
 	if (words == NULL)
 		return STATUS_NO_MEMORY;
-	status = convert(caller, tensor->type, tensor->bytes, count, NULL);
+	status = transformer_convert(caller, tensor->type, tensor->bytes, count, NULL);
 	if (status != STATUS_SUCCESS)
 		return status;
 	if (tensor->type == transformer->type)
@@ -416,9 +450,9 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	}
 	transformer->type = found[0]->type;
 	for (int i = 1; i < parts; i++)
-		if (found[i]->type != transformer->type)
+		if (found[i] != NULL && found[i]->type != transformer->type)
 			transformer->type = TENSOR_F32;
-	if (!count_weights(config, &count))
+	if (!transformer_count_weights(config, &count))
 		return STATUS_NO_MEMORY;
 	weights = allocate_array(caller, count, sizeof(float));
 	transformer->weights = weights;
@@ -427,9 +461,12 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	for (int i = 0; i < parts; i++)
 	{
 		size_t		elements = part_elements(config, part_at(i, &layer));
-		Status		status = i == 0 ? copy_words(caller, found[i], elements, transformer) :
-			convert(caller, found[i]->type, found[i]->bytes, elements, weights);
+		Status		status;
 
+		if (found[i] == NULL)
+			continue;
+		status = i == 0 ? copy_words(caller, found[i], elements, transformer) :
+			transformer_convert(caller, found[i]->type, found[i]->bytes, elements, weights);
 		if (status == STATUS_NOT_FINITE)
 			complain(problem, found[i]->name, found[i]->name_length,
 					 "has a value that is infinite or not a number");
@@ -437,7 +474,7 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 			return status;
 		weights += i == 0 ? 0 : elements;
 	}
-	place_parts(transformer);
+	transformer_place(transformer);
 	return STATUS_SUCCESS;
 }
 
@@ -488,7 +525,7 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 				 const WordPieceEntry *vocabulary, size_t pieces,
 				 Encoder **encoder, TransformerProblem *problem)
 {
-	const char *fault = config_fault(config);
+	const char *fault = transformer_config_fault(config);
 	const Tensor **found;
 	Encoder    *made;
 	Status		status;
@@ -503,7 +540,7 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 	made = encoder_allocate(caller, ENCODER_TRANSFORMER, config->width);
 	if (made == NULL)
 		return STATUS_NO_MEMORY;
-	status = allocate_transformer(caller, config, made);
+	status = transformer_allocate(caller, config, made);
 	if (status == STATUS_SUCCESS)
 		status = take_vocabulary(caller, options, vocabulary, pieces, made->transformer, problem);
 	if (status == STATUS_SUCCESS)
@@ -520,180 +557,4 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 	}
 	*encoder = made;
 	return STATUS_SUCCESS;
-}
-
-static void
-write_config(const TransformerConfig *config, TensorType type, Writer *writer)
-{
-	write_u32(writer, (uint32_t) config->layers);
-	write_u32(writer, (uint32_t) config->heads);
-	write_u32(writer, (uint32_t) config->intermediate);
-	write_u32(writer, (uint32_t) config->words);
-	write_u32(writer, (uint32_t) config->positions);
-	write_u32(writer, (uint32_t) config->types);
-	write_u32(writer, (uint32_t) config->max_tokens);
-	write_double(writer, config->layer_norm_eps);
-	write_u32(writer, (uint32_t) config->pooling);
-	write_u32(writer, config->normalize);
-	write_u32(writer, config->first);
-	write_u32(writer, config->last);
-	write_u32(writer, (uint32_t) type);
-}
-
-/* A number that an int must hold; what does not fit is out of every range. */
-static int
-read_int(Reader *reader)
-{
-	uint32_t	value = read_u32(reader);
-
-	return value > INT32_MAX ? -1 : (int) value;
-}
-
-static Status
-read_config(Reader *reader, int width, TransformerConfig *config, TensorType *type)
-{
-	uint32_t	pooling;
-	uint32_t	normalize;
-	uint32_t	stored_type;
-
-	*config = (TransformerConfig) {.width = width};
-	config->layers = read_int(reader);
-	config->heads = read_int(reader);
-	config->intermediate = read_int(reader);
-	config->words = read_int(reader);
-	config->positions = read_int(reader);
-	config->types = read_int(reader);
-	config->max_tokens = read_int(reader);
-	config->layer_norm_eps = read_double(reader);
-	pooling = read_u32(reader);
-	normalize = read_u32(reader);
-	config->first = read_u32(reader);
-	config->last = read_u32(reader);
-	stored_type = read_u32(reader);
-	if (reader->failed || pooling > POOLING_FIRST || normalize > 1 || stored_type >= TENSOR_OTHER)
-		return STATUS_CORRUPT;
-	config->pooling = (TransformerPooling) pooling;
-	config->normalize = normalize == 1;
-	*type = (TensorType) stored_type;
-	return config_fault(config) == NULL ? STATUS_SUCCESS : STATUS_CORRUPT;
-}
-
-Status
-transformer_write(const Encoder *encoder, Writer *writer)
-{
-	const Transformer *transformer = encoder->transformer;
-	const TransformerConfig *config = &transformer->config;
-	static const unsigned char zeros[STORED_ALIGNMENT];
-	size_t		begin = writer->length - ENCODER_HEADER;
-	size_t		words = (size_t) config->words * (size_t) config->width;
-	size_t		count;
-	int16_t		halves[256];
-
-	if (writer->failed || !count_weights(config, &count))
-		return STATUS_NO_MEMORY;
-	write_config(config, transformer->type, writer);
-	wordpiece_write(transformer->wordpiece, writer);
-	write_bytes(writer, zeros, (STORED_ALIGNMENT - (writer->length - begin) % STORED_ALIGNMENT) %
-				STORED_ALIGNMENT);
-	write_bytes(writer, transformer->words, words * tensor_element(transformer->type));
-	if (transformer->type == TENSOR_F32)
-		write_floats(writer, transformer->weights, count);
-	else
-		for (size_t i = 0; i < count; i += 256)
-		{
-			size_t		n = count - i < 256 ? count - i : 256;
-
-			tensor_from_floats(transformer->type, transformer->weights + i, n, halves);
-			write_i16s(writer, halves, n);
-		}
-	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
-}
-
-/* Skips the zeros before the weights. */
-static Status
-read_padding(Reader *reader, size_t begin)
-{
-	size_t		length = (STORED_ALIGNMENT - (reader->position - begin) % STORED_ALIGNMENT) %
-		STORED_ALIGNMENT;
-	unsigned char bytes[STORED_ALIGNMENT];
-
-	read_bytes(reader, bytes, length);
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] != 0)
-			return STATUS_CORRUPT;
-	return reader->failed ? STATUS_CORRUPT : STATUS_SUCCESS;
-}
-
-/*
- * The weights: words * width elements, then count.  The reader must have been
- * found to hold them.
- */
-static Status
-read_weights(const Caller *caller, Reader *reader, bool in_place, size_t words, size_t count,
-			 Transformer *transformer)
-{
-	TensorType	type = transformer->type;
-	size_t		size = tensor_element(type);
-	const unsigned char *bytes = reader->bytes + reader->position;
-
-	TRY(convert(caller, type, bytes, words, NULL));
-	transformer->words = bytes;
-	transformer->words_borrowed = in_place;
-	if (!in_place)
-	{
-		unsigned char *copy = allocate_array(caller, words, size);
-
-		transformer->words = copy;
-		if (copy == NULL)
-			return STATUS_NO_MEMORY;
-		memcpy(copy, bytes, words * size);
-	}
-	bytes += words * size;
-	if (in_place && type == TENSOR_F32 && little_endian() &&
-		(uintptr_t) bytes % sizeof(float) == 0)
-	{
-		TRY(convert(caller, type, bytes, count, NULL));
-		transformer->weights = (const float *) (const void *) bytes;
-		transformer->weights_borrowed = true;
-	}
-	else
-	{
-		float	   *weights = allocate_array(caller, count, sizeof(float));
-
-		transformer->weights = weights;
-		if (weights == NULL)
-			return STATUS_NO_MEMORY;
-		TRY(convert(caller, type, bytes, count, weights));
-	}
-	reader->position += (words + count) * size;
-	place_parts(transformer);
-	return STATUS_SUCCESS;
-}
-
-/* Fills in an encoder of known dims; on failure the caller frees it. */
-Status
-transformer_read(const Caller *caller, Reader *reader, bool in_place, Encoder *encoder)
-{
-	size_t		begin = reader->position - ENCODER_HEADER;
-	TransformerConfig config;
-	TensorType	type;
-	size_t		words;
-	size_t		count;
-	Status		status;
-
-	TRY(read_config(reader, encoder->dims, &config, &type));
-	words = (size_t) config.words * (size_t) config.width;
-	if (!count_weights(&config, &count) || words > SIZE_MAX / 16 ||
-		reader_left(reader) / tensor_element(type) < words + count)
-		return STATUS_CORRUPT;
-	TRY(allocate_transformer(caller, &config, encoder));
-	encoder->transformer->type = type;
-	TRY(wordpiece_read(caller, reader, &encoder->transformer->wordpiece));
-	if (wordpiece_ids(encoder->transformer->wordpiece) > (uint32_t) config.words)
-		return STATUS_CORRUPT;
-	TRY(read_padding(reader, begin));
-	if (reader_left(reader) / tensor_element(type) < words + count)
-		return STATUS_CORRUPT;
-	status = read_weights(caller, reader, in_place, words, count, encoder->transformer);
-	return status == STATUS_NOT_FINITE ? STATUS_CORRUPT : status;
 }

@@ -3,17 +3,21 @@
 
 usage: make_transformer_values.py > transformer_values.h
 
-A plain BERT in numpy, in double precision, over weights that both sides
-compute by the same formula.  Needs numpy and scipy.
+A plain BERT, and its kin, in numpy, in double precision, over weights that
+both sides compute by the same formula.  Needs numpy and scipy.
 """
 import numpy as np
 from scipy.special import erf
 
-SHAPES = [  # layers, heads, width, intermediate; strips of 16 with and without a rest
-    (2, 2, 8, 12),
-    (2, 3, 48, 72),
+BERT, DISTILBERT, ROBERTA = range(3)  # as TransformerFamily has them
+SHAPES = [  # family, layers, heads, width, intermediate; strips of 16 with and without a rest
+    (BERT, 2, 2, 8, 12),
+    (BERT, 2, 3, 48, 72),
+    (DISTILBERT, 2, 2, 40, 24),
+    (ROBERTA, 2, 4, 32, 56),
 ]
-WORDS, POSITIONS, TYPES, EPS = 30, 70, 2, 1e-12
+WORDS, POSITIONS = 30, 70
+TYPES, FIRST_POSITION, EPS = (2, 0, 1), (0, 0, 2), (1e-12, 1e-12, 1e-5)  # by family
 FIRST, LAST, LETTER = 2, 3, 4
 TEXTS = ['a', '', 'how do i get it back', 'zz top a b c',
          ' '.join('abcdefghijklmnopqrstuvwxyz' * 2)]
@@ -38,16 +42,19 @@ class Weights:
         return (bits.astype(float) - 64).reshape(shape) / 256
 
 
-def norm(x, w, b):
+def norm(x, w, b, eps):
     mean = x.mean(1, keepdims=True)
-    return (x - mean) / np.sqrt(((x - mean) ** 2).mean(1, keepdims=True) + EPS) * w + b
+    return (x - mean) / np.sqrt(((x - mean) ** 2).mean(1, keepdims=True) + eps) * w + b
 
 
 def run(shape, pieces):
-    layers, heads, width, intermediate = shape
-    w = Weights()
-    words, positions, types = w(WORDS, width), w(POSITIONS, width), w(TYPES, width)
-    x = norm(words[pieces] + positions[:len(pieces)] + types[0], w(width), w(width))
+    family, layers, heads, width, intermediate = shape
+    w, eps, first = Weights(), EPS[family], FIRST_POSITION[family]
+    words, positions, types = w(WORDS, width), w(POSITIONS, width), w(TYPES[family], width)
+    x = words[pieces] + positions[first:first + len(pieces)]
+    if TYPES[family]:
+        x = x + types[0]
+    x = norm(x, w(width), w(width), eps)
     d = width // heads
     for _ in range(layers):
         matrices = [w(width, width) for _ in 'qkv']
@@ -59,12 +66,12 @@ def run(shape, pieces):
             p = np.exp(scores - scores.max(1, keepdims=True))
             mixed[:, s] = p / p.sum(1, keepdims=True) @ v[:, s]
         m, b = w(width, width), w(width)
-        x = norm(x + mixed @ m.T + b, w(width), w(width))
+        x = norm(x + mixed @ m.T + b, w(width), w(width), eps)
         m, b = w(intermediate, width), w(intermediate)
         up = x @ m.T + b
         up = up * (1 + erf(up / np.sqrt(2))) / 2
         m, b = w(width, intermediate), w(width)
-        x = norm(x + up @ m.T + b, w(width), w(width))
+        x = norm(x + up @ m.T + b, w(width), w(width), eps)
     return x
 
 
@@ -82,13 +89,19 @@ print('''/*
 #define VALUE_TEXTS %d
 #define VALUE_WORDS %d
 #define VALUE_POSITIONS %d
-#define VALUE_TYPES %d
 #define VALUE_WIDTH %d
+#define VALUE_FAMILIES %d
 
-/* layers, heads, width, intermediate */
-static const int value_shapes[VALUE_SHAPES][4] = {''' % (
-    len(SHAPES), len(TEXTS), WORDS, POSITIONS, TYPES, max(s[2] for s in SHAPES)))
-print(',\n'.join('\t{%d, %d, %d, %d}' % s for s in SHAPES) + '\n};\n')
+/* By family: types, the first token's position, and what keeps norms from 0 */
+static const int value_types[VALUE_FAMILIES] = {%s};
+static const int value_first_position[VALUE_FAMILIES] = {%s};
+static const double value_eps[VALUE_FAMILIES] = {%s};
+
+/* family, layers, heads, width, intermediate */
+static const int value_shapes[VALUE_SHAPES][5] = {''' % (
+    len(SHAPES), len(TEXTS), WORDS, POSITIONS, max(s[3] for s in SHAPES), len(TYPES),
+    ', '.join(map(str, TYPES)), ', '.join(map(str, FIRST_POSITION)), ', '.join(map(str, EPS))))
+print(',\n'.join('\t{%d, %d, %d, %d, %d}' % s for s in SHAPES) + '\n};\n')
 print('static const char *const value_texts[VALUE_TEXTS] = {')
 print(',\n'.join('\t"%s"' % t for t in TEXTS) + '\n};\n')
 for name, pool in (('mean', lambda x: x.mean(0)), ('first', lambda x: x[0])):

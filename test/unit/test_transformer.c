@@ -145,7 +145,7 @@ check_values(const Caller *caller, const SmallModel *model, int shape,
 	Encoding	encoding;
 
 	CHECK(encoder_kind(encoder) == ENCODER_TRANSFORMER);
-	CHECK(encoder_dims(encoder) == value_shapes[shape][2] && encoder_sparse_dims(encoder) == 0);
+	CHECK(encoder_dims(encoder) == value_shapes[shape][3] && encoder_sparse_dims(encoder) == 0);
 	REQUIRE(encoding_init(caller, encoder, &encoding) == STATUS_SUCCESS);
 	for (int i = 0; i < VALUE_TEXTS; i++)
 	{
@@ -307,6 +307,12 @@ test_problems(void)
 	COMPLAINS((model->tensors[5].name = model->names[7],
 			   model->tensors[5].name_length = model->tensors[7].name_length),
 			  STATUS_BAD_ARGUMENT, "encoder.layer.0.attention.self.query.weight", "is missing");
+	COMPLAINS((model->tensors[5].name = "embeddings.LayerNorm.gamma",
+			   model->tensors[5].name_length = 26),
+			  STATUS_BAD_ARGUMENT, "embeddings.LayerNorm.weight", "is there twice");
+	COMPLAINS((model->tensors[3].name = "embeddings.LayerNorm.gamm",
+			   model->tensors[3].name_length = 25),
+			  STATUS_BAD_ARGUMENT, "embeddings.LayerNorm.weight", "is missing");
 	COMPLAINS((model->tensors[36].name = "bert.encoder.layer.1.output.LayerNorm.weight",
 			   model->tensors[36].name_length = 44), STATUS_BAD_ARGUMENT,
 			  "encoder.layer.1.output.LayerNorm.weight", "is there twice");
@@ -339,6 +345,30 @@ test_problems(void)
 	COMPLAINS((model->vocabulary[8].bytes = long_name, model->vocabulary[8].length = 300,
 			   model->vocabulary[7].id = 8), STATUS_BAD_ARGUMENT, question_marks, "has the number of another piece");
 
+	/* the other families: what they have, and what they do not */
+	model = small_model(2, TENSOR_F32);
+	model->config.types = 1;
+	CHECK(complains(model, STATUS_BAD_ARGUMENT, "", "type_vocab_size is out of range"));
+	model->config.types = 0;
+	model->tensors[5].name_length--;
+	CHECK(complains(model, STATUS_BAD_ARGUMENT, "transformer.layer.0.attention.k_lin.weight",
+					"is missing"));
+	small_model_free(model);
+	COMPLAINS(model->config.types = 0, STATUS_BAD_ARGUMENT, "", "type_vocab_size is out of range");
+	COMPLAINS(model->config.family = (TransformerFamily) 3, STATUS_BAD_ARGUMENT, "",
+			  "this family is not known");
+	COMPLAINS(model->config.family = FAMILY_DISTILBERT, STATUS_BAD_ARGUMENT, "",
+			  "type_vocab_size is out of range");
+	COMPLAINS(model->config.first_position = -1, STATUS_BAD_ARGUMENT, "",
+			  "the position of the first token is out of range");
+	COMPLAINS(model->config.first_position = VALUE_POSITIONS - 2, STATUS_BAD_ARGUMENT, "",
+			  "the position of the first token is out of range");
+	COMPLAINS(model->config.first_position = 1, STATUS_BAD_ARGUMENT, "",
+			  "the number of tokens is out of range");
+	COMPLAINS((model->tensors[7].name = "roberta.embeddings.LayerNorm.bias",
+			   model->tensors[7].name_length = 33, model->tensors[4].name_length--),
+			  STATUS_BAD_ARGUMENT, "embeddings.LayerNorm.bias", "is missing");
+
 	/* enormous shapes of huge rank fit into the message */
 	{
 		static const uint64_t huge[64] = {[0] = UINT64_MAX,[1] = UINT64_MAX,[63] = UINT64_MAX};
@@ -359,6 +389,39 @@ test_problems(void)
 							"has a value that is infinite or not a number"));
 			small_model_free(model);
 		}
+}
+
+/* Names behind the family's, as the files of larger models have them. */
+static void
+test_prefixes(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	static const char *const prefixes[VALUE_SHAPES] = {"bert.", "bert.", "distilbert.", "roberta."};
+
+	for (int shape = 0; shape < VALUE_SHAPES; shape++)
+	{
+		SmallModel *model = small_model(shape, TENSOR_F32);
+		static char names[MAX_TENSORS][96];
+
+		for (size_t i = 0; i < model->ntensors; i += 1 + i % 2)
+		{
+			/* and as the oldest have them */
+			char	   *weight = strstr(model->names[i], "LayerNorm.weight");
+			char	   *bias = strstr(model->names[i], "LayerNorm.bias");
+
+			if (weight != NULL)
+				strcpy(weight, "LayerNorm.gamma");
+			if (bias != NULL)
+				strcpy(bias, "LayerNorm.beta");
+			snprintf(names[i], sizeof(names[i]), "%s%s", prefixes[shape], model->names[i]);
+			model->tensors[i].name = names[i];
+			model->tensors[i].name_length = strlen(names[i]);
+		}
+		check_values(&caller, model, shape, value_mean[shape]);
+		small_model_free(model);
+	}
+	CHECK(memory.blocks == 0);
 }
 
 /* Tensors of several types make an encoder of the widest. */
@@ -422,7 +485,8 @@ test_round_trip(void)
 
 	for (int type = TENSOR_F32; type <= TENSOR_BF16; type++)
 	{
-		SmallModel *model = small_model(1, (TensorType) type);
+		/* a family each */
+		SmallModel *model = small_model(1 + type, (TensorType) type);
 		Encoder    *encoder = make(&caller, model);
 		Writer		writer;
 		unsigned char *buffer;
@@ -460,6 +524,79 @@ test_round_trip(void)
 		release(&caller, writer.bytes);
 		free(buffer);
 	}
+	CHECK(memory.blocks == 0);
+}
+
+/* FNV-1a of what a version of this code has written. */
+static uint64_t
+hash_of(const unsigned char *bytes, size_t length)
+{
+	uint64_t	hash = UINT64_C(0xCBF29CE484222325);
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001B3);
+	return hash;
+}
+
+/*
+ * Version 1 of the stored form, made of the newest: without the numbers at
+ * the end of the configuration.
+ */
+#define VERSION_1_CONFIG (16 + 7 * 4 + 8 + 5 * 4)
+#define VERSION_1_VOCABULARY 316
+#define VERSION_1_WEIGHTS 448	/* where they begin, in both */
+#define VERSION_2_MORE 8
+
+static void
+test_version_1(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(0, TENSOR_F16);
+	Encoder    *encoder;
+	Encoder    *read;
+	Writer		writer;
+	Writer		again;
+	Reader		reader;
+	unsigned char *bytes;
+
+	model->config.pooling = POOLING_FIRST;
+	model->config.normalize = false;
+	encoder = make(&caller, model);
+	store(encoder, &caller, &writer);
+	bytes = calloc(1, writer.length);
+	memcpy(bytes, writer.bytes, VERSION_1_CONFIG);
+	bytes[4] = 1;
+	memcpy(bytes + VERSION_1_CONFIG, writer.bytes + VERSION_1_CONFIG + VERSION_2_MORE,
+		   VERSION_1_VOCABULARY);
+	memcpy(bytes + VERSION_1_WEIGHTS, writer.bytes + VERSION_1_WEIGHTS,
+		   writer.length - VERSION_1_WEIGHTS);
+	/* these are the very bytes that a version before has written */
+	CHECK(writer.length == 4240 && hash_of(bytes, writer.length) == UINT64_C(0xDE356D7D897E3342));
+
+	reader_init(&reader, bytes, writer.length);
+	REQUIRE(encoder_read(&caller, &reader, &read) == STATUS_SUCCESS);
+	CHECK(reader_left(&reader) == 0);
+	store(read, &caller, &again);
+	CHECK(again.length == writer.length && memcmp(again.bytes, writer.bytes, again.length) == 0);
+	encoder_free(&caller, read);
+
+	/* versions that are none, of this kind and of another */
+	for (int version = 0; version < 4; version += 3)
+	{
+		bytes[4] = (unsigned char) version;
+		reader_init(&reader, bytes, writer.length);
+		CHECK(encoder_read(&caller, &reader, &read) == STATUS_CORRUPT && read == NULL);
+	}
+	bytes[4] = 2;
+	bytes[8] = ENCODER_VECTOR;
+	reader_init(&reader, bytes, writer.length);
+	CHECK(encoder_read(&caller, &reader, &read) == STATUS_CORRUPT && read == NULL);
+	free(bytes);
+	release(&caller, writer.bytes);
+	release(&caller, again.bytes);
+	encoder_free(&caller, encoder);
+	small_model_free(model);
 	CHECK(memory.blocks == 0);
 }
 
@@ -511,7 +648,7 @@ test_damaged(void)
 	random_seed(&random, 4);
 	for (int type = TENSOR_F32; type <= TENSOR_BF16; type++)
 	{
-		SmallModel *model = small_model(0, (TensorType) type);
+		SmallModel *model = small_model(type == 0 ? 0 : 1 + type, (TensorType) type);
 		Encoder    *encoder = make(&caller, model);
 		Writer		writer;
 		int			refused = 0;
@@ -592,8 +729,10 @@ main(void)
 	test_batch();
 	test_cut();
 	test_problems();
+	test_prefixes();
 	test_mixed();
 	test_round_trip();
+	test_version_1();
 	test_damaged();
 	test_no_memory();
 	return unit_end();

@@ -83,35 +83,38 @@ add_layer(SmallModel *model, TensorType type, int layer)
 {
 	int			width = model->config.width;
 	int			intermediate = model->config.intermediate;
+	bool		distilbert = model->config.family == FAMILY_DISTILBERT;
 	char		name[64];
 	const struct
 	{
 		const char *name;
+		const char *distilbert;
 		int			rows;
 		int			columns;
 	}			parts[] = {
 		/* the script draws the three matrices first */
-		{"attention.self.query.weight", width, width},
-		{"attention.self.key.weight", width, width},
-		{"attention.self.value.weight", width, width},
-		{"attention.self.query.bias", width, 0},
-		{"attention.self.key.bias", width, 0},
-		{"attention.self.value.bias", width, 0},
-		{"attention.output.dense.weight", width, width},
-		{"attention.output.dense.bias", width, 0},
-		{"attention.output.LayerNorm.weight", width, 0},
-		{"attention.output.LayerNorm.bias", width, 0},
-		{"intermediate.dense.weight", intermediate, width},
-		{"intermediate.dense.bias", intermediate, 0},
-		{"output.dense.weight", width, intermediate},
-		{"output.dense.bias", width, 0},
-		{"output.LayerNorm.weight", width, 0},
-		{"output.LayerNorm.bias", width, 0}
+		{"attention.self.query.weight", "attention.q_lin.weight", width, width},
+		{"attention.self.key.weight", "attention.k_lin.weight", width, width},
+		{"attention.self.value.weight", "attention.v_lin.weight", width, width},
+		{"attention.self.query.bias", "attention.q_lin.bias", width, 0},
+		{"attention.self.key.bias", "attention.k_lin.bias", width, 0},
+		{"attention.self.value.bias", "attention.v_lin.bias", width, 0},
+		{"attention.output.dense.weight", "attention.out_lin.weight", width, width},
+		{"attention.output.dense.bias", "attention.out_lin.bias", width, 0},
+		{"attention.output.LayerNorm.weight", "sa_layer_norm.weight", width, 0},
+		{"attention.output.LayerNorm.bias", "sa_layer_norm.bias", width, 0},
+		{"intermediate.dense.weight", "ffn.lin1.weight", intermediate, width},
+		{"intermediate.dense.bias", "ffn.lin1.bias", intermediate, 0},
+		{"output.dense.weight", "ffn.lin2.weight", width, intermediate},
+		{"output.dense.bias", "ffn.lin2.bias", width, 0},
+		{"output.LayerNorm.weight", "output_layer_norm.weight", width, 0},
+		{"output.LayerNorm.bias", "output_layer_norm.bias", width, 0}
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 	{
-		snprintf(name, sizeof(name), "encoder.layer.%d.%s", layer, parts[i].name);
+		snprintf(name, sizeof(name), "%s.layer.%d.%s", distilbert ? "transformer" : "encoder",
+				 layer, distilbert ? parts[i].distilbert : parts[i].name);
 		add_tensor(model, type, name, parts[i].rows, parts[i].columns);
 	}
 }
@@ -122,13 +125,17 @@ small_model(int shape, TensorType type)
 {
 	SmallModel *model = calloc(1, sizeof(SmallModel));
 	static const char *const special[4] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"};
+	int			family = value_shapes[shape][0];
 
 	model->config = (TransformerConfig)
 	{
-		.layers = value_shapes[shape][0], .heads = value_shapes[shape][1],
-			.width = value_shapes[shape][2], .intermediate = value_shapes[shape][3],
-			.words = VALUE_WORDS, .positions = VALUE_POSITIONS, .types = VALUE_TYPES,
-			.max_tokens = VALUE_POSITIONS, .layer_norm_eps = 1e-12,
+		.family = (TransformerFamily) family,
+			.layers = value_shapes[shape][1], .heads = value_shapes[shape][2],
+			.width = value_shapes[shape][3], .intermediate = value_shapes[shape][4],
+			.words = VALUE_WORDS, .positions = VALUE_POSITIONS,
+			.first_position = value_first_position[family], .types = value_types[family],
+			.max_tokens = VALUE_POSITIONS - value_first_position[family],
+			.layer_norm_eps = value_eps[family],
 			.pooling = POOLING_MEAN, .normalize = true, .first = 2, .last = 3
 	};
 	model->options = (WordPieceOptions)
@@ -149,7 +156,9 @@ small_model(int shape, TensorType type)
 	}
 	add_tensor(model, type, "embeddings.word_embeddings.weight", VALUE_WORDS, model->config.width);
 	add_tensor(model, type, "embeddings.position_embeddings.weight", VALUE_POSITIONS, model->config.width);
-	add_tensor(model, type, "embeddings.token_type_embeddings.weight", VALUE_TYPES, model->config.width);
+	if (model->config.types > 0)
+		add_tensor(model, type, "embeddings.token_type_embeddings.weight", model->config.types,
+				   model->config.width);
 	add_tensor(model, type, "embeddings.LayerNorm.weight", model->config.width, 0);
 	add_tensor(model, type, "embeddings.LayerNorm.bias", model->config.width, 0);
 	for (int i = 0; i < model->config.layers; i++)

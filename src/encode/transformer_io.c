@@ -1,0 +1,211 @@
+/*-------------------------------------------------------------------------
+ *
+ * transformer_io.c
+ *	  The stored form of a transformer.
+ *
+ * After what encoder.c writes: the configuration (in version 1 without its
+ * last two numbers: all were BERT), the vocabulary, zeros up to a multiple of
+ * 64 bytes, then the weights in the order in which transformer_make.c lists
+ * them, all of one type: that of the tensors if they share one, else F32.
+ * Where the stored bytes are F32, aligned, and may be borrowed, they are used
+ * as they are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "transformer_internal.h"
+
+#include <string.h>
+
+/* Stored weights begin at a multiple of this, from the form's beginning */
+#define STORED_ALIGNMENT 64
+
+/* Bytes of what encoder.c has written and read before */
+#define ENCODER_HEADER 16
+
+static void
+write_config(const TransformerConfig *config, TensorType type, Writer *writer)
+{
+	write_u32(writer, (uint32_t) config->layers);
+	write_u32(writer, (uint32_t) config->heads);
+	write_u32(writer, (uint32_t) config->intermediate);
+	write_u32(writer, (uint32_t) config->words);
+	write_u32(writer, (uint32_t) config->positions);
+	write_u32(writer, (uint32_t) config->types);
+	write_u32(writer, (uint32_t) config->max_tokens);
+	write_double(writer, config->layer_norm_eps);
+	write_u32(writer, (uint32_t) config->pooling);
+	write_u32(writer, config->normalize);
+	write_u32(writer, config->first);
+	write_u32(writer, config->last);
+	write_u32(writer, (uint32_t) type);
+	write_u32(writer, (uint32_t) config->family);
+	write_u32(writer, (uint32_t) config->first_position);
+}
+
+/* A number that an int must hold; what does not fit is out of every range. */
+static int
+read_int(Reader *reader)
+{
+	uint32_t	value = read_u32(reader);
+
+	return value > INT32_MAX ? -1 : (int) value;
+}
+
+static Status
+read_config(Reader *reader, uint32_t version, int width, TransformerConfig *config,
+			TensorType *type)
+{
+	uint32_t	pooling;
+	uint32_t	normalize;
+	uint32_t	stored_type;
+	uint32_t	family = FAMILY_BERT;
+
+	*config = (TransformerConfig) {.width = width};
+	config->layers = read_int(reader);
+	config->heads = read_int(reader);
+	config->intermediate = read_int(reader);
+	config->words = read_int(reader);
+	config->positions = read_int(reader);
+	config->types = read_int(reader);
+	config->max_tokens = read_int(reader);
+	config->layer_norm_eps = read_double(reader);
+	pooling = read_u32(reader);
+	normalize = read_u32(reader);
+	config->first = read_u32(reader);
+	config->last = read_u32(reader);
+	stored_type = read_u32(reader);
+	if (version >= 2)
+	{
+		family = read_u32(reader);
+		config->first_position = read_int(reader);
+	}
+	if (reader->failed || pooling > POOLING_FIRST || normalize > 1 ||
+		stored_type >= TENSOR_OTHER || family > FAMILY_ROBERTA)
+		return STATUS_CORRUPT;
+	config->family = (TransformerFamily) family;
+	config->pooling = (TransformerPooling) pooling;
+	config->normalize = normalize == 1;
+	*type = (TensorType) stored_type;
+	return transformer_config_fault(config) == NULL ? STATUS_SUCCESS : STATUS_CORRUPT;
+}
+
+Status
+transformer_write(const Encoder *encoder, Writer *writer)
+{
+	const Transformer *transformer = encoder->transformer;
+	const TransformerConfig *config = &transformer->config;
+	static const unsigned char zeros[STORED_ALIGNMENT];
+	size_t		begin = writer->length - ENCODER_HEADER;
+	size_t		words = (size_t) config->words * (size_t) config->width;
+	size_t		count;
+	int16_t		halves[256];
+
+	if (writer->failed || !transformer_count_weights(config, &count))
+		return STATUS_NO_MEMORY;
+	write_config(config, transformer->type, writer);
+	wordpiece_write(transformer->wordpiece, writer);
+	write_bytes(writer, zeros, (STORED_ALIGNMENT - (writer->length - begin) % STORED_ALIGNMENT) %
+				STORED_ALIGNMENT);
+	write_bytes(writer, transformer->words, words * tensor_element(transformer->type));
+	if (transformer->type == TENSOR_F32)
+		write_floats(writer, transformer->weights, count);
+	else
+		for (size_t i = 0; i < count; i += 256)
+		{
+			size_t		n = count - i < 256 ? count - i : 256;
+
+			tensor_from_floats(transformer->type, transformer->weights + i, n, halves);
+			write_i16s(writer, halves, n);
+		}
+	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+/* Skips the zeros before the weights. */
+static Status
+read_padding(Reader *reader, size_t begin)
+{
+	size_t		length = (STORED_ALIGNMENT - (reader->position - begin) % STORED_ALIGNMENT) %
+		STORED_ALIGNMENT;
+	unsigned char bytes[STORED_ALIGNMENT];
+
+	read_bytes(reader, bytes, length);
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] != 0)
+			return STATUS_CORRUPT;
+	return reader->failed ? STATUS_CORRUPT : STATUS_SUCCESS;
+}
+
+/*
+ * The weights: words * width elements, then count.  The reader must have been
+ * found to hold them.
+ */
+static Status
+read_weights(const Caller *caller, Reader *reader, bool in_place, size_t words, size_t count,
+			 Transformer *transformer)
+{
+	TensorType	type = transformer->type;
+	size_t		size = tensor_element(type);
+	const unsigned char *bytes = reader->bytes + reader->position;
+
+	TRY(transformer_convert(caller, type, bytes, words, NULL));
+	transformer->words = bytes;
+	transformer->words_borrowed = in_place;
+	if (!in_place)
+	{
+		unsigned char *copy = allocate_array(caller, words, size);
+
+		transformer->words = copy;
+		if (copy == NULL)
+			return STATUS_NO_MEMORY;
+		memcpy(copy, bytes, words * size);
+	}
+	bytes += words * size;
+	if (in_place && type == TENSOR_F32 && little_endian() &&
+		(uintptr_t) bytes % sizeof(float) == 0)
+	{
+		TRY(transformer_convert(caller, type, bytes, count, NULL));
+		transformer->weights = (const float *) (const void *) bytes;
+		transformer->weights_borrowed = true;
+	}
+	else
+	{
+		float	   *weights = allocate_array(caller, count, sizeof(float));
+
+		transformer->weights = weights;
+		if (weights == NULL)
+			return STATUS_NO_MEMORY;
+		TRY(transformer_convert(caller, type, bytes, count, weights));
+	}
+	reader->position += (words + count) * size;
+	transformer_place(transformer);
+	return STATUS_SUCCESS;
+}
+
+/* Fills in an encoder of known dims; on failure the caller frees it. */
+Status
+transformer_read(const Caller *caller, Reader *reader, uint32_t version, bool in_place,
+				 Encoder *encoder)
+{
+	size_t		begin = reader->position - ENCODER_HEADER;
+	TransformerConfig config;
+	TensorType	type;
+	size_t		words;
+	size_t		count;
+	Status		status;
+
+	TRY(read_config(reader, version, encoder->dims, &config, &type));
+	words = (size_t) config.words * (size_t) config.width;
+	if (!transformer_count_weights(&config, &count) || words > SIZE_MAX / 16 ||
+		reader_left(reader) / tensor_element(type) < words + count)
+		return STATUS_CORRUPT;
+	TRY(transformer_allocate(caller, &config, encoder));
+	encoder->transformer->type = type;
+	TRY(wordpiece_read(caller, reader, &encoder->transformer->wordpiece));
+	if (wordpiece_ids(encoder->transformer->wordpiece) > (uint32_t) config.words)
+		return STATUS_CORRUPT;
+	TRY(read_padding(reader, begin));
+	if (reader_left(reader) / tensor_element(type) < words + count)
+		return STATUS_CORRUPT;
+	status = read_weights(caller, reader, in_place, words, count, encoder->transformer);
+	return status == STATUS_NOT_FINITE ? STATUS_CORRUPT : status;
+}
