@@ -62,12 +62,16 @@ static const char *
 text_reason(Unencoded *unencoded, const Input *input)
 {
 	const Encoder *encoder = unencoded->encoder;
+	Status		status;
 
 	if (input->length == 0)
 		return "empty";
 	if (encoder == NULL)
 		return NULL;
-	status_check(encode_input(encoder, input, &unencoded->encoding), "encode a row");
+	status = encode_input(encoder, input, &unencoded->encoding);
+	if (status == STATUS_NOT_FINITE)
+		return "no finite vector";
+	status_check(status, "encode a row");
 	for (int i = 0; i < encoder_dims(encoder); i++)
 	{
 		if (unencoded->encoding.dense[i] != 0.0f)
@@ -108,6 +112,7 @@ choose_measure(const Project *project, Unencoded *unencoded)
 	const Encoder *encoder = NULL;
 
 	state_read(project, &state);
+	blas_load();
 	if (state.encoder_id != 0)
 		encoder = encoder_open(state.encoder_id, true, CurrentMemoryContext);
 	if (encoder != NULL && !encoder_suits(encoder, project))
