@@ -133,10 +133,14 @@ predictor_add(Predictor *predictor, const Input *input)
 				 errmsg("vector of %d numbers, but project \"%s\" has vectors of %d",
 						input->n, predictor->project_name, encoder_dims(encoder))));
 	status = encode_input(encoder, input, &predictor->rows.encoding);
-	if (status == STATUS_NOT_FINITE)
+	if (status == STATUS_NOT_FINITE && encoder_kind(encoder) == ENCODER_VECTOR)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("the vector contains NULL, NaN or infinity")));
+	if (status == STATUS_NOT_FINITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("the encoder finds no finite vector for the text")));
 	status_check(status, "encode the input");
 	rows_add_encoding(&predictor->rows, &predictor->rows.encoding);
 }
@@ -231,7 +235,7 @@ text_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 
 	if (PG_ARGISNULL(1))
 		return input;
-	if (encoder_kind(predictor->serving.encoder) == ENCODER_TEXT)
+	if (encoder_kind(predictor->serving.encoder) != ENCODER_VECTOR)
 		return input_from_text(PG_GETARG_DATUM(1));
 	return input_from_array(vector_literal(text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }

@@ -215,7 +215,7 @@ static void
 need_readable(const Predictor *predictor)
 {
 	const Project *project = predictor->project;
-	bool		text = encoder_kind(predictor->serving.encoder) == ENCODER_TEXT;
+	bool		text = encoder_kind(predictor->serving.encoder) != ENCODER_VECTOR;
 
 	if (!encoder_suits(predictor->serving.encoder, project))
 		ereport(ERROR,

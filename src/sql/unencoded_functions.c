@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "utils/builtins.h"
 
 #include "sql/api.h"
@@ -26,10 +24,7 @@ PG_FUNCTION_INFO_V1(hl_unencoded);
 typedef struct Unencoded
 {
 	ReturnSetInfo *set;
-	bool		vectors;
-	int			dims;			/* of a vector; 0: none has any number */
-	const Encoder *encoder;		/* of texts; NULL: not fitted yet */
-	Caller		caller;
+	const Encoder *encoder;		/* NULL: there is none yet */
 	Encoding	encoding;
 } Unencoded;
 
@@ -39,55 +34,47 @@ count_length(const SourceRow *row, void *argument)
 	lengths_add(argument, &row->input);
 }
 
-/* What is wrong with a vector; NULL: nothing. */
+/* What the encoder is not even asked for; NULL: nothing. */
 static const char *
-vector_reason(const Unencoded *unencoded, const Input *input)
+plain_reason(const Encoder *encoder, const Input *input)
 {
-	bool		zero = true;
-
+	if (input->missing)
+		return "NULL";
+	if (input->vector == NULL)
+		return input->length == 0 ? "empty" : NULL;
 	if (input->n == 0)
 		return "no numbers";
-	if (input->n != unencoded->dims)
-		return psprintf("%d numbers instead of %d", input->n, unencoded->dims);
-	for (int i = 0; i < input->n; i++)
-	{
-		if (!isfinite(input->vector[i]))
-			return "NULL, NaN or infinity in it";
-		zero = zero && input->vector[i] == 0.0f;
-	}
-	return zero ? "all zero" : NULL;
+	if (encoder != NULL && input->n != encoder_dims(encoder))
+		return psprintf("%d numbers instead of %d", input->n, encoder_dims(encoder));
+	return NULL;
 }
 
+/* What is wrong with an input; NULL: nothing. */
 static const char *
-text_reason(Unencoded *unencoded, const Input *input)
+reason_of(Unencoded *unencoded, const Input *input)
 {
 	const Encoder *encoder = unencoded->encoder;
+	const char *reason = plain_reason(encoder, input);
+	bool		text = input->vector == NULL;
+	Status		status;
 
-	if (input->length == 0)
-		return "empty";
-	if (encoder == NULL)
+	if (reason != NULL || encoder == NULL)
+		return reason;
+	status = encode_input(encoder, input, &unencoded->encoding);
+	if (status == STATUS_NOT_FINITE)
+		return text ? "no finite vector" : "NULL, NaN or infinity in it";
+	status_check(status, "encode a row");
+	if (!dense_blank(unencoded->encoding.dense, encoder_dims(encoder)))
 		return NULL;
-	status_check(encode_input(encoder, input, &unencoded->encoding), "encode a row");
-	for (int i = 0; i < encoder_dims(encoder); i++)
-	{
-		if (unencoded->encoding.dense[i] != 0.0f)
-			return NULL;
-	}
-	return "no known n-gram";
+	return text ? "no known n-gram" : "all zero";
 }
 
 static void
 list_row(const SourceRow *row, void *argument)
 {
 	Unencoded  *unencoded = argument;
-	const char *reason;
+	const char *reason = reason_of(unencoded, &row->input);
 
-	if (row->input.missing)
-		reason = "NULL";
-	else if (unencoded->vectors)
-		reason = vector_reason(unencoded, &row->input);
-	else
-		reason = text_reason(unencoded, &row->input);
 	if (reason != NULL)
 	{
 		Datum		values[2] = {CStringGetTextDatum(row->item), CStringGetTextDatum(reason)};
@@ -98,36 +85,39 @@ list_row(const SourceRow *row, void *argument)
 }
 
 /*
- * Against what the rows are held: the encoder that the source is encoded with,
- * if it reads inputs of this kind, else for vectors the length that most have.
+ * What the rows are held against: the encoder that the source is encoded with,
+ * if it reads inputs of this kind, else for vectors one of the length that most
+ * have.
  */
-static void
-choose_measure(const Project *project, Unencoded *unencoded)
+static const Encoder *
+choose_measure(const Project *project, const Caller *caller)
 {
 	ProjectState state;
 	const Encoder *encoder = NULL;
 
 	state_read(project, &state);
 	if (state.encoder_id != 0)
+	{
+		/* a transformer computes with it */
+		blas_load();
 		encoder = encoder_open(state.encoder_id, true, CurrentMemoryContext);
+	}
 	if (encoder != NULL && !encoder_suits(encoder, project))
 		encoder = NULL;
-	if (!unencoded->vectors)
-	{
-		unencoded->encoder = encoder;
-		if (encoder != NULL)
-			status_check(encoding_init(&unencoded->caller, encoder, &unencoded->encoding),
-						 "encode rows");
-	}
-	else if (encoder != NULL)
-		unencoded->dims = encoder_dims(encoder);
-	else
+	if (encoder == NULL && project->input_kind == INPUT_VECTOR)
 	{
 		Lengths		lengths = {0};
+		int			dims;
+		Encoder    *made;
 
 		source_scan(project, READ_AS_CALLER, NULL, true, count_length, &lengths);
-		unencoded->dims = lengths_most(&lengths, 0);
+		dims = lengths_most(&lengths, 0);
+		if (dims == 0)
+			return NULL;
+		make_vector_encoder(caller, dims, &made);
+		encoder = made;
 	}
+	return encoder;
 }
 
 Datum
@@ -136,17 +126,20 @@ hl_unencoded(PG_FUNCTION_ARGS)
 	Unencoded  *unencoded;
 	const Project *project;
 	ReturnSetInfo *set = set_begin(fcinfo);
+	Caller		caller;
 	Call		call;
 
 	call_begin(&call);
 	unencoded = palloc0(sizeof(Unencoded));
 	unencoded->set = set;
-	unencoded->caller = caller_in(CurrentMemoryContext);
+	caller = caller_in(CurrentMemoryContext);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_PREDICT, true);
 	project_need_source(project);
 	reading_need_rights(project);
-	unencoded->vectors = project->input_kind == INPUT_VECTOR;
-	choose_measure(project, unencoded);
+	unencoded->encoder = choose_measure(project, &caller);
+	if (unencoded->encoder != NULL)
+		status_check(encoding_init(&caller, unencoded->encoder, &unencoded->encoding),
+					 "encode rows");
 	source_scan(project, READ_AS_CALLER, NULL, true, list_row, unencoded);
 	call_end(&call);
 	return (Datum) 0;

@@ -376,8 +376,12 @@ append_row(RowsBuilder *builder, const float *dense, const Encoding *encoding)
 
 	make_room(builder, terms);
 	memcpy(builder->dense + (size_t) builder->n * dims, dense, dims * sizeof(float));
-	memcpy(builder->index + builder->terms, encoding->index, terms * sizeof(uint32));
-	memcpy(builder->weight + builder->terms, encoding->weight, terms * sizeof(float));
+	/* without a sparse stage there are no arrays */
+	if (terms > 0)
+	{
+		memcpy(builder->index + builder->terms, encoding->index, terms * sizeof(uint32));
+		memcpy(builder->weight + builder->terms, encoding->weight, terms * sizeof(float));
+	}
 	builder->terms += terms;
 	builder->start[++builder->n] = builder->terms;
 }

@@ -100,6 +100,72 @@ for my $table (qw(hl_model_part hl_encoder_part hl_revision))
 	$stored{$table} = substr(pack('H*', $node->safe_psql('sound', "SELECT encode(data, 'hex') FROM $table WHERE $whose = 1")), 16);
 	note "$table: " . length($stored{$table}) . ' bytes';
 }
+
+# ----------------------------------------------------------------------
+# An encoder of a kind that the project has not fitted, as a dump can bring it
+# ----------------------------------------------------------------------
+
+# A small transformer, its weights around the factor: the stored form, without a head.
+sub transformer
+{
+	my ($factor) = @_;
+	my @pieces = qw([UNK] [CLS] [SEP] please take back where is the parcel with i was charged twice for order);
+	my ($width, $intermediate, $positions) = (8, 12, 16);
+	# vectors of words, positions and the type, a norm; products, biases and norms of the layer
+	my $weights = (@pieces + $positions + 1 + 2) * $width + (4 * $width + 2 * $intermediate + 9) * $width + $intermediate;
+	my $bytes = pack('a4 V3', 'HLEN', 1, 3, $width);
+
+	# layers, heads, ..., tokens; epsilon; mean, unit length, [CLS], [SEP], F32
+	$bytes .= pack('V7 d< V5', 1, 2, $intermediate, scalar @pieces, $positions, 1, $positions, 1e-12, 0, 1, 1, 2, 0);
+	$bytes .= pack('V4 a2 V Q<', 7, 100, 0, 2, '##', scalar @pieces, length join('', @pieces));
+	$bytes .= pack('V*', 0 .. $#pieces) . pack('V*', map { length } @pieces) . join('', @pieces);
+	$bytes .= "\0" x (-length($bytes) % 64);
+	return $bytes . pack('f<*', map { $factor * sin($_ * $_) } 1 .. $weights);
+}
+
+# What was encoded by another is not there: a dump does not have it.
+sub plant
+{
+	my ($bytes) = @_;
+
+	return 'UPDATE hl_encoder_part SET data = ' . hex_of(seal($bytes)) . q{ WHERE encoder_id = 1;
+		UPDATE hl_encoder SET name = 'transformer', dims = 8, sparse_dims = 0 WHERE id = 1;
+		DELETE FROM hl_feature_block WHERE project_id = 1};
+}
+
+sub message
+{
+	my ($query, $database) = @_;
+
+	return ($node->psql($database, $query))[2] =~ /ERROR:  (.*)/ ? $1 : 'no error';
+}
+
+$node->safe_psql('postgres', 'CREATE DATABASE transformed TEMPLATE sound');
+$node->safe_psql('postgres', 'ALTER DATABASE transformed SET humanloop.enabled = off');
+my $transformed = sub { return $node->safe_psql('transformed', $_[0]) };
+$transformed->(q{INSERT INTO ticket VALUES (1000, NULL), (1001, '')});
+$transformed->(plant(transformer(1)));
+my $unencoded = q{SELECT reason, count(*) FROM hl_unencoded('tickets') GROUP BY 1 ORDER BY 1};
+is($transformed->($unencoded), "NULL|1\nempty|1", 'a transformer encodes in a session that has computed nothing yet');
+is(sqlstate($node, "SELECT $_", 'transformed'), 'XX001', "a model of another encoder: $_") for q{* FROM hl_predict('tickets', 'parcel')}, q{hl_embed('tickets', 'parcel')}, q{count(*) FROM hl_predict('tickets')};
+is($transformed->(q{SELECT model, labels, accuracy > 0.6 FROM hl_train('tickets')}), '2|31|t', 'a model is trained');
+is($transformed->(q{SELECT items FROM hl_projects WHERE project = 'tickets'}), '91', 'of all rows that have a text');
+is($transformed->(q{SELECT label FROM hl_predict('tickets', 'I was charged twice for')}), 'billing', 'which predicts');
+is($transformed->(q{SELECT cardinality(e), round((SELECT sum(x * x) FROM unnest(e) x)::numeric, 5) FROM hl_embed('tickets', 'where is it') e}), '8|1.00000', 'texts have vectors');
+is($transformed->(q{SELECT count(*) FROM hl_next('tickets', 5)}), '5', 'questions are asked');
+is($transformed->($unencoded), "NULL|1\nempty|1", 'what is not encoded is listed');
+is(sqlstate($node, q{SELECT hl_predict('tickets', ARRAY[1, 0, 0, 0, 0, 0, 0, 0])}, 'transformed'), '42804', 'a vector is no text');
+is($transformed->(q{SELECT count(*), count(*) FILTER (WHERE a.label = b.label AND abs(a.confidence - b.confidence) < 1e-5 AND abs(a.epistemic - b.epistemic) < 1e-5)
+	FROM hl_predict('tickets') a JOIN ticket ON a.item = id::text CROSS JOIN hl_predict('tickets', body) b}), '92|92', 'one by one the answers are those for all');
+
+# Numbers that lead to none
+$transformed->(plant(transformer(3e38)));
+is($transformed->($unencoded), "NULL|1\nempty|1\nno finite vector|90", 'weights that are too large: hl_unencoded says so');
+is($transformed->(q{SELECT hl_refresh('tickets')}), '0', 'no row is encoded');
+is($transformed->(q{SELECT count(*) FROM hl_feature_block WHERE project_id = 1}), '0', 'nor kept');
+is(message(q{SELECT hl_predict('tickets', 'where is the parcel')}, 'transformed'), 'the encoder finds no finite vector for the text', 'one text is an error');
+is($transformed->(q{SELECT count(*), count(DISTINCT confidence) FROM hl_predict('tickets')}), '92|1', 'among all rows they are answered as empty ones');
+
 my ($hashes, $dense, $terms) = map { pack 'H*', $_ } split /\|/, $node->safe_psql('sound', q{SELECT encode(hashes, 'hex'), encode(dense, 'hex'), encode(terms, 'hex') FROM hl_feature_block WHERE project_id = 1});
 my %block = (hashes => $hashes, dense => $dense, terms => $terms);
 
@@ -132,7 +198,9 @@ sub bytes_damage
 {
 	my ($table) = @_;
 
-	return "UPDATE $table SET data = " . hex_of(seal(mutate($stored{$table}))) . ' WHERE ' . ($table eq 'hl_encoder_part' ? 'encoder_id' : 'project_id') . ' = 1';
+	my $bytes = $table eq 'hl_encoder_part' ? pick($stored{$table}, transformer(1)) : $stored{$table};
+
+	return "UPDATE $table SET data = " . hex_of(seal(mutate($bytes))) . ' WHERE ' . ($table eq 'hl_encoder_part' ? 'encoder_id' : 'project_id') . ' = 1';
 }
 
 sub block_damage
@@ -164,7 +232,7 @@ sub damage
 my @uses = (
 	q{SELECT * FROM hl_predict('tickets', 'where is the parcel')}, q{SELECT * FROM hl_probabilities('tickets', 'please take back the lamp')}, q{SELECT * FROM hl_uncertainty('tickets', '')}, q{SELECT hl_embed('tickets', 'parcel lamp')}, q{SELECT count(*) FROM hl_predict('tickets')}, q{SELECT * FROM hl_train('tickets')},
 	q{SELECT hl_refresh('tickets')}, q{SELECT * FROM hl_next('tickets', 3)}, q{SELECT * FROM hl_queue}, q{SELECT * FROM hl_queue_tickets}, q{SELECT * FROM hl_projects}, q{SELECT * FROM hl_metrics('tickets')}, q{SELECT * FROM hl_confusion('tickets')}, q{SELECT * FROM hl_learning_curve('tickets')},
-	q{SELECT hl_label('tickets', 50, 'billing')}, q{SELECT hl_skip('tickets', 51)}, q{SELECT hl_undo('tickets', 10)}, q{SELECT * FROM hl_models('tickets')}, q{SELECT hl_deploy('tickets', 1)}, q{INSERT INTO ticket VALUES (1000, 'new')}, q{SELECT hl_drop_project('tickets')});
+	q{SELECT hl_label('tickets', 50, 'billing')}, q{SELECT hl_skip('tickets', 51)}, q{SELECT hl_undo('tickets', 10)}, q{SELECT * FROM hl_models('tickets')}, q{SELECT hl_deploy('tickets', 1)}, q{INSERT INTO ticket VALUES (1000, 'new')}, q{SELECT hl_drop_project('tickets')}, q{SELECT * FROM hl_unencoded('tickets')});
 
 sub trial
 {

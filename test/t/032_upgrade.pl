@@ -159,11 +159,14 @@ for my $version (grep { $_ ne $old && $_ ne $new } split /\n/, $node->safe_psql(
 # its own worker: 30 labels and then some more, two projects, a skip, an undo, a grant.
 my %written = (
 	'0.1.0' => { ticket => 'delivery|0.999|0.094|1|4', said => '55|52|4', projects => "places|1|0|20|ready|t\ntickets|1|4|32|ready|t", trained => '2|32' },
-	'0.2.0' => { ticket => 'delivery|0.999|0.080|1|3', said => '56|53|3', projects => "places|1|0|20|ready|t\ntickets|1|3|33|ready|t", trained => '2|33' });
+	'0.2.0' => { ticket => 'delivery|0.999|0.080|1|3', said => '56|53|3', projects => "places|1|0|20|ready|t\ntickets|1|3|33|ready|t", trained => '2|33' },
+	# asked by the audit, too; a class renamed and a condition for questions given, neither learned yet
+	'0.3.0' => { ticket => 'delivery|1.000|0.068|2|3', said => '98|77|35', projects => "places|1|0|20|ready|t\ntickets|2|3|57|ready|t", trained => '3|57', audited => '8' });
 for my $version (sort keys %written)
 {
 	my $expected = $written{$version};
 	my $database = "dumped_$version" =~ tr/./_/r;
+	my $audited = $expected->{audited};
 
 	$node->safe_psql('postgres', "CREATE DATABASE $database; ALTER DATABASE $database SET humanloop.enabled = off");
 	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database), '-f', "$FindBin::Bin/../data/humanloop-$version.sql" ], "a dump of $version is restored");
@@ -174,9 +177,31 @@ for my $version (sort keys %written)
 	is($read->(q{SELECT (SELECT count(*) FROM hl_label_history), (SELECT count(*) FROM hl_labels), (SELECT count(*) FROM hl_label_history WHERE annotator = 'ann')}), $expected->{said}, 'all that was said is there');
 	is($read->(q{SELECT project, model, revision, labelled, state, owner = current_user FROM hl_projects ORDER BY 1}), $expected->{projects}, 'the projects are');
 	is($read->(q{SELECT * FROM hl_privileges('tickets')}), 'pg_monitor|annotate', 'so is the grant');
+	if ($audited)
+	{
+		is($read->(q{SELECT class_names FROM hl_model WHERE project_id = 1 AND model = 2}), '{billing,delivery,"sent back"}', 'a renamed class is');
+		is($read->(q{SELECT label, round(confidence::numeric, 3) FROM hl_predict('tickets', 'please take back the lamp')}), 'sent back|0.998', 'and answers so');
+		is($read->(q{SELECT audited, audit_accuracy, round(audit_low::numeric, 3) FROM hl_learning_curve('tickets') WHERE model = 2}), "$audited|1|0.676", 'what the audit has measured is');
+		is($read->(q{SELECT sum(n) FROM hl_reliability('tickets') WHERE estimate = 'audit'}), $audited, 'item by item');
+		is($read->(q{SELECT targets FROM hl_projects WHERE project = 'tickets'}), q{body !~ 'kettle'}, 'the condition for questions is');
+		is($read->(q{SELECT string_agg(kind || coalesce(' ' || items::text, ''), ',' ORDER BY kind, items) FROM hl_change WHERE items IS NULL OR kind = 'labels'}), 'labels {45},labels {90},labels {90},labels,pool', 'what was to be learned still is');
+	}
 	is($read->(q{SELECT hl_refresh('tickets'), hl_refresh('places')}), '90|40', 'rows are encoded again');
 	is($read->(q{SELECT count(*) > 0 FROM hl_next('tickets', 5)}), 't', 'questions are asked');
+	is($read->(q{SELECT count(*) FROM hl_queue q JOIN ticket ON item = id::text WHERE project = 'tickets' AND body ~ 'kettle'}), '0', 'but none that the condition leaves out') if $audited;
 	is($read->(q{SELECT model, labels FROM hl_train('tickets')}), $expected->{trained}, 'and learning goes on');
+	if ($audited)
+	{
+		is($read->(q{SELECT array_agg(DISTINCT label) FROM hl_predict('tickets')}), '{billing,delivery,"sent back"}', 'with the classes as they are called now');
+		cmp_ok($read->(q{SELECT audited FROM hl_projects WHERE project = 'tickets'}), '>=', $audited, 'and with the audit');
+	}
+	# the worker finds what the dump has left to it
+	next if !$audited;
+	$node->safe_psql('postgres', "CREATE DATABASE worked");
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('worked'), '-f', "$FindBin::Bin/../data/humanloop-$version.sql" ], 'the same where there is a worker');
+	$node->safe_psql('worked', q{SELECT * FROM hl_next('tickets')});
+	eventually($node, q{SELECT NOT EXISTS (SELECT FROM hl_change) AND (SELECT model = 3 FROM hl_serving WHERE project_id = 1)}, 'it trains with the new name', 60, 'worked');
+	is($node->safe_psql('worked', q{SELECT array_agg(DISTINCT label) FROM hl_predict('tickets')}), '{billing,delivery,"sent back"}', 'and uses it');
 }
 
 $node->stop;
