@@ -30,4 +30,21 @@
 #define primary_key_index(relation) RelationGetPrimaryKeyIndex(relation)
 #endif
 
+/*
+ * The JSON parser: its actions return nothing before 16, and it takes a struct
+ * of the caller's from 17 on.  File contents are UTF-8, whatever the database is in.
+ */
+#if PG_VERSION_NUM >= 160000
+#define JSON_ACTION JsonParseErrorType
+#define JSON_ACTION_DONE return JSON_SUCCESS
+#else
+#define JSON_ACTION void
+#define JSON_ACTION_DONE return
+#endif
+#if PG_VERSION_NUM >= 170000
+#define json_lexer(json, length) makeJsonLexContextCstringLen(NULL, json, length, PG_UTF8, true)
+#else
+#define json_lexer(json, length) makeJsonLexContextCstringLen(json, length, PG_UTF8, true)
+#endif
+
 #endif							/* HUMANLOOP_COMPAT_H */

@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * encoder_plan.h
+ *	  Which encoder a project shall have, and of what it is made.
+ *
+ * By name: what is fitted on the project's own rows is "text", vectors that somebody
+ * else has computed are "vector", any other is an imported encoder; several
+ * side by side are joined by "+".  With "auto" it is what the inputs are, and,
+ * where the training has found that it helps (encoder_choice.h), an imported one
+ * beside it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_ENCODER_PLAN_H
+#define HUMANLOOP_ENCODER_PLAN_H
+
+#include "encode/encoder.h"
+#include "store/named_encoder.h"
+#include "store/project.h"
+
+typedef struct PlannedPart
+{
+	int			input;			/* of the project */
+	EncoderKind kind;
+	int64		named;			/* id of an imported one; 0: fitted */
+	const Encoder *encoder;		/* the imported one, pinned by the plan's context */
+} PlannedPart;
+
+typedef struct EncoderPlan
+{
+	const Project *project;
+	char	   *name;
+	int			n;
+	PlannedPart part[COMBINATION_MAX_PARTS];
+} EncoderPlan;
+
+/* Its name, in the current context.  SPI connected. */
+extern char *encoder_wanted(const Project *project);
+
+/* What "auto" is without a choice; the same where it is asked for by name. */
+extern char *encoder_base(const Project *project);
+
+/* Is it the one that the project shall have?  False also where there is none of that id. */
+extern bool encoder_is_wanted(const Project *project, int64 encoder_id);
+
+/*
+ * What it is made of, in the current context, which must outlive its use; an
+ * error where an encoder is gone or cannot read what the inputs are.
+ */
+extern EncoderPlan *encoder_plan(const Project *project, const char *name);
+
+/*
+ * An error unless the current user may use all that a name consists of, and it
+ * suits the project's inputs.
+ */
+extern void encoder_plan_check(const Project *project, const char *name);
+
+/* What the training has chosen for "auto"; NULL: nothing. */
+extern char *encoder_chosen(const Project *project);
+extern void encoder_choose(const Project *project, const char *name);
+
+#endif							/* HUMANLOOP_ENCODER_PLAN_H */

@@ -1,0 +1,567 @@
+/*-------------------------------------------------------------------------
+ *
+ * import_transformer.c
+ *	  From the files of Hugging Face's Transformers to an encoder.
+ *
+ * What a file says is checked where it is used: numbers, tokenizer and tensors
+ * by the room that computes with them (encode/), the form of the files here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "encode/safetensors.h"
+#include "encode/transformer.h"
+#include "store/caller.h"
+#include "store/import.h"
+#include "store/json_tree.h"
+#include "store/session.h"
+
+#define CONFIG "config.json"
+#define TOKENIZER "tokenizer.json"
+#define TOKENIZER_CONFIG "tokenizer_config.json"
+#define VOCABULARY "vocab.txt"
+#define POOLING "1_Pooling/config.json"
+#define SENTENCES "sentence_bert_config.json"
+
+#define MOST_JSON (256 * 1024 * 1024)
+#define MOST_TENSORS INT64CONST(0x1000000000)
+
+/* Where the files do not say: what most encoders of sentences are trained with. */
+#define USUAL_TOKENS 256
+
+/* Bytes at once for each of the tensors': those read, made and written. */
+#define IMPORT_FACTOR 4
+
+typedef struct Import
+{
+	EncoderFiles *files;
+	const ImportOptions *options;
+	Caller		caller;			/* for what is gone at the end */
+	TransformerConfig config;
+	WordPieceOptions pieces;
+	WordPieceEntry *entries;
+	size_t		nentries;
+	Tensor	   *tensors;
+	size_t		ntensors;
+} Import;
+
+static void
+bad_file(const char *file, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("cannot import \"%s\": %s", file, what)));
+}
+
+static void
+not_supported(const char *file, const char *what, const char *given, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot import \"%s\": %s \"%s\" is not supported", file, what,
+					given == NULL ? "" : pg_any_to_server(given, strlen(given), PG_UTF8)),
+			 errhint("%s", hint)));
+}
+
+/* NULL: there is no such file. */
+static JsonNode *
+read_json(Import *import, const char *name)
+{
+	int			i = encoder_files_find(import->files, name);
+	size_t		length;
+	unsigned char *bytes;
+
+	if (i < 0)
+		return NULL;
+	bytes = encoder_files_read(import->files, i, MOST_JSON, &length);
+	return json_tree_parse(name, bytes, length);
+}
+
+static void
+need_file(const Import *import, const char *name)
+{
+	if (encoder_files_find(import->files, name) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("file \"%s\" is missing", name),
+				 errhint("A transformer is imported from config.json, tokenizer.json or vocab.txt, and model.safetensors.")));
+}
+
+/* ---------------------------------------------------------------------- */
+/* config.json */
+
+static TransformerFamily
+family_of(const char *type)
+{
+	if (strcmp(type, "bert") == 0)
+		return FAMILY_BERT;
+	if (strcmp(type, "distilbert") == 0)
+		return FAMILY_DISTILBERT;
+	if (strcmp(type, "roberta") == 0 || strcmp(type, "xlm-roberta") == 0)
+		return FAMILY_ROBERTA;
+	not_supported(CONFIG, "model type", type, "Supported are bert, distilbert, roberta and xlm-roberta.");
+	return FAMILY_BERT;
+}
+
+static int
+config_int(const JsonNode *json, const char *name, int most)
+{
+	(void) json_expect(CONFIG, json, name, JSON_IS_NUMBER);
+	return json_int(CONFIG, json, name, 1, most, 0);
+}
+
+static void
+read_config(Import *import)
+{
+	TransformerConfig *config = &import->config;
+	const JsonNode *json;
+	bool		distil;
+	const char *activation;
+	const char *positions;
+
+	need_file(import, CONFIG);
+	json = read_json(import, CONFIG);
+	config->family = family_of(json_string(CONFIG, json, "model_type", "bert"));
+	distil = config->family == FAMILY_DISTILBERT;
+	activation = json_string(CONFIG, json, distil ? "activation" : "hidden_act", "gelu");
+	if (strcmp(activation, "gelu") != 0)
+		not_supported(CONFIG, "activation", activation, "Supported is gelu.");
+	positions = json_string(CONFIG, json, "position_embedding_type", "absolute");
+	if (strcmp(positions, "absolute") != 0)
+		not_supported(CONFIG, "position_embedding_type", positions, "Supported is absolute.");
+	config->layers = config_int(json, distil ? "n_layers" : "num_hidden_layers",
+								TRANSFORMER_MAX_LAYERS);
+	config->heads = config_int(json, distil ? "n_heads" : "num_attention_heads", 1 << 14);
+	config->width = config_int(json, distil ? "dim" : "hidden_size", 1 << 14);
+	config->intermediate = config_int(json, distil ? "hidden_dim" : "intermediate_size",
+									  TRANSFORMER_MAX_INTERMEDIATE);
+	config->words = config_int(json, "vocab_size", WORDPIECE_MAX_PIECES);
+	config->positions = config_int(json, "max_position_embeddings", TRANSFORMER_MAX_POSITIONS);
+	config->types = distil ? 0 : json_int(CONFIG, json, "type_vocab_size", 1, TRANSFORMER_MAX_TYPES, 2);
+	config->layer_norm_eps = json_number(CONFIG, json, "layer_norm_eps", 1e-12);
+	if (config->family == FAMILY_ROBERTA)
+		config->first_position = 1 + json_int(CONFIG, json, "pad_token_id", 0, 1 << 14, 1);
+	config->normalize = true;
+}
+
+/* ---------------------------------------------------------------------- */
+/* What makes sentences of tokens */
+
+static void
+read_pooling(Import *import)
+{
+	TransformerConfig *config = &import->config;
+	const char *given = import->options->pooling;
+	const JsonNode *json = read_json(import, POOLING);
+
+	if (given != NULL)
+	{
+		config->pooling = strcmp(given, "cls") == 0 ? POOLING_FIRST : POOLING_MEAN;
+		return;
+	}
+	if (json == NULL || json_truth(POOLING, json, "pooling_mode_mean_tokens", false))
+		config->pooling = POOLING_MEAN;
+	else if (json_truth(POOLING, json, "pooling_mode_cls_token", false))
+		config->pooling = POOLING_FIRST;
+	else
+		not_supported(POOLING, "pooling", "neither mean nor cls",
+					  "Option \"pooling\" says which of \"mean\" and \"cls\" to use all the same.");
+}
+
+static void
+read_length(Import *import)
+{
+	TransformerConfig *config = &import->config;
+	int			most = Min(config->positions - config->first_position, TRANSFORMER_MAX_TOKENS);
+	const JsonNode *json = read_json(import, SENTENCES);
+	int			tokens = json == NULL ? USUAL_TOKENS :
+		json_int(SENTENCES, json, "max_seq_length", 3, PG_INT32_MAX, USUAL_TOKENS);
+
+	if (import->options->max_tokens > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"max_tokens\" is %d, but the encoder has positions for %d tokens",
+						import->options->max_tokens, most)));
+	if (import->options->max_tokens > 0)
+		tokens = import->options->max_tokens;
+	config->max_tokens = Min(tokens, most);
+}
+
+/* ---------------------------------------------------------------------- */
+/* The tokenizer */
+
+/* The number of a piece; an error where it has none. */
+static uint32_t
+piece_number(const Import *import, const char *file, const char *piece)
+{
+	for (size_t i = 0; i < import->nentries; i++)
+	{
+		if (import->entries[i].length == strlen(piece) &&
+			memcmp(import->entries[i].bytes, piece, strlen(piece)) == 0)
+			return import->entries[i].id;
+	}
+	bad_file(file, psprintf("there is no token \"%s\" in the vocabulary",
+							pg_any_to_server(piece, strlen(piece), PG_UTF8)));
+	return 0;
+}
+
+static void
+read_vocabulary(Import *import, const JsonNode *model)
+{
+	const JsonNode *vocabulary = json_expect(TOKENIZER, model, "vocab", JSON_IS_OBJECT);
+
+	import->entries = palloc_array_checked(WordPieceEntry, vocabulary->count);
+	for (const JsonNode *node = vocabulary->first; node != NULL; node = node->next)
+	{
+		WordPieceEntry *entry = &import->entries[import->nentries++];
+		double		number = node->kind == JSON_IS_NUMBER ? strtod(node->text, NULL) : -1.0;
+
+		if (!(number >= 0.0 && number < WORDPIECE_MAX_PIECES && number == (uint32_t) number))
+			bad_file(TOKENIZER, psprintf("the number of a token is not a whole number below %d",
+										 WORDPIECE_MAX_PIECES));
+		entry->bytes = node->name;
+		entry->length = strlen(node->name);
+		entry->id = (uint32_t) number;
+	}
+}
+
+static void
+read_normalizer(Import *import, const JsonNode *json)
+{
+	const JsonNode *normalizer = json_member(json, "normalizer");
+	WordPieceOptions *pieces = &import->pieces;
+	const char *type = json_string(TOKENIZER, normalizer, "type", "none");
+
+	if (strcmp(type, "BertNormalizer") != 0)
+		not_supported(TOKENIZER, "normalizer", type, "Supported is BertNormalizer.");
+	pieces->lower_case = json_truth(TOKENIZER, normalizer, "lowercase", true);
+	pieces->strip_accents = json_truth(TOKENIZER, normalizer, "strip_accents", pieces->lower_case);
+	pieces->split_cjk = json_truth(TOKENIZER, normalizer, "handle_chinese_chars", true);
+}
+
+/* The id of {"SpecialToken": {"id": "[CLS]"}}; NULL: that is something else. */
+static const char *
+template_token(const JsonNode *node)
+{
+	const JsonNode *special = json_member(node, "SpecialToken");
+
+	return special == NULL ? NULL : json_string(TOKENIZER, special, "id", NULL);
+}
+
+/* What surrounds a text: as the post-processor says, or as BERT does it. */
+static void
+read_surroundings(Import *import, const JsonNode *json)
+{
+	const JsonNode *after = json_member(json, "post_processor");
+	const char *type = json_string(TOKENIZER, after, "type", "none");
+	const char *first = "[CLS]";
+	const char *last = "[SEP]";
+
+	if (strcmp(type, "TemplateProcessing") == 0)
+	{
+		const JsonNode *single = json_expect(TOKENIZER, after, "single", JSON_IS_ARRAY);
+		const JsonNode *text = single->first == NULL ? NULL : single->first->next;
+
+		first = single->first == NULL ? NULL : template_token(single->first);
+		last = text == NULL || text->next == NULL ? NULL : template_token(text->next);
+		if (single->count != 3 || first == NULL || last == NULL ||
+			json_member(text, "Sequence") == NULL)
+			bad_file(TOKENIZER, "a text is not surrounded by one token before and one behind");
+	}
+	else if (strcmp(type, "BertProcessing") == 0 || strcmp(type, "RobertaProcessing") == 0)
+	{
+		const JsonNode *cls = json_expect(TOKENIZER, after, "cls", JSON_IS_ARRAY)->first;
+		const JsonNode *sep = json_expect(TOKENIZER, after, "sep", JSON_IS_ARRAY)->first;
+
+		if (cls == NULL || sep == NULL || cls->kind != JSON_IS_STRING || sep->kind != JSON_IS_STRING)
+			bad_file(TOKENIZER, "\"cls\" and \"sep\" do not name a token");
+		first = cls->text;
+		last = sep->text;
+	}
+	else if (strcmp(type, "none") != 0)
+		not_supported(TOKENIZER, "post-processor", type,
+					  "Supported are TemplateProcessing, BertProcessing and RobertaProcessing.");
+	import->config.first = piece_number(import, TOKENIZER, first);
+	import->config.last = piece_number(import, TOKENIZER, last);
+}
+
+static void
+read_tokenizer(Import *import, const JsonNode *json)
+{
+	const JsonNode *model = json_expect(TOKENIZER, json, "model", JSON_IS_OBJECT);
+	const char *type = json_string(TOKENIZER, model, "type", "WordPiece");
+
+	if (strcmp(type, "WordPiece") != 0)
+		not_supported(TOKENIZER, "tokenizer", type, "Supported is WordPiece.");
+	read_vocabulary(import, model);
+	read_normalizer(import, json);
+	read_surroundings(import, json);
+	import->pieces.prefix = json_string(TOKENIZER, model, "continuing_subword_prefix", "##");
+	import->pieces.max_word = json_int(TOKENIZER, model, "max_input_chars_per_word", 1,
+									   WORDPIECE_MAX_WORD, 100);
+	import->pieces.unknown = piece_number(import, TOKENIZER,
+										  json_string(TOKENIZER, model, "unk_token", "[UNK]"));
+	import->pieces.prefix_length = strlen(import->pieces.prefix);
+}
+
+/* A line a piece, numbered from 0. */
+static void
+read_lines(Import *import)
+{
+	size_t		length;
+	char	   *bytes = (char *) encoder_files_read(import->files,
+													encoder_files_find(import->files, VOCABULARY),
+													MOST_JSON, &length);
+	char	   *end = bytes + length;
+	size_t		lines = 0;
+
+	for (size_t i = 0; i < length; i++)
+		lines += bytes[i] == '\n';
+	import->entries = palloc_array_checked(WordPieceEntry, lines + 1);
+	for (char *line = bytes; line < end;)
+	{
+		char	   *next = memchr(line, '\n', end - line);
+		size_t		bytes_of = (next == NULL ? end : next) - line;
+		WordPieceEntry *entry = &import->entries[import->nentries];
+
+		if (bytes_of > 0 && line[bytes_of - 1] == '\r')
+			bytes_of--;
+		*entry = (WordPieceEntry) {line, bytes_of, (uint32_t) import->nentries++};
+		line = next == NULL ? end : next + 1;
+	}
+}
+
+static void
+read_plain_vocabulary(Import *import)
+{
+	const JsonNode *json = read_json(import, TOKENIZER_CONFIG);
+	WordPieceOptions *pieces = &import->pieces;
+
+	read_lines(import);
+	pieces->lower_case = json_truth(TOKENIZER_CONFIG, json, "do_lower_case", true);
+	pieces->strip_accents = json_truth(TOKENIZER_CONFIG, json, "strip_accents", pieces->lower_case);
+	pieces->split_cjk = json_truth(TOKENIZER_CONFIG, json, "tokenize_chinese_chars", true);
+	pieces->prefix = "##";
+	pieces->prefix_length = 2;
+	pieces->max_word = 100;
+	pieces->unknown = piece_number(import, VOCABULARY, "[UNK]");
+	import->config.first = piece_number(import, VOCABULARY, "[CLS]");
+	import->config.last = piece_number(import, VOCABULARY, "[SEP]");
+}
+
+static void
+read_pieces(Import *import)
+{
+	JsonNode   *json = read_json(import, TOKENIZER);
+
+	if (json != NULL)
+		read_tokenizer(import, json);
+	else if (encoder_files_find(import->files, VOCABULARY) >= 0)
+		read_plain_vocabulary(import);
+	else
+		need_file(import, TOKENIZER);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Tensors */
+
+static const char *const safetensors_faults[] = {
+	[SAFETENSORS_FINE] = "is fine",
+	[SAFETENSORS_SHORT] = "it is shorter than the length of its header",
+	[SAFETENSORS_HEADER_LONG] = "its header is longer than the format allows",
+	[SAFETENSORS_HEADER_CUT] = "its header goes beyond its end",
+	[SAFETENSORS_HEADER_EMPTY] = "its header does not begin as an object does",
+	[SAFETENSORS_TOO_MANY] = "it has too many tensors",
+	[SAFETENSORS_TYPE] = "is of a type that does not exist",
+	[SAFETENSORS_SHAPE] = "has too many dimensions or elements",
+	[SAFETENSORS_OUTSIDE] = "lies outside of the file",
+	[SAFETENSORS_SIZE] = "is not as long as its shape says",
+	[SAFETENSORS_OVERLAP] = "shares bytes with another"
+};
+
+/* In ASCII: file names and tensors may be called anything. */
+static char *
+printable(const char *name)
+{
+	char	   *copy = pnstrdup(name, 100);
+
+	for (char *c = copy; *c != '\0'; c++)
+	{
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+	return copy;
+}
+
+static void
+bad_tensors(const char *file, const char *tensor, SafetensorsFault fault)
+{
+	if (tensor == NULL)
+		bad_file(file, safetensors_faults[fault]);
+	bad_file(file, psprintf("tensor \"%s\" %s", printable(tensor), safetensors_faults[fault]));
+}
+
+static uint64
+element_number(const char *file, const JsonNode *tensor, const JsonNode *node)
+{
+	char	   *end;
+	uint64		value;
+
+	/* 2^63 and more, fractions and signs are none */
+	errno = 0;
+	value = node->kind == JSON_IS_NUMBER ? strtoull(node->text, &end, 10) : 0;
+	if (node->kind != JSON_IS_NUMBER || errno != 0 || *end != '\0' || node->text[0] == '-' ||
+		value > PG_INT64_MAX)
+		bad_file(file, psprintf("shape or place of tensor \"%s\" are not whole numbers",
+								printable(tensor->name)));
+	return value;
+}
+
+/* An entry of the header, still unchecked. */
+static void
+read_entry(const char *file, const JsonNode *tensor, SafetensorsEntry *entry)
+{
+	const JsonNode *shape;
+	const JsonNode *place;
+	uint64	   *dims;
+	int			rank = 0;
+
+	if (tensor->kind != JSON_IS_OBJECT)
+		bad_file(file, psprintf("tensor \"%s\" is not described by an object",
+								printable(tensor->name)));
+	shape = json_expect(file, tensor, "shape", JSON_IS_ARRAY);
+	place = json_expect(file, tensor, "data_offsets", JSON_IS_ARRAY);
+	entry->type = json_expect(file, tensor, "dtype", JSON_IS_STRING)->text;
+	entry->type_length = strlen(entry->type);
+	if (shape->count > SAFETENSORS_MAX_RANK)
+		bad_tensors(file, tensor->name, SAFETENSORS_SHAPE);
+	if (place->count != 2)
+		bad_tensors(file, tensor->name, SAFETENSORS_OUTSIDE);
+	dims = palloc_array_checked(uint64, shape->count);
+	for (const JsonNode *node = shape->first; node != NULL; node = node->next)
+		dims[rank++] = element_number(file, tensor, node);
+	entry->rank = rank;
+	entry->shape = dims;
+	entry->begin = element_number(file, tensor, place->first);
+	entry->end = element_number(file, tensor, place->first->next);
+}
+
+static void
+read_header(Import *import, const char *file, const JsonNode *header, const unsigned char *data,
+			uint64 data_length)
+{
+	SafetensorsEntry *entries = palloc_array_checked(SafetensorsEntry, header->count);
+	const char **names = palloc_array_checked(const char *, header->count);
+	SafetensorsFault fault;
+	size_t		n = 0;
+	size_t		at;
+	Status		status;
+
+	for (const JsonNode *node = header->first; node != NULL; node = node->next)
+	{
+		if (strcmp(node->name, "__metadata__") == 0)
+			continue;
+		names[n] = node->name;
+		read_entry(file, node, &entries[n++]);
+	}
+	status = safetensors_check(&import->caller, entries, n, data_length, &fault, &at);
+	if (status == STATUS_CORRUPT)
+		bad_tensors(file, fault == SAFETENSORS_TOO_MANY ? NULL : names[at], fault);
+	status_check(status, "read the tensors");
+	import->tensors = palloc_array_checked(Tensor, n);
+	import->ntensors = n;
+	for (size_t i = 0; i < n; i++)
+	{
+		Tensor	   *tensor = &import->tensors[i];
+
+		(void) safetensors_type(entries[i].type, entries[i].type_length, &tensor->type);
+		tensor->name = names[i];
+		tensor->name_length = strlen(names[i]);
+		tensor->rank = entries[i].rank;
+		tensor->shape = entries[i].shape;
+		tensor->bytes = data + entries[i].begin;
+		tensor->length = entries[i].end - entries[i].begin;
+	}
+}
+
+/* The one file that ends so. */
+static int
+find_safetensors(const Import *import)
+{
+	int			found = -1;
+
+	for (int i = 0; i < encoder_files_count(import->files); i++)
+	{
+		const char *name = encoder_files_name(import->files, i);
+		size_t		length = strlen(name);
+		size_t		suffix = strlen(".safetensors");
+
+		if (strcmp(name, "model.safetensors") == 0)
+			return i;
+		if (length <= suffix || strcmp(name + length - suffix, ".safetensors") != 0)
+			continue;
+		if (found >= 0)
+			bad_file(name, "there is more than one file of tensors, and none is model.safetensors");
+		found = i;
+	}
+	if (found < 0)
+		need_file(import, "model.safetensors");
+	return found;
+}
+
+static void
+read_tensors(Import *import)
+{
+	int			i = find_safetensors(import);
+	const char *file = encoder_files_name(import->files, i);
+	int64		expected = encoder_files_length(import->files, i);
+	size_t		length;
+	unsigned char *bytes;
+	SafetensorsSpan span;
+	SafetensorsFault fault;
+	const JsonNode *header;
+
+	memory_check(mul_size((Size) expected, IMPORT_FACTOR), "import an encoder");
+	bytes = encoder_files_read(import->files, i, MOST_TENSORS, &length);
+	if (safetensors_span(bytes, length, length, &span, &fault) != STATUS_SUCCESS)
+		bad_tensors(file, NULL, fault);
+	header = json_tree_parse(file, bytes + span.header, span.header_length);
+	if (header->kind != JSON_IS_OBJECT)
+		bad_tensors(file, NULL, SAFETENSORS_HEADER_EMPTY);
+	read_header(import, file, header, bytes + span.data, span.data_length);
+}
+
+/* ---------------------------------------------------------------------- */
+
+Encoder *
+import_transformer(EncoderFiles *files, const ImportOptions *options, const Caller *caller)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop import",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	Import		import = {.files = files, .options = options, .caller = caller_in(context)};
+	TransformerProblem problem;
+	Encoder    *encoder;
+	Status		status;
+
+	read_config(&import);
+	read_pooling(&import);
+	read_length(&import);
+	read_pieces(&import);
+	read_tensors(&import);
+	status = transformer_make(caller, &import.config, import.tensors, import.ntensors, &import.pieces,
+							  import.entries, import.nentries, &encoder, &problem);
+	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 problem.name[0] == '\0' ? errmsg("cannot import the encoder: %s", problem.what) :
+				 errmsg("cannot import the encoder: \"%s\" %s", problem.name, problem.what)));
+	status_check(status, "import the encoder");
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	return encoder;
+}
