@@ -30,7 +30,7 @@ fit_row(const SourceRow *row, void *argument)
 {
 	FitState   *state = argument;
 
-	if (row->input.missing)
+	if (input_missing(&row->input))
 		return;
 	state->rows++;
 	if (state->fit != NULL)
@@ -84,7 +84,7 @@ fit_vector(const Project *project, const Caller *caller, RowFeed feed, void *fro
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the source of project \"%s\" has no vectors yet", project->name),
-				 errhint("Fill column \"%s\" first.", project->input_column)));
+				 errhint("Fill column \"%s\" first.", project->inputs[0].column)));
 	make_vector_encoder(caller, dims, encoder);
 }
 
@@ -99,7 +99,7 @@ encoder_compute(const Project *project, RowFeed feed, void *from)
 
 	fitted->context = context;
 	fitted->caller = caller_in(context);
-	if (project->input_kind == INPUT_TEXT)
+	if (project->inputs[0].kind == INPUT_TEXT)
 		fit_text(project, &fitted->caller, feed, from, &state, &encoder);
 	else
 		fit_vector(project, &fitted->caller, feed, from, &state, &encoder);
@@ -124,7 +124,7 @@ encoder_store(const Project *project, const FittedEncoder *fitted)
 	Acting		acting;
 
 	values[0] = Int32GetDatum(project->id);
-	values[1] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
+	values[1] = CStringGetTextDatum(project->inputs[0].kind == INPUT_TEXT ? "text" : "vector");
 	values[2] = Int32GetDatum(fitted->dims);
 	values[3] = Int32GetDatum(fitted->sparse_dims);
 	values[4] = Int64GetDatum(fitted->rows);

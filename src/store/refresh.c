@@ -200,7 +200,7 @@ encode_row(RefreshState *state, const SourceRow *row, uint64 hash)
 static uint64
 row_hash(const SourceRow *row)
 {
-	return row->input.missing ? 0 : input_hash(&row->input);
+	return input_missing(&row->input) ? 0 : input_hash(&row->input);
 }
 
 bool
