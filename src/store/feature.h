@@ -126,6 +126,9 @@ extern void block_delete(int32 project_id, int64 encoder_id, int64 number);
 extern void block_erase(const Project *project, const Encoder *encoder, int64 encoder_id,
 						int64 number, const uint64 *hashes);
 
+/* The length of an input's vectors while there are none, beside inputs that are there. */
+#define NO_VECTORS_DIMS 1
+
 /* For vectors of that length; error where they are too long. */
 extern void make_vector_encoder(const Caller *caller, int dims, Encoder **encoder);
 

@@ -33,6 +33,7 @@
 #include "math/random.h"
 #include "store/caller.h"
 #include "store/feature.h"
+#include "store/fit.h"
 #include "store/label.h"
 #include "store/replay.h"
 #include "store/session.h"
@@ -297,43 +298,17 @@ compare_rows(const void *a, const void *b)
 /* ---------------------------------------------------------------------- */
 /* Encoding */
 
-static Encoder *
-fit_text(const ReplayReader *reader, const Caller *caller)
+static void
+feed_kept(SourceCallback callback, void *state, void *from)
 {
-	const ProjectOptions *options = &reader->source->project->options;
-	TextFitOptions fit_options = {
-		.dims = options->dimensions,
-		.vocabulary = options->vocabulary,
-		.sample_rows = options->sample_rows,
-		.memory = (size_t) setting_work_mem * 1024 - reader->bytes,
-		.seed = reader->source->seed
-	};
-	size_t		needed = 0;
-	TextFit    *fit;
-	Encoder    *encoder;
-	Status		status = text_fit_start(caller, &fit_options, &fit, &needed);
-
-	if (needed > 0)
-		memory_check(needed + reader->bytes, DOING);
-	status_check(status, "fit the text encoder");
-	for (int i = 0; i < reader->n; i++)
-		status_check(text_fit_add(fit, reader->kept[i].input->text, reader->kept[i].input->length),
-					 "fit the text encoder");
-	status_check(text_fit_finish(fit, &encoder), "fit the text encoder");
-	text_fit_free(fit);
-	return encoder;
-}
-
-static Encoder *
-fit_vector(const ReplayReader *reader, const Caller *caller)
-{
-	Lengths		lengths = {0};
-	Encoder    *encoder;
+	const ReplayReader *reader = from;
 
 	for (int i = 0; i < reader->n; i++)
-		lengths_add(&lengths, reader->kept[i].input);
-	make_vector_encoder(caller, lengths_most(&lengths, 0), &encoder);
-	return encoder;
+	{
+		SourceRow	row = {.item = "", .input = *reader->kept[i].input};
+
+		callback(&row, state);
+	}
 }
 
 static int
@@ -439,6 +414,7 @@ replay_read(const ReplaySource *source)
 	ReplayReader reader = {.source = source, .context = context};
 	Caller		caller = caller_in(context);
 	Encoder    *encoder;
+	int64		rows;
 
 	MemoryContextSwitchTo(context);
 	open_relation(&reader);
@@ -453,7 +429,7 @@ replay_read(const ReplaySource *source)
 	}
 	qsort(reader.kept, reader.n, sizeof(KeptRow), compare_rows);
 	blas_load();
-	encoder = source->project->inputs[0].kind == INPUT_TEXT ? fit_text(&reader, &caller) : fit_vector(&reader, &caller);
+	encoder = project_fit(source->project, &caller, reader.bytes, DOING, feed_kept, &reader, &rows);
 	MemoryContextSwitchTo(parent);
 	encode_rows(&reader, encoder, replay);
 	tell(&reader);
