@@ -105,6 +105,8 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/deploy.c \
 	src/store/feature.c \
 	src/store/fit.c \
+	src/store/input.c \
+	src/store/input_columns.c \
 	src/store/label.c \
 	src/store/learner.c \
 	src/store/lease.c \

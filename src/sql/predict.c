@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -116,27 +117,59 @@ predictor_add_blank(Predictor *predictor)
 	rows_add_encoding(&predictor->rows, encoding);
 }
 
+/* What whoever asks has got wrong; in a row of the source it would be passed over. */
+static void
+check_vectors(const Predictor *predictor, const Input *first)
+{
+	const Encoder *encoder = predictor->serving.encoder;
+	const Project *project = predictor->project;
+
+	for (int i = 0; i < encoder_parts(encoder); i++)
+	{
+		EncoderPart part;
+		const Input *input;
+
+		encoder_part(encoder, i, &part);
+		input = input_nth(first, part.input);
+		if (part.kind != ENCODER_VECTOR || input == NULL || input->missing)
+			continue;
+		if (input->n != part.dims)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_EXCEPTION),
+					 project->ninputs == 1 ?
+					 errmsg("vector of %d numbers, but project \"%s\" has vectors of %d",
+							input->n, predictor->project_name, part.dims) :
+					 errmsg("vector of %d numbers, but input \"%s\" of project \"%s\" has vectors of %d",
+							input->n, project->inputs[part.input].column,
+							predictor->project_name, part.dims)));
+		for (int j = 0; j < input->n; j++)
+		{
+			if (!isfinite(input->vector[j]))
+				ereport(ERROR,
+						(errcode(ERRCODE_DATA_EXCEPTION),
+						 errmsg("the vector contains NULL, NaN or infinity")));
+		}
+	}
+}
+
 void
 predictor_add(Predictor *predictor, const Input *input)
 {
-	const Encoder *encoder = predictor->serving.encoder;
 	Status		status;
 
-	if (input->missing)
+	if (input_missing(input))
 	{
 		predictor_add_blank(predictor);
 		return;
 	}
-	if (encoder_kind(encoder) == ENCODER_VECTOR && input->n != encoder_dims(encoder))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("vector of %d numbers, but project \"%s\" has vectors of %d",
-						input->n, predictor->project_name, encoder_dims(encoder))));
-	status = encode_input(encoder, input, &predictor->rows.encoding);
-	if (status == STATUS_NOT_FINITE && encoder_kind(encoder) == ENCODER_VECTOR)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("the vector contains NULL, NaN or infinity")));
+	check_vectors(predictor, input);
+	status = encode_input(predictor->serving.encoder, input, &predictor->rows.encoding);
+	/* the model may read none of the inputs that are there */
+	if (status == STATUS_BAD_ARGUMENT)
+	{
+		predictor_add_blank(predictor);
+		return;
+	}
 	if (status == STATUS_NOT_FINITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -228,16 +261,66 @@ vector_literal(const char *literal)
 	return OidInputFunctionCall(F_ARRAY_IN, text, FLOAT4OID, -1);
 }
 
+/* What the model reads there, whatever the column is by now. */
+static InputKind
+argument_kind(const Predictor *predictor, int input)
+{
+	for (int i = 0; i < encoder_parts(predictor->serving.encoder); i++)
+	{
+		EncoderPart part;
+
+		encoder_part(predictor->serving.encoder, i, &part);
+		if (part.input == input)
+			return part.kind == ENCODER_VECTOR ? INPUT_VECTOR : INPUT_TEXT;
+	}
+	return predictor->project->inputs[input].kind;
+}
+
+static Input
+input_argument(InputKind kind, Datum value)
+{
+	return kind == INPUT_TEXT ? input_from_text(value) :
+		input_from_array(vector_literal(TextDatumGetCString(value)));
+}
+
+/* As whoever asks would write it: ARRAY[title, embedding::text] */
+static char *
+inputs_form(const Project *project)
+{
+	StringInfoData form;
+
+	initStringInfo(&form);
+	for (int i = 0; i < project->ninputs; i++)
+		appendStringInfo(&form, "%s%s%s", i > 0 ? ", " : "ARRAY[",
+						 quote_identifier(project->inputs[i].column),
+						 project->inputs[i].kind == INPUT_TEXT ? "" : "::text");
+	appendStringInfoChar(&form, ']');
+	return form.data;
+}
+
+/* n: elements of an array of text; -1: it is none. */
+static void
+wrong_inputs(const Predictor *predictor, int n)
+{
+	ereport(ERROR,
+			(errcode(n < 0 ? ERRCODE_DATATYPE_MISMATCH : ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+			 n < 0 ?
+			 errmsg("project \"%s\" has %d inputs", predictor->project_name,
+					predictor->project->ninputs) :
+			 errmsg("%d inputs, but project \"%s\" has %d", n, predictor->project_name,
+					predictor->project->ninputs),
+			 errhint("Give an array of text with an element for each, NULL where it is missing: %s.",
+					 inputs_form(predictor->project))));
+}
+
 Input
 text_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 {
-	Input		input = {.missing = true};
-
 	if (PG_ARGISNULL(1))
-		return input;
-	if (encoder_kind(predictor->serving.encoder) != ENCODER_VECTOR)
-		return input_from_text(PG_GETARG_DATUM(1));
-	return input_from_array(vector_literal(text_to_cstring(PG_GETARG_TEXT_PP(1))));
+		return (Input) {.missing = true};
+	if (predictor->project->ninputs > 1)
+		wrong_inputs(predictor, -1);
+	return input_argument(argument_kind(predictor, 0), PG_GETARG_DATUM(1));
 }
 
 static float4
@@ -265,6 +348,39 @@ number_to_float(Datum value, Oid type)
 	}
 }
 
+/* An array of text, with an element for each of the project's inputs. */
+static Input
+inputs_argument(const Predictor *predictor, ArrayType *array)
+{
+	Input		first = {.missing = true};
+	Input	   *input = &first;
+	Oid			type = ARR_ELEMTYPE(array);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	if ((type != TEXTOID && type != VARCHAROID) || ARR_NDIM(array) > 1)
+		wrong_inputs(predictor, -1);
+	deconstruct_array(array, type, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	if (n != predictor->project->ninputs)
+		wrong_inputs(predictor, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0)
+		{
+			Input	   *next = palloc(sizeof(Input));
+
+			input->next = next;
+			input = next;
+		}
+		if (nulls[i])
+			*input = (Input) {.missing = true};
+		else
+			*input = input_argument(argument_kind(predictor, i), elements[i]);
+	}
+	return first;
+}
+
 Input
 array_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 {
@@ -278,7 +394,9 @@ array_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 	bool	   *nulls;
 	float	   *vector;
 
-	if (encoder_kind(predictor->serving.encoder) != ENCODER_VECTOR)
+	if (predictor->project->ninputs > 1)
+		return PG_ARGISNULL(1) ? input : inputs_argument(predictor, PG_GETARG_ARRAYTYPE_P(1));
+	if (argument_kind(predictor, 0) == INPUT_TEXT)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("the input of project \"%s\" is text, not a vector",

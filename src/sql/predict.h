@@ -43,7 +43,7 @@ typedef struct Predictor
  */
 extern Predictor *predictor_get(FunctionCallInfo fcinfo);
 
-/* Encodes an input as the next of predictor->rows; error where it is no good. */
+/* Encodes a row as the next of predictor->rows; error where a vector is no good. */
 extern void predictor_add(Predictor *predictor, const Input *input);
 
 /* Blank features for what cannot be encoded: the prior's answer. */
@@ -57,7 +57,10 @@ extern void predictor_add_blank(Predictor *predictor);
  */
 extern void predictor_score(Predictor *predictor, Score *scores, float *probability);
 
-/* Argument 1 as the project's inputs are: error where the type is wrong. */
+/*
+ * Argument 1 as the project's inputs are: error where the type is wrong.  Of a
+ * project with several inputs it is an array of text.
+ */
 extern Input text_argument(const Predictor *predictor, FunctionCallInfo fcinfo);
 extern Input array_argument(const Predictor *predictor, FunctionCallInfo fcinfo);
 

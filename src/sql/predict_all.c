@@ -189,15 +189,14 @@ predict_row(const SourceRow *row, void *argument)
 	PredictAll *all = argument;
 	const Encoder *encoder = all->predictor->serving.encoder;
 
-	if (row->input.missing ||
-		(encoder_kind(encoder) == ENCODER_VECTOR && row->input.n != encoder_dims(encoder)))
+	if (input_missing(&row->input))
 		predictor_add_blank(all->predictor);
 	else if (!add_stored(all, row))
 	{
 		Status		status = encode_input(encoder, &row->input, &all->predictor->rows.encoding);
 
 		/* one bad vector must not end the scan: it gets the prior's answer */
-		if (status == STATUS_NOT_FINITE)
+		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
 			predictor_add_blank(all->predictor);
 		else
 		{
@@ -210,20 +209,31 @@ predict_row(const SourceRow *row, void *argument)
 		emit(all);
 }
 
-/* The column's type may have changed since the model was trained. */
+/* A column's type may have changed since the model was trained. */
 static void
 need_readable(const Predictor *predictor)
 {
 	const Project *project = predictor->project;
-	bool		text = encoder_kind(predictor->serving.encoder) != ENCODER_VECTOR;
+	const Encoder *encoder = predictor->serving.encoder;
 
-	if (!encoder_suits(predictor->serving.encoder, project))
+	for (int i = 0; i < encoder_parts(encoder); i++)
+	{
+		EncoderPart part;
+		bool		text;
+
+		encoder_part(encoder, i, &part);
+		text = part.kind != ENCODER_VECTOR;
+		if (part.input < project->ninputs &&
+			text == (project->inputs[part.input].kind == INPUT_TEXT))
+			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("model %d of project \"%s\" reads %s, but column \"%s\" is %s now",
 						predictor->serving.model, project->name, text ? "texts" : "vectors",
-						project->input_column, text ? "a vector" : "a text"),
+						project->inputs[Min(part.input, project->ninputs - 1)].column,
+						text ? "a vector" : "a text"),
 				 errhint("Train another with hl_train('%s').", project->name)));
+	}
 }
 
 Datum

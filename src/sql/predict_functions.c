@@ -22,6 +22,7 @@ PG_FUNCTION_INFO_V1(hl_probabilities_array);
 PG_FUNCTION_INFO_V1(hl_uncertainty_text);
 PG_FUNCTION_INFO_V1(hl_uncertainty_array);
 PG_FUNCTION_INFO_V1(hl_embed);
+PG_FUNCTION_INFO_V1(hl_embed_array);
 
 typedef Input (*ArgumentReader) (const Predictor *predictor, FunctionCallInfo fcinfo);
 
@@ -162,15 +163,15 @@ hl_probabilities_array(PG_FUNCTION_ARGS)
 	return probabilities(fcinfo, array_argument);
 }
 
-Datum
-hl_embed(PG_FUNCTION_ARGS)
+static Datum
+embed(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 {
 	Predictor  *predictor = predictor_get(fcinfo);
-	Input		input = text_argument(predictor, fcinfo);
+	Input		input = read_argument(predictor, fcinfo);
 	int			dims = encoder_dims(predictor->serving.encoder);
 	Datum	   *values;
 
-	if (input.missing)
+	if (input_missing(&input))
 		PG_RETURN_NULL();
 	predictor_add(predictor, &input);
 	rows_reset(&predictor->rows);
@@ -179,4 +180,16 @@ hl_embed(PG_FUNCTION_ARGS)
 		values[i] = Float4GetDatum(predictor->rows.encoding.dense[i]);
 	PG_RETURN_ARRAYTYPE_P(construct_array(values, dims, FLOAT4OID, sizeof(float4), true,
 										  TYPALIGN_INT));
+}
+
+Datum
+hl_embed(PG_FUNCTION_ARGS)
+{
+	return embed(fcinfo, text_argument);
+}
+
+Datum
+hl_embed_array(PG_FUNCTION_ARGS)
+{
+	return embed(fcinfo, array_argument);
 }

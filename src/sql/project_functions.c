@@ -37,6 +37,7 @@
 #include "store/work.h"
 
 PG_FUNCTION_INFO_V1(hl_create_project);
+PG_FUNCTION_INFO_V1(hl_create_project_inputs);
 PG_FUNCTION_INFO_V1(hl_drop_project);
 PG_FUNCTION_INFO_V1(hl_refresh);
 PG_FUNCTION_INFO_V1(hl_visible);
@@ -245,13 +246,7 @@ resolve_columns(Project *project, Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
 
-	project->input_attnum = find_column(relation, project->input_column, "input");
-	if (!input_kind_of(get_atttype(relid, project->input_attnum), &project->input_kind))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("input column \"%s\" has type %s", project->input_column,
-						format_type_be(get_atttype(relid, project->input_attnum))),
-				 errhint("Name a column of type text or varchar, or one of type real[] or with a cast to it.")));
+	inputs_look_up(project, relation);
 	if (project->key_column == NULL)
 		project->key_column = primary_key_column(relation);
 	if (project->key_column == NULL)
@@ -307,13 +302,13 @@ read_classes(Project *project, Datum array)
 void
 project_check_encoder(const Project *project)
 {
-	const char *own = project->input_kind == INPUT_TEXT ? "text" : "vector";
+	const char *own = project_own_encoder(project);
 
 	if (strcmp(project->encoder, "auto") != 0 && strcmp(project->encoder, own) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("encoder \"%s\" cannot be used for column \"%s\"", project->encoder,
-						project->input_column),
+						project_input_names(project)),
 				 errhint("For this column use \"auto\" or \"%s\".", own)));
 }
 
@@ -337,7 +332,7 @@ insert_project(const Project *project, Jsonb *options, int64 items)
 	};
 	Datum		values[11] = {
 		CStringGetTextDatum(project->name), CStringGetTextDatum(project->source_schema),
-		CStringGetTextDatum(project->source_name), CStringGetTextDatum(project->input_column),
+		CStringGetTextDatum(project->source_name), CStringGetTextDatum(project->inputs[0].column),
 		CStringGetTextDatum(project->key_column)
 	};
 	bool		nulls[11] = {false};
@@ -388,7 +383,7 @@ creation_hint(const Project *project, const Ranking *ranking, int64 items)
 	if (ranking->n == 0)
 		return psprintf("%s: there is nothing worth asking, and what hl_label() is told of them "
 						"teaches no more than how frequent the classes are.",
-						project->input_kind == INPUT_TEXT ?
+						project->inputs[project_seed_input(project)].kind == INPUT_TEXT ?
 						"No word or part of a word is common to some of the rows that were looked at and not to all" :
 						"None of the rows that were looked at is a vector other than zero");
 	return psprintf("Label %d items of SELECT * FROM hl_next('%s', 20), at least two classes, then %s.",
@@ -410,10 +405,10 @@ warn_of_public_schema(void)
 						 quote_identifier(get_namespace_name(schema)))));
 }
 
-Datum
-hl_create_project(PG_FUNCTION_ARGS)
+/* project has its inputs' names; all other arguments are those of both functions. */
+static Datum
+create_project(FunctionCallInfo fcinfo, Project *project)
 {
-	Project    *project;
 	Relation	relation;
 	Jsonb	   *options;
 	Ranking		ranking;
@@ -427,7 +422,6 @@ hl_create_project(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project_prevent_if_read_only("hl_create_project");
 	warn_of_public_schema();
-	project = palloc0(sizeof(Project));
 	project->name = required_text(fcinfo, 0, "name");
 	check_name(project->name);
 	if (PG_ARGISNULL(1))
@@ -435,7 +429,6 @@ hl_create_project(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"source\" must not be NULL")));
 	project->source = PG_GETARG_OID(1);
-	project->input_column = required_text(fcinfo, 2, "input");
 	project->key_column = optional_text(fcinfo, 3);
 	project->label_column = optional_text(fcinfo, 4);
 	if (!PG_ARGISNULL(5))
@@ -476,11 +469,33 @@ hl_create_project(PG_FUNCTION_ARGS)
 	nulls[1] = !complete;
 	values[2] = Int64GetDatum(0);
 	values[3] = Int32GetDatum(project->nclasses);
-	values[4] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
+	values[4] = CStringGetTextDatum(project_own_encoder(project));
 	values[5] = CStringGetTextDatum(creation_hint(project, &ranking, items));
 	row = call_row(&call, fcinfo, values, nulls);
 	call_end(&call);
 	PG_RETURN_DATUM(row);
+}
+
+Datum
+hl_create_project(PG_FUNCTION_ARGS)
+{
+	Project    *project = palloc0(sizeof(Project));
+
+	project->inputs[project->ninputs++].column = required_text(fcinfo, 2, "input");
+	return create_project(fcinfo, project);
+}
+
+Datum
+hl_create_project_inputs(PG_FUNCTION_ARGS)
+{
+	Project    *project = palloc0(sizeof(Project));
+
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"input\" must not be NULL")));
+	inputs_name(project, PG_GETARG_DATUM(2));
+	return create_project(fcinfo, project);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -124,9 +124,9 @@ read_inputs(const Project *project, const Lease *leases, int n)
 		items[i] = leases[i].item;
 	query.items = text_array(items, n);
 	query.text = psprintf("SELECT s.found, s.input FROM pg_catalog.unnest($1) WITH ORDINALITY i(item, n) "
-					 "LEFT JOIN LATERAL (SELECT true AS found, s.%s::pg_catalog.text AS input FROM %s s "
+					 "LEFT JOIN LATERAL (SELECT true AS found, %s AS input FROM %s s "
 					 "WHERE s.%s OPERATOR(pg_catalog.=) i.item::%s) s ON true ORDER BY i.n",
-					 quote_identifier(project->input_column), project_source_quoted(project),
+					 project_question_expression(project), project_source_quoted(project),
 					 quote_identifier(project->key_column), project_key_type_name(project));
 	reading_step(project, READ_AS_CALLER, run_input_query, &query, NULL);
 	if (SPI_processed != (uint64) n)

@@ -31,6 +31,7 @@
 #include "store/session.h"
 
 PG_FUNCTION_INFO_V1(hl_simulate);
+PG_FUNCTION_INFO_V1(hl_simulate_inputs);
 PG_FUNCTION_INFO_V1(hl_labels_needed);
 
 #define NOTICE_MS 5000
@@ -322,11 +323,12 @@ check_memory(const Replays *replays)
 												   &replays->options), "simulate");
 }
 
-Datum
-hl_simulate(PG_FUNCTION_ARGS)
+/* project has its inputs' names; all other arguments are those of both functions. */
+static Datum
+simulate_strategies(FunctionCallInfo fcinfo, Project *project)
 {
 	Replays		replays = {.set = set_begin(fcinfo)};
-	ReplaySource source = {0};
+	ReplaySource source = {.project = project};
 	Acquisition *strategies;
 	Options		options;
 	Replay	   *replay;
@@ -338,7 +340,6 @@ hl_simulate(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"source\" must not be NULL")));
 	source.relation = PG_GETARG_OID(0);
-	source.input = required_text(fcinfo, 1, "input");
 	source.label = required_text(fcinfo, 2, "label");
 	strategies = strategies_argument(fcinfo, 3, &replays.strategies);
 	replays.options.seed = count_argument(fcinfo, 4, "seed", 1, 100000);
@@ -346,14 +347,14 @@ hl_simulate(PG_FUNCTION_ARGS)
 	replays.options.rounds = count_argument(fcinfo, 6, "rounds", 0, 10000);
 	replays.runs = count_argument(fcinfo, 7, "runs", 1, RUNS_MAX);
 	source.split = optional_text(fcinfo, 8);
-	source.encoder = required_text(fcinfo, 9, "encoder");
+	project->encoder = required_text(fcinfo, 9, "encoder");
 	if (PG_ARGISNULL(10))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"random_seed\" must not be NULL")));
 	replays.seed = source.seed = (uint64) PG_GETARG_INT64(10);
 	options_argument(fcinfo, 11, &options);
-	source.options = &options.project;
+	project->options = options.project;
 	source.rows = options.rows;
 	replays.told = GetCurrentTimestamp();
 	replays.replay = replay = replay_read(&source);
@@ -380,6 +381,28 @@ hl_simulate(PG_FUNCTION_ARGS)
 	}
 	call_end(&call);
 	return (Datum) 0;
+}
+
+Datum
+hl_simulate(PG_FUNCTION_ARGS)
+{
+	Project		project = {.ninputs = 1};
+
+	project.inputs[0].column = required_text(fcinfo, 1, "input");
+	return simulate_strategies(fcinfo, &project);
+}
+
+Datum
+hl_simulate_inputs(PG_FUNCTION_ARGS)
+{
+	Project		project = {0};
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"input\" must not be NULL")));
+	inputs_name(&project, PG_GETARG_DATUM(1));
+	return simulate_strategies(fcinfo, &project);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
  * triggers' arguments.  Names are recorded when they change, so that a dump that
  * is taken right after has them.
  *
- * The queue view uses the key and the input, and so PostgreSQL would refuse to
+ * The queue view uses the key and the inputs, and so PostgreSQL would refuse to
  * change their types.  It is dropped before such a change and created again
  * after it, so that nobody's migration needs to know of it.
  *
@@ -247,7 +247,7 @@ unusable_type(const ColumnType *retyped, const Project *project)
 
 	if (strcmp(retyped->column, project->key_column) == 0 && !key_type_of(type, &key))
 		return type;
-	if (strcmp(retyped->column, project->input_column) == 0 && !input_kind_of(type, &input))
+	if (project_input(project, retyped->column) >= 0 && !input_kind_of(type, &input))
 		return type;
 	return InvalidOid;
 }
@@ -264,7 +264,7 @@ retyped_columns(const Alteration *alteration, const Project *project)
 		ColumnType *retyped = lfirst(cell);
 
 		if (strcmp(retyped->column, project->key_column) == 0 ||
-			strcmp(retyped->column, project->input_column) == 0)
+			project_input(project, retyped->column) >= 0)
 			columns = lappend(columns, retyped);
 	}
 	return columns;

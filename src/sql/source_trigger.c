@@ -66,7 +66,9 @@ update_concerns_us(const TriggerData *data, int32 project_id)
 {
 	for (int i = TRIGGER_KEY; i < data->tg_trigger->tgnargs; i++)
 	{
-		if (may_have_changed(data, (SourceTriggerArgument) i))
+		/* an empty name is none: there is no such column */
+		if (data->tg_trigger->tgargs[i][0] != '\0' &&
+			may_have_changed(data, (SourceTriggerArgument) i))
 			return true;
 	}
 	return change_has_targets(project_id);

@@ -28,14 +28,22 @@
 #define BLOCK_BYTES (64 * 1024)
 #define CLOSED (-1)
 
-/* What is before the bytes of a row. */
+/*
+ * What is before a row: this, and one head an input.  Then come the inputs, of
+ * which each ends where the next can be read in place, and the item.
+ */
 typedef struct RowHead
 {
 	int32		item;			/* bytes, with the terminator */
+	int32		inputs;
+} RowHead;
+
+typedef struct InputHead
+{
 	bool		missing;
 	bool		is_vector;
-	int64		input;			/* bytes */
-} RowHead;
+	int64		bytes;
+} InputHead;
 
 struct SourceCopy
 {
@@ -50,6 +58,7 @@ struct SourceCopy
 	int64		next;			/* row to be read */
 	char	   *buffer;			/* of the row that was read last */
 	size_t		capacity;
+	Input		more[MAX_INPUTS];	/* of that row, all but the first */
 };
 
 static void
@@ -122,22 +131,36 @@ add_bytes(SourceCopy *copy, const void *bytes, size_t length)
 	}
 }
 
+static size_t
+padded(const InputHead *head)
+{
+	return MAXALIGN((size_t) head->bytes);
+}
+
 void
 source_copy_add(SourceCopy *copy, const SourceRow *row)
 {
-	RowHead		head;
+	static const char padding[MAXIMUM_ALIGNOF];
+	InputHead	heads[MAX_INPUTS];
+	RowHead		head = {.item = (int32) strlen(row->item) + 1};
+	int			i = 0;
 
-	memset(&head, 0, sizeof(head));
-	head.item = (int32) strlen(row->item) + 1;
-	head.missing = row->input.missing;
-	head.is_vector = row->input.vector != NULL;
-	if (!head.missing)
-		head.input = head.is_vector ? row->input.n * (int64) sizeof(float) :
-			(int64) row->input.length;
+	memset(heads, 0, sizeof(heads));
+	for (const Input *input = &row->input; input != NULL; input = input->next)
+	{
+		InputHead  *it = &heads[head.inputs++];
+
+		it->missing = input->missing;
+		it->is_vector = input->vector != NULL;
+		it->bytes = input->missing ? 0 : (int64) input_bytes(input);
+	}
 	add_bytes(copy, &head, sizeof(head));
-	if (head.input > 0)
-		add_bytes(copy, head.is_vector ? (const void *) row->input.vector : row->input.text,
-				  head.input);
+	add_bytes(copy, heads, head.inputs * sizeof(InputHead));
+	for (const Input *input = &row->input; input != NULL; input = input->next, i++)
+	{
+		add_bytes(copy, input_content(input), heads[i].bytes);
+		add_bytes(copy, padding, padded(&heads[i]) - heads[i].bytes);
+	}
 	add_bytes(copy, row->item, head.item);
 	copy->rows++;
 }
@@ -195,10 +218,39 @@ read_whole(SourceCopy *copy, void *bytes, size_t length)
 	}
 }
 
+/* Those of the row in the buffer, from its begin on; returns what is behind them. */
+static char *
+place_inputs(SourceCopy *copy, const InputHead *heads, int n, Input *first)
+{
+	char	   *at = copy->buffer;
+
+	for (int i = 0; i < n; i++)
+	{
+		Input	   *input = i == 0 ? first : &copy->more[i];
+
+		*input = (Input) {.missing = heads[i].missing};
+		if (i + 1 < n)
+			input->next = &copy->more[i + 1];
+		if (heads[i].is_vector)
+		{
+			input->vector = (const float *) at;
+			input->n = (int) (heads[i].bytes / sizeof(float));
+		}
+		else if (!heads[i].missing)
+		{
+			input->text = at;
+			input->length = (size_t) heads[i].bytes;
+		}
+		at += padded(&heads[i]);
+	}
+	return at;
+}
+
 bool
 source_copy_next(SourceCopy *copy, SourceRow *row)
 {
 	RowHead		head;
+	InputHead	heads[MAX_INPUTS];
 	size_t		needed;
 
 	interrupts_check();
@@ -206,27 +258,18 @@ source_copy_next(SourceCopy *copy, SourceRow *row)
 		return false;
 	copy->next++;
 	read_whole(copy, &head, sizeof(head));
-	/* the input first: floats want to be aligned */
-	needed = (size_t) head.input + head.item;
+	read_whole(copy, heads, head.inputs * sizeof(InputHead));
+	needed = head.item;
+	for (int i = 0; i < head.inputs; i++)
+		needed += padded(&heads[i]);
 	if (needed > copy->capacity)
 	{
 		copy->capacity = needed + needed / 2;
 		copy->buffer = repalloc_huge(copy->buffer, copy->capacity);
 	}
 	read_whole(copy, copy->buffer, needed);
-	memset(row, 0, sizeof(*row));
-	row->item = copy->buffer + head.input;
-	row->input.missing = head.missing;
-	if (head.is_vector)
-	{
-		row->input.vector = (const float *) copy->buffer;
-		row->input.n = (int) (head.input / sizeof(float));
-	}
-	else if (!head.missing)
-	{
-		row->input.text = copy->buffer;
-		row->input.length = (size_t) head.input;
-	}
+	row->label = NULL;
+	row->item = place_inputs(copy, heads, head.inputs, &row->input);
 	return true;
 }
 

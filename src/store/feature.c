@@ -26,6 +26,8 @@
 #include "store/feature.h"
 #include "store/session.h"
 
+StaticAssertDecl(MAX_INPUTS == ENCODER_MAX_INPUTS, "as many inputs as a combination can read");
+
 #define BLOCKS_AT_ONCE 4
 #define BLOCK_COLUMNS "block, live_rows, hashes, items"
 
@@ -65,7 +67,30 @@ make_vector_encoder(const Caller *caller, int dims, Encoder **encoder)
 bool
 encoder_suits(const Encoder *encoder, const Project *project)
 {
-	return (encoder_kind(encoder) == ENCODER_VECTOR) == (project->input_kind == INPUT_VECTOR);
+	for (int i = 0; i < encoder_parts(encoder); i++)
+	{
+		EncoderPart part;
+
+		encoder_part(encoder, i, &part);
+		if (part.input >= project->ninputs ||
+			(part.kind == ENCODER_VECTOR) != (project->inputs[part.input].kind == INPUT_VECTOR))
+			return false;
+	}
+	return true;
+}
+
+int
+encoder_vector_dims(const Encoder *encoder, int input)
+{
+	for (int i = 0; i < encoder_parts(encoder); i++)
+	{
+		EncoderPart part;
+
+		encoder_part(encoder, i, &part);
+		if (part.input == input && part.kind == ENCODER_VECTOR)
+			return part.dims;
+	}
+	return 0;
 }
 
 void
@@ -108,11 +133,11 @@ lengths_most(const Lengths *lengths, int preferred)
 Status
 encode_input(const Encoder *encoder, const Input *input, Encoding *encoding)
 {
-	if (encoder_kind(encoder) == ENCODER_VECTOR)
-		return input->vector == NULL ? STATUS_BAD_ARGUMENT :
-			encode_vector(encoder, input->vector, input->n, encoding);
-	return input->text == NULL ? STATUS_BAD_ARGUMENT :
-		encode_text(encoder, input->text, input->length, encoding);
+	EncoderInput inputs[ENCODER_MAX_INPUTS] = {{0}};
+
+	for (int i = 0; input != NULL; input = input->next)
+		inputs[i++] = (EncoderInput) {input->text, input->length, input->vector, input->n};
+	return encode_inputs(encoder, inputs, NULL, encoding);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -126,13 +126,22 @@ extern void block_delete(int32 project_id, int64 encoder_id, int64 number);
 extern void block_erase(const Project *project, const Encoder *encoder, int64 encoder_id,
 						int64 number, const uint64 *hashes);
 
+/* The length of an input's vectors while there are none, beside inputs that are there. */
+#define NO_VECTORS_DIMS 1
+
 /* For vectors of that length; error where they are too long. */
 extern void make_vector_encoder(const Caller *caller, int dims, Encoder **encoder);
 
-/* Is it for the kind of input that the project has now? */
+/* Is it for the kinds of inputs that the project has now? */
 extern bool encoder_suits(const Encoder *encoder, const Project *project);
 
-/* encoder_text or encoder_vector, whichever the input is; a Status. */
+/* Numbers of the vectors that it reads as that input; 0: it reads none there. */
+extern int	encoder_vector_dims(const Encoder *encoder, int input);
+
+/*
+ * A row from its first input on, see encode_inputs().  A vector that is none, as
+ * it is of another length or not finite, is as good as missing.
+ */
 extern Status encode_input(const Encoder *encoder, const Input *input, Encoding *encoding);
 
 #define LENGTHS_COUNTED 64

@@ -20,8 +20,13 @@
 
 typedef struct FitState
 {
-	TextFit    *fit;
-	Lengths		lengths;		/* of vectors */
+	const Project *project;
+	const Caller *caller;
+	size_t		memory;			/* bytes that may be used, in all */
+	size_t		besides;		/* that are in use already */
+	const char *doing;
+	TextFit    *fit[MAX_INPUTS];	/* of those that are texts */
+	Lengths		lengths[MAX_INPUTS];	/* of those that are vectors */
 	int64		rows;
 } FitState;
 
@@ -29,19 +34,24 @@ static void
 fit_row(const SourceRow *row, void *argument)
 {
 	FitState   *state = argument;
+	int			i = 0;
 
-	if (row->input.missing)
+	if (input_missing(&row->input))
 		return;
 	state->rows++;
-	if (state->fit != NULL)
-		status_check(text_fit_add(state->fit, row->input.text, row->input.length),
-					 "fit the text encoder");
-	else
-		lengths_add(&state->lengths, &row->input);
+	for (const Input *input = &row->input; input != NULL; input = input->next, i++)
+	{
+		if (state->fit[i] != NULL && !input->missing)
+			status_check(text_fit_add(state->fit[i], input->text, input->length),
+						 "fit the text encoder");
+		else
+			lengths_add(&state->lengths[i], input);
+	}
 }
 
 TextFit *
-text_fit_begin(const Caller *caller, const TextFitOptions *options, const char *doing)
+text_fit_begin(const Caller *caller, const TextFitOptions *options, size_t besides,
+			   const char *doing)
 {
 	size_t		needed = 0;
 	TextFit    *fit;
@@ -49,43 +59,92 @@ text_fit_begin(const Caller *caller, const TextFitOptions *options, const char *
 
 	/* by our own setting; else there is none indeed */
 	if (needed > 0)
-		memory_check(Max(needed, options->memory + 1024 * 1024), doing);
+		memory_check(Max(needed + besides, (size_t) setting_work_mem * 1024 + 1024 * 1024), doing);
 	status_check(status, doing);
 	return fit;
 }
 
+/* Texts share what memory there is. */
 static void
-fit_text(const Project *project, const Caller *caller, RowFeed feed, void *from,
-		 FitState *state, Encoder **encoder)
+begin_texts(FitState *state)
 {
+	const ProjectOptions *project = &state->project->options;
 	TextFitOptions options = {
-		.dims = project->options.dimensions,
-		.vocabulary = project->options.vocabulary,
-		.sample_rows = project->options.sample_rows,
-		.memory = (size_t) setting_work_mem * 1024,
-		.seed = (uint64) project->options.random_seed
+		.dims = project->dimensions,
+		.vocabulary = project->vocabulary,
+		.sample_rows = project->sample_rows,
+		.seed = (uint64) project->random_seed
 	};
+	int			texts = 0;
 
-	state->fit = text_fit_begin(caller, &options, "fit the text encoder");
-	feed(fit_row, state, from);
-	status_check(text_fit_finish(state->fit, encoder), "fit the text encoder");
-	text_fit_free(state->fit);
+	for (int i = 0; i < state->project->ninputs; i++)
+		texts += state->project->inputs[i].kind == INPUT_TEXT;
+	if (texts > 0)
+		options.memory = (state->memory - state->besides) / texts;
+	for (int i = 0; i < state->project->ninputs; i++)
+	{
+		if (state->project->inputs[i].kind == INPUT_TEXT)
+			state->fit[i] = text_fit_begin(state->caller, &options,
+										   state->besides + (texts - 1) * options.memory,
+										   state->doing);
+	}
 }
 
-static void
-fit_vector(const Project *project, const Caller *caller, RowFeed feed, void *from,
-		   FitState *state, Encoder **encoder)
+/* After the last row: the encoder of one input. */
+static Encoder *
+finish_input(FitState *state, int input)
 {
+	const Project *project = state->project;
+	Encoder    *encoder;
 	int			dims;
 
-	feed(fit_row, state, from);
-	dims = lengths_most(&state->lengths, 0);
-	if (dims == 0)
+	if (state->fit[input] != NULL)
+	{
+		status_check(text_fit_finish(state->fit[input], &encoder), "fit the text encoder");
+		text_fit_free(state->fit[input]);
+		return encoder;
+	}
+	dims = lengths_most(&state->lengths[input], 0);
+	if (dims == 0 && project->ninputs == 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the source of project \"%s\" has no vectors yet", project->name),
-				 errhint("Fill column \"%s\" first.", project->input_column)));
-	make_vector_encoder(caller, dims, encoder);
+				 errhint("Fill column \"%s\" first.", project->inputs[input].column)));
+	/* beside others it keeps a place, and any vector shows that it is too small */
+	make_vector_encoder(state->caller, Max(dims, NO_VECTORS_DIMS), &encoder);
+	return encoder;
+}
+
+Encoder *
+project_fit(const Project *project, const Caller *caller, size_t besides, const char *doing,
+			RowFeed feed, void *from, int64 *rows)
+{
+	FitState   *state = palloc0(sizeof(FitState));
+	EncoderPart parts[MAX_INPUTS];
+	Encoder    *encoder;
+	Status		status;
+
+	state->project = project;
+	state->caller = caller;
+	state->memory = (size_t) setting_work_mem * 1024;
+	state->besides = besides;
+	state->doing = doing;
+	begin_texts(state);
+	feed(fit_row, state, from);
+	*rows = state->rows;
+	for (int i = 0; i < project->ninputs; i++)
+		parts[i] = (EncoderPart) {.input = i, .encoder = finish_input(state, i)};
+	pfree(state);
+	if (project->ninputs == 1)
+		return unconstify(Encoder *, parts[0].encoder);
+	status = encoder_combine(caller, parts, project->ninputs, &encoder);
+	if (status == STATUS_BAD_ARGUMENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the vectors of %d inputs are too long together", project->ninputs),
+				 errhint("Leave one out, or lower the option \"dimensions\".")));
+	status_check(status, "make the encoder");
+	return encoder;
 }
 
 FittedEncoder *
@@ -94,16 +153,12 @@ encoder_compute(const Project *project, RowFeed feed, void *from)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop encoder fit",
 												  ALLOCSET_DEFAULT_SIZES);
 	FittedEncoder *fitted = MemoryContextAllocZero(context, sizeof(FittedEncoder));
-	FitState	state = {0};
 	Encoder    *encoder;
 
 	fitted->context = context;
 	fitted->caller = caller_in(context);
-	if (project->input_kind == INPUT_TEXT)
-		fit_text(project, &fitted->caller, feed, from, &state, &encoder);
-	else
-		fit_vector(project, &fitted->caller, feed, from, &state, &encoder);
-	fitted->rows = state.rows;
+	encoder = project_fit(project, &fitted->caller, 0, "fit the text encoder", feed, from,
+						  &fitted->rows);
 	fitted->dims = encoder_dims(encoder);
 	fitted->sparse_dims = encoder_sparse_dims(encoder);
 	writer_init(&fitted->writer, &fitted->caller);
@@ -124,7 +179,7 @@ encoder_store(const Project *project, const FittedEncoder *fitted)
 	Acting		acting;
 
 	values[0] = Int32GetDatum(project->id);
-	values[1] = CStringGetTextDatum(project->input_kind == INPUT_TEXT ? "text" : "vector");
+	values[1] = CStringGetTextDatum(project_own_encoder(project));
 	values[2] = Int32GetDatum(fitted->dims);
 	values[3] = Int32GetDatum(fitted->sparse_dims);
 	values[4] = Int64GetDatum(fitted->rows);

@@ -26,9 +26,20 @@ typedef struct FittedEncoder
 /* Calls back for every row of wherever they come from. */
 typedef void (*RowFeed) (SourceCallback callback, void *state, void *from);
 
-/* Begins to fit a text encoder; an error where there is not the memory. */
+/*
+ * Begins to fit a text encoder; an error where there is not the memory, beside
+ * what is in use.
+ */
 extern TextFit *text_fit_begin(const Caller *caller, const TextFitOptions *options,
-							   const char *doing);
+							   size_t besides, const char *doing);
+
+/*
+ * The encoder of the project's inputs, from rows of them; of several, a part
+ * for each.  besides: bytes in use of what may be used.  rows: that have an
+ * input.  Memory is the caller's.
+ */
+extern Encoder *project_fit(const Project *project, const Caller *caller, size_t besides,
+							const char *doing, RowFeed feed, void *from, int64 *rows);
 
 /* Fits one; needs no transaction unless feed does. */
 extern FittedEncoder *encoder_compute(const Project *project, RowFeed feed, void *from);

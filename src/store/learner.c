@@ -276,7 +276,7 @@ encode_source_row(const SourceRow *row, void *argument)
 	Encode	   *encode = argument;
 	Status		status;
 
-	if (row->input.missing)
+	if (input_missing(&row->input))
 		return;
 	status = encode_input(encode->learner->serving.encoder, &row->input, &encode->encoding);
 	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)

@@ -101,7 +101,7 @@ preparation_read(const Project *project, bool may_refit)
 		(may_refit && encoder_outgrown(start->encoder_id, start->items));
 	preparation->features.state = *start;
 	compare_source(preparation);
-	if (!preparation->fits && refresh_misfit(&preparation->features))
+	if (!preparation->fits && preparation->features.misfit)
 	{
 		/* all rows are needed */
 		source_copy_close(preparation->copy);

@@ -23,7 +23,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "parser/parse_coerce.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -35,52 +34,31 @@
 #include "store/session.h"
 #include "store/wake.h"
 
-#define SELECT_PROJECT(roles) \
+#define SELECT_PROJECT(roles, more_inputs, more_attnums) \
 	"SELECT p.id, p.name, p.source_schema, p.source_name, p.input_column, p.key_column, " \
 	"p.label_column, p.view_schema, p.classes, p.encoder, p.acquisition, p.options, p.owner, " \
-	"p.paused, " roles ", " \
-	"l.source, l.input_attnum, l.key_attnum, l.label_attnum, l.queue_view " \
+	"p.paused, " roles ", " more_inputs ", " \
+	"l.source, l.input_attnum, l.key_attnum, l.label_attnum, l.queue_view, " more_attnums " " \
 	"FROM @hl_project p LEFT JOIN @hl_project_local l ON l.project_id = p.id "
 #define ROLES "p.owner_role, p.source_owner"
-#define NO_ROLES "NULL, NULL"	/* in the tables of 0.1.0 */
+#define SELECT_0_1_0 SELECT_PROJECT("NULL, NULL", "NULL", "NULL")
+#define SELECT_0_2_0 SELECT_PROJECT(ROLES, "NULL", "NULL")
+#define SELECT_0_4_0 SELECT_PROJECT(ROLES, "p.more_inputs", "l.more_attnums")
+
+/* Whose tables are there?  The versions that have added columns to hl_project. */
+typedef enum TableVersion
+{
+	TABLES_0_1_0, TABLES_0_2_0, TABLES_0_4_0, TABLE_VERSIONS
+} TableVersion;
 
 enum
 {
 	COLUMN_ID = 1, COLUMN_NAME, COLUMN_SOURCE_SCHEMA, COLUMN_SOURCE_NAME, COLUMN_INPUT,
 	COLUMN_KEY, COLUMN_LABEL, COLUMN_VIEW_SCHEMA, COLUMN_CLASSES, COLUMN_ENCODER,
 	COLUMN_ACQUISITION, COLUMN_OPTIONS, COLUMN_OWNER, COLUMN_PAUSED, COLUMN_OWNER_ROLE,
-	COLUMN_SOURCE_OWNER, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
-	COLUMN_LOCAL_KEY, COLUMN_LOCAL_LABEL, COLUMN_LOCAL_VIEW
+	COLUMN_SOURCE_OWNER, COLUMN_MORE_INPUTS, COLUMN_LOCAL_SOURCE, COLUMN_LOCAL_INPUT,
+	COLUMN_LOCAL_KEY, COLUMN_LOCAL_LABEL, COLUMN_LOCAL_VIEW, COLUMN_LOCAL_MORE
 };
-
-/* Is there an explicit conversion to real[]? */
-static bool
-casts_to_vector(Oid type)
-{
-	Oid			function;
-	CoercionPathType path = find_coercion_pathway(FLOAT4ARRAYOID, type, COERCION_EXPLICIT,
-												  &function);
-
-	/* through text does not count: every type has that */
-	return type == FLOAT4ARRAYOID ||
-		path == COERCION_PATH_FUNC || path == COERCION_PATH_RELABELTYPE ||
-		path == COERCION_PATH_ARRAYCOERCE;
-}
-
-bool
-input_kind_of(Oid type, InputKind *kind)
-{
-	Oid			base = getBaseType(type);
-
-	if (base == TEXTOID || base == VARCHAROID || base == BPCHAROID ||
-		IsBinaryCoercible(base, TEXTOID))
-		*kind = INPUT_TEXT;
-	else if (casts_to_vector(base))
-		*kind = INPUT_VECTOR;
-	else
-		return false;
-	return true;
-}
 
 bool
 key_type_of(Oid type, Oid *key_type)
@@ -125,6 +103,14 @@ roles_are_kept(void)
 	return get_attnum(extension_table("hl_project"), "owner_role") != InvalidAttrNumber;
 }
 
+static TableVersion
+table_version(void)
+{
+	if (inputs_are_kept())
+		return TABLES_0_4_0;
+	return roles_are_kept() ? TABLES_0_2_0 : TABLES_0_1_0;
+}
+
 /* A column of type hl_role; false: NULL. */
 static bool
 result_role(int column, StoredRole *role)
@@ -150,7 +136,8 @@ project_from_result(void)
 	project->name = result_string(0, COLUMN_NAME);
 	project->source_schema = result_string(0, COLUMN_SOURCE_SCHEMA);
 	project->source_name = result_string(0, COLUMN_SOURCE_NAME);
-	project->input_column = result_string(0, COLUMN_INPUT);
+	project->inputs[0].column = result_string(0, COLUMN_INPUT);
+	project->ninputs = 1;
 	project->key_column = result_string(0, COLUMN_KEY);
 	project->label_column = result_string(0, COLUMN_LABEL);
 	project->view_schema = result_string(0, COLUMN_VIEW_SCHEMA);
@@ -173,12 +160,19 @@ project_from_result(void)
 	if (!isnull)
 	{
 		project->source = DatumGetObjectId(value);
-		project->input_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_INPUT, &isnull));
+		project->inputs[0].attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_INPUT, &isnull));
 		project->key_attnum = DatumGetInt16(result_datum(0, COLUMN_LOCAL_KEY, &isnull));
 		value = result_datum(0, COLUMN_LOCAL_LABEL, &isnull);
 		project->label_attnum = isnull || project->label_column == NULL ? 0 : DatumGetInt16(value);
 		value = result_datum(0, COLUMN_LOCAL_VIEW, &isnull);
 		project->queue_view = isnull ? InvalidOid : DatumGetObjectId(value);
+	}
+	value = result_datum(0, COLUMN_MORE_INPUTS, &isnull);
+	if (!isnull)
+	{
+		Datum		attnums = result_datum(0, COLUMN_LOCAL_MORE, &isnull);
+
+		declared_inputs(project, value, isnull ? NULL : &attnums);
 	}
 	return project;
 }
@@ -270,7 +264,9 @@ resolve_relation(Project *project)
 		return;
 	}
 	project->source = InvalidOid;
-	project->input_attnum = project->key_attnum = project->label_attnum = 0;
+	project->key_attnum = project->label_attnum = 0;
+	for (int i = 0; i < project->ninputs; i++)
+		project->inputs[i].attnum = 0;
 	{
 		Oid			schema = get_namespace_oid(project->source_schema, true);
 
@@ -298,19 +294,49 @@ resolve_relation(Project *project)
 static void
 resolve_types(Project *project)
 {
-	Oid			input = get_atttype(project->source, project->input_attnum);
 	Oid			key = get_atttype(project->source, project->key_attnum);
 
-	if (!input_kind_of(input, &project->input_kind))
-		project->problem = psprintf("input column \"%s\" of %s has type %s now",
-									project->input_column, project_source_quoted(project),
-									format_type_be(input));
-	else if (!key_type_of(key, &project->key_type))
+	for (int i = 0; i < project->ninputs && project->problem == NULL; i++)
+	{
+		ProjectInput *input = &project->inputs[i];
+		Oid			type = get_atttype(project->source, input->attnum);
+
+		if (!input_kind_of(type, &input->kind))
+			project->problem = psprintf("input column \"%s\" of %s has type %s now",
+										input->column, project_source_quoted(project),
+										format_type_be(type));
+	}
+	if (project->problem == NULL && !key_type_of(key, &project->key_type))
 		project->problem = psprintf("key column \"%s\" of %s has type %s now",
 									project->key_column, project_source_quoted(project),
 									format_type_be(key));
 	if (project->problem != NULL)
 		project->source = InvalidOid;
+}
+
+/*
+ * One that was dropped may be found again by a name that another input has got
+ * since: that is none of its own.
+ */
+static bool
+resolve_inputs(Project *project)
+{
+	for (int i = 0; i < project->ninputs; i++)
+	{
+		ProjectInput *input = &project->inputs[i];
+
+		if (!resolve_column(project, &input->attnum, &input->column))
+			return false;
+		for (int j = 0; j < i; j++)
+		{
+			if (project->inputs[j].attnum != input->attnum)
+				continue;
+			project->problem = psprintf("column \"%s\" of %s is two inputs now", input->column,
+										project_source_quoted(project));
+			return false;
+		}
+	}
+	return true;
 }
 
 static void
@@ -319,7 +345,7 @@ resolve_source(Project *project)
 	resolve_relation(project);
 	if (!OidIsValid(project->source))
 		return;
-	if (!resolve_column(project, &project->input_attnum, &project->input_column) ||
+	if (!resolve_inputs(project) ||
 		!resolve_column(project, &project->key_attnum, &project->key_column) ||
 		(project->label_column != NULL &&
 		 !resolve_column(project, &project->label_attnum, &project->label_column)))
@@ -393,13 +419,13 @@ is_recorded(const StoredRole *recorded, Oid relation, Oid owner)
 }
 
 static Project *
-project_resolve(bool with_roles)
+project_resolve(TableVersion version)
 {
 	Project    *project = project_from_result();
 
 	resolve_owner(project);
 	resolve_source(project);
-	if (with_roles &&
+	if (version >= TABLES_0_2_0 &&
 		(!is_recorded(&project->recorded_owner, project->queue_view, project->owner) ||
 		 (OidIsValid(project->source) &&
 		  !is_recorded(&project->recorded_source_owner, project->source,
@@ -429,23 +455,34 @@ project_read(int32 id, bool read_only)
 Project *
 project_read_any(int32 id, bool read_only)
 {
-	static Statement by_id = {
-		SELECT_PROJECT(ROLES) "WHERE p.id = $1", 1, {INT4OID}, NULL, 0
-	};
-	static Statement by_id_old = {
-		SELECT_PROJECT(NO_ROLES) "WHERE p.id = $1", 1, {INT4OID}, NULL, 0
+	static Statement by_id[TABLE_VERSIONS] = {
+		{SELECT_0_1_0 "WHERE p.id = $1", 1, {INT4OID}, NULL, 0},
+		{SELECT_0_2_0 "WHERE p.id = $1", 1, {INT4OID}, NULL, 0},
+		{SELECT_0_4_0 "WHERE p.id = $1", 1, {INT4OID}, NULL, 0}
 	};
 	Datum		values[1] = {Int32GetDatum(id)};
-	bool		with_roles = roles_are_kept();
+	TableVersion version = table_version();
 
-	statement_run_as_extension(with_roles ? &by_id : &by_id_old, values, NULL, read_only);
-	return SPI_processed == 0 ? NULL : project_resolve(with_roles);
+	statement_run_as_extension(&by_id[version], values, NULL, read_only);
+	return SPI_processed == 0 ? NULL : project_resolve(version);
 }
 
 static bool
 same_name(const char *a, const char *b)
 {
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+same_inputs(const Project *a, const Project *b)
+{
+	for (int i = 0; i < Max(a->ninputs, b->ninputs); i++)
+	{
+		if (i >= Min(a->ninputs, b->ninputs) || a->inputs[i].kind != b->inputs[i].kind ||
+			!same_name(a->inputs[i].column, b->inputs[i].column))
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -455,11 +492,10 @@ project_moved(const Project *project)
 
 	return now != NULL &&
 		(now->source != project->source || now->key_type != project->key_type ||
-		 now->input_kind != project->input_kind ||
+		 !same_inputs(now, project) ||
 		 !same_name(now->source_schema, project->source_schema) ||
 		 !same_name(now->source_name, project->source_name) ||
 		 !same_name(now->key_column, project->key_column) ||
-		 !same_name(now->input_column, project->input_column) ||
 		 !same_name(now->label_column, project->label_column));
 }
 
@@ -482,23 +518,22 @@ project_open(const char *name, Privilege privilege, bool read_only)
 Project *
 project_open_any(const char *name, Privilege privilege, bool read_only)
 {
-	static Statement by_name = {
-		SELECT_PROJECT(ROLES) "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0
-	};
-	static Statement by_name_old = {
-		SELECT_PROJECT(NO_ROLES) "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0
+	static Statement by_name[TABLE_VERSIONS] = {
+		{SELECT_0_1_0 "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0},
+		{SELECT_0_2_0 "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0},
+		{SELECT_0_4_0 "WHERE p.name = $1", 1, {TEXTOID}, NULL, 0}
 	};
 	Datum		values[1] = {CStringGetTextDatum(name)};
-	bool		with_roles = roles_are_kept();
+	TableVersion version = table_version();
 	Project    *project;
 
-	statement_run_as_extension(with_roles ? &by_name : &by_name_old, values, NULL, read_only);
+	statement_run_as_extension(&by_name[version], values, NULL, read_only);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("project \"%s\" does not exist", name),
 				 errhint("See the view hl_projects, or declare it with hl_create_project().")));
-	project = project_resolve(with_roles);
+	project = project_resolve(version);
 	if (!project_privilege(project, GetUserId(), privilege, read_only))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -560,7 +595,7 @@ project_sync(const Project *project)
 	values[0] = Int32GetDatum(project->id);
 	values[1] = CStringGetTextDatum(project->source_schema);
 	values[2] = CStringGetTextDatum(project->source_name);
-	values[3] = CStringGetTextDatum(project->input_column);
+	values[3] = CStringGetTextDatum(project->inputs[0].column);
 	values[4] = CStringGetTextDatum(project->key_column);
 	nulls[5] = project->label_column == NULL;
 	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(project->label_column);
@@ -571,7 +606,7 @@ project_sync(const Project *project)
 		sync_roles(project);
 
 	values[1] = ObjectIdGetDatum(project->source);
-	values[2] = Int16GetDatum(project->input_attnum);
+	values[2] = Int16GetDatum(project->inputs[0].attnum);
 	values[3] = Int16GetDatum(project->key_attnum);
 	nulls[4] = project->label_attnum == 0;
 	values[4] = Int16GetDatum(project->label_attnum);
@@ -580,6 +615,7 @@ project_sync(const Project *project)
 	/* of a source that is missing, what was last known may still be good */
 	if (OidIsValid(project->source))
 		statement_run(&local, values, nulls, false);
+	inputs_sync(project);
 	act_as_before(&acting);
 }
 
@@ -664,11 +700,4 @@ char *
 project_key_expression(const Project *project)
 {
 	return psprintf("s.%s::pg_catalog.text", quote_identifier(project->key_column));
-}
-
-char *
-project_input_expression(const Project *project)
-{
-	return psprintf("s.%s::%s", quote_identifier(project->input_column),
-					project->input_kind == INPUT_TEXT ? "pg_catalog.text" : "pg_catalog.float4[]");
 }

@@ -10,6 +10,7 @@
 
 #include "access/attnum.h"
 #include "utils/jsonb.h"
+#include "utils/relcache.h"
 
 #include "learn/acquisition.h"
 #include "store/privilege.h"
@@ -21,6 +22,16 @@ typedef enum InputKind
 	INPUT_TEXT,
 	INPUT_VECTOR
 } InputKind;
+
+#define MAX_INPUTS 8
+
+/* A column of the source that the project learns from. */
+typedef struct ProjectInput
+{
+	char	   *column;
+	AttrNumber	attnum;			/* resolved, as is the kind */
+	InputKind	kind;
+} ProjectInput;
 
 /* Options of a project, with their defaults filled in; see options.c */
 typedef struct ProjectOptions
@@ -48,7 +59,8 @@ typedef struct Project
 	char	   *name;
 	char	   *source_schema;
 	char	   *source_name;
-	char	   *input_column;
+	ProjectInput inputs[MAX_INPUTS];	/* in the order they were declared in */
+	int			ninputs;		/* one at least */
 	char	   *key_column;
 	char	   *label_column;	/* NULL: none */
 	char	   *view_schema;
@@ -64,11 +76,9 @@ typedef struct Project
 	Oid			source;			/* InvalidOid: missing, see problem */
 	char	   *problem;		/* NULL: all is well */
 	char	   *damage;			/* what is wrong with the declaration; NULL: nothing */
-	AttrNumber	input_attnum;
 	AttrNumber	key_attnum;
 	AttrNumber	label_attnum;	/* 0: none */
 	Oid			key_type;		/* base type */
-	InputKind	input_kind;
 	Oid			queue_view;		/* InvalidOid: dropped */
 	Oid			owner;			/* InvalidOid: nobody but superusers */
 	StoredRole	recorded_owner;
@@ -142,7 +152,37 @@ extern char *project_source_quoted(const Project *project);
 
 /* "s.key::text" and the like, quoted; s is the source's alias */
 extern char *project_key_expression(const Project *project);
-extern char *project_input_expression(const Project *project);
+
+/* All inputs, separated by commas, and the condition that one of them is not NULL. */
+extern char *project_input_expressions(const Project *project);
+extern char *project_input_condition(const Project *project);
+
+/* "s.column::text" or "s.column::float4[]", as the kind of input is read. */
+extern char *input_expression(const char *column, InputKind kind);
+
+/* What a person is shown of them: all texts, or all vectors where none is a text. */
+extern char *project_question_expression(const Project *project);
+
+/* Their names, separated by commas. */
+extern char *project_input_names(const Project *project);
+
+/* The encoder of a project that wants none in particular: "text", "vector", "text+vector". */
+extern const char *project_own_encoder(const Project *project);
+
+/* Which of the inputs the column is; -1: none. */
+extern int	project_input(const Project *project, const char *column);
+
+/* The first input of that kind; -1: there is none. */
+extern int	project_input_of(const Project *project, InputKind kind);
+
+/* The one that the first questions are chosen by: a text, if there is one. */
+extern int	project_seed_input(const Project *project);
+
+/* Are there tables for more than one input?  Those of 0.1.0 to 0.3.0 have not. */
+extern bool inputs_are_kept(void);
+
+/* Records the inputs after the first, with their numbers, as they are in project. */
+extern void inputs_sync(const Project *project);
 
 /* Type name to cast an item to, as the key's */
 extern const char *project_key_type_name(const Project *project);
@@ -193,6 +233,17 @@ extern void project_options_parse(Jsonb *json, ProjectOptions *options);
 extern void declared_options(Project *project, Jsonb *json);
 extern void declared_acquisition(Project *project, const char *name);
 extern void declared_classes(Project *project, Datum classes);
+
+/* The inputs after the first: text[], and smallint[] of their numbers (NULL: not known). */
+extern void declared_inputs(Project *project, Datum more_inputs, const Datum *more_attnums);
+
+/*
+ * The inputs of a project that is declared: named, as text[], and looked up in
+ * its source.  An error where there are too many, or where a name is NULL, there
+ * twice, or that of no column that could be one.
+ */
+extern void inputs_name(Project *project, Datum columns);
+extern void inputs_look_up(Project *project, Relation source);
 
 /* What columns of a type can be used for; false: not for that. */
 extern bool input_kind_of(Oid type, InputKind *kind);

@@ -50,10 +50,47 @@ is_queue_column(const char *name)
 	return false;
 }
 
-static char *
-view_column(const char *name)
+static bool
+is_taken(char **names, int n, const char *name)
 {
-	return is_queue_column(name) ? psprintf("source_%s", name) : pstrdup(name);
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return is_queue_column(name);
+}
+
+/* What a column of the source is called beside those that are there already. */
+static char *
+view_column(char **names, int n, const char *column)
+{
+	char	   *name = is_queue_column(column) ? psprintf("source_%s", column) : pstrdup(column);
+
+	if (is_taken(names, n, name))
+		name = pstrdup("input");
+	while (is_taken(names, n, name))
+		name = psprintf("source_%s", name);
+	return name;
+}
+
+/* The key, then the inputs, as the view selects them. */
+static char *
+source_columns(const Project *project)
+{
+	char	   *names[1 + MAX_INPUTS];
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i <= project->ninputs; i++)
+	{
+		const char *column = i == 0 ? project->key_column : project->inputs[i - 1].column;
+
+		names[i] = view_column(names, i, column);
+		appendStringInfo(&list, "s.%s AS ", quote_identifier(column));
+		appendStringInfo(&list, "%s, ", quote_identifier(names[i]));
+	}
+	return list.data;
 }
 
 /*
@@ -65,25 +102,19 @@ project_create_view(const Project *project)
 {
 	char	   *view = quote_qualified_identifier(project->view_schema,
 												  view_name(project));
-	const char *key = quote_identifier(project->key_column);
-	char	   *input_name = view_column(project->input_column);
-	char	   *key_name = view_column(project->key_column);
 	StringInfoData text;
 
-	if (strcmp(input_name, key_name) == 0)
-		input_name = strcmp(key_name, "input") == 0 ? "source_input" : "input";
 	initStringInfo(&text);
 	appendStringInfo(&text,
 					 "CREATE VIEW %s WITH (security_invoker = true) AS "
-					 "SELECT s.%s AS %s, s.%s AS %s, q.rank, q.score, q.epistemic, "
+					 "SELECT %sq.rank, q.score, q.epistemic, "
 					 "q.aleatoric, q.label AS suggestion, q.confidence, q.reason, "
 					 "q.leased_by, q.lease_until "
 					 "FROM %s.hl_queue_entries(%s::pg_catalog.text) q "
 					 "JOIN %s s ON s.%s OPERATOR(pg_catalog.=) q.item::%s",
-					 view, key, quote_identifier(key_name),
-					 quote_identifier(project->input_column), quote_identifier(input_name),
-					 extension_schema(), quote_literal_cstr(project->name),
-					 project_source_quoted(project), key, project_key_type_name(project));
+					 view, source_columns(project), extension_schema(),
+					 quote_literal_cstr(project->name), project_source_quoted(project),
+					 quote_identifier(project->key_column), project_key_type_name(project));
 	if (SPI_execute(text.data, false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not create view %s", view);
 	resetStringInfo(&text);

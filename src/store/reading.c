@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
@@ -218,6 +219,29 @@ may_read_column(Oid relation, AttrNumber column)
 	return pg_attribute_aclcheck(relation, column, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
+static bool
+may_read_columns(const Project *project)
+{
+	bool		may = may_read_column(project->source, project->key_attnum);
+
+	for (int i = 0; i < project->ninputs && may; i++)
+		may = may_read_column(project->source, project->inputs[i].attnum);
+	return may;
+}
+
+/* Key and inputs, as GRANT takes them. */
+static char *
+column_list(const Project *project)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	appendStringInfoString(&list, quote_identifier(project->key_column));
+	for (int i = 0; i < project->ninputs; i++)
+		appendStringInfo(&list, ", %s", quote_identifier(project->inputs[i].column));
+	return list.data;
+}
+
 void
 reading_need_rights(const Project *project)
 {
@@ -233,15 +257,13 @@ reading_need_rights(const Project *project)
 				 errhint("GRANT USAGE ON SCHEMA %s TO %s;",
 						 quote_identifier(project->source_schema), role)));
 	if (pg_class_aclcheck(project->source, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		!(may_read_column(project->source, project->key_attnum) &&
-		  may_read_column(project->source, project->input_attnum)))
+		!may_read_columns(project))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to read the source of project \"%s\"", project->name),
-				 errdetail("This shows rows of %s, and you may not read its key and its input.",
-						   project_source_quoted(project)),
-				 errhint("GRANT SELECT (%s, %s) ON %s TO %s;",
-						 pstrdup(quote_identifier(project->key_column)),
-						 quote_identifier(project->input_column),
+				 errdetail("This shows rows of %s, and you may not read its key and its %s.",
+						   project_source_quoted(project),
+						   project->ninputs == 1 ? "input" : "inputs"),
+				 errhint("GRANT SELECT (%s) ON %s TO %s;", column_list(project),
 						 project_source_quoted(project), role)));
 }

@@ -200,7 +200,7 @@ encode_row(RefreshState *state, const SourceRow *row, uint64 hash)
 static uint64
 row_hash(const SourceRow *row)
 {
-	return row->input.missing ? 0 : input_hash(&row->input);
+	return input_missing(&row->input) ? 0 : input_hash(&row->input);
 }
 
 bool
@@ -219,7 +219,8 @@ refresh_meet(RefreshState *state, const SourceRow *row)
 	else if (entry->seen)
 		source_not_unique(state->project, row->item);
 	entry->seen = true;
-	lengths_add(&state->lengths, &row->input);
+	for (int i = 0; i < state->project->ninputs; i++)
+		lengths_add(&state->lengths[i], input_nth(&row->input, i));
 	if (row->label != NULL && !label_is_blank(row->label))
 		source_labels_add(&state->labels, row->item, row->label);
 	if (entry->hash != hash)
@@ -254,6 +255,26 @@ refresh_row(const SourceRow *row, void *argument)
 		refresh_encode(state, row);
 }
 
+/* Do the vectors that were met suit the encoder, if there is one? */
+static void
+note_lengths(const RefreshState *state)
+{
+	Refreshed  *result = state->result;
+
+	result->misfit = result->first_vectors = false;
+	for (int i = 0; i < state->project->ninputs && result->encoder != NULL; i++)
+	{
+		int			dims = encoder_vector_dims(result->encoder, i);
+		int			most = lengths_most(&state->lengths[i], dims);
+
+		if (dims == 0 || most == 0 || most == dims)
+			continue;
+		result->misfit = true;
+		result->first_vectors = result->first_vectors ||
+			(dims == NO_VECTORS_DIMS && state->project->ninputs > 1);
+	}
+}
+
 void
 refresh_forget_unseen(RefreshState *state)
 {
@@ -268,16 +289,7 @@ refresh_forget_unseen(RefreshState *state)
 		forget_row(state, entry);
 		state->result->changed++;
 	}
-	state->result->length = lengths_most(&state->lengths,
-										 state->result->encoder == NULL ? 0 :
-										 encoder_dims(state->result->encoder));
-}
-
-bool
-refresh_misfit(const Refreshed *refreshed)
-{
-	return encoder_kind(refreshed->encoder) == ENCODER_VECTOR && refreshed->length != 0 &&
-		refreshed->length != encoder_dims(refreshed->encoder);
+	note_lengths(state);
 }
 
 /* Half empty; what is empty goes anyway. */
@@ -495,7 +507,7 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 				now.encoder_id != refreshed->state.encoder_id)
 				continue;
 		}
-		refit = !fitted && (refresh_misfit(refreshed) ||
+		refit = !fitted && (refreshed->misfit ||
 							(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)));
 		if (!refit)
 			break;
@@ -715,7 +727,8 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 	note_gone(&state, distinct, n);
 	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);
 	/* vectors of another length come, and there may be more of them by now */
-	if (refresh_misfit(refreshed) && encoder_outlived(refreshed->encoder_id, refreshed->items))
+	if (refreshed->first_vectors ||
+		(refreshed->misfit && encoder_outlived(refreshed->encoder_id, refreshed->items)))
 		change_note(project->id, CHANGE_ROWS, NULL, 0);
 	write_taken(&state);
 	if (project->label_attnum != 0)

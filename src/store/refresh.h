@@ -36,7 +36,8 @@ typedef struct Refreshed
 	int64		items;			/* rows of the source that have an input */
 	int64		changed;		/* added, changed or gone since the last time */
 	bool		erases;			/* what is left of rows that are gone */
-	int			length;			/* that most vectors have; 0: there are none */
+	bool		misfit;			/* most vectors of an input are none to the encoder */
+	bool		first_vectors;	/* it was fitted when there were none of that input */
 	ProjectState state;
 } Refreshed;
 

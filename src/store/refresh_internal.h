@@ -42,7 +42,7 @@ typedef struct RefreshState
 	unsigned char *packed;
 	size_t		packed_size;
 	SourceLabels labels;
-	Lengths		lengths;		/* of the vectors met */
+	Lengths		lengths[MAX_INPUTS];	/* of the vectors met */
 	NewRows    *added;			/* NULL: not asked for */
 } RefreshState;
 
@@ -62,12 +62,10 @@ extern void refresh_encode(RefreshState *state, const SourceRow *row);
 
 /*
  * After the last row: what has not been met is gone.  Also looks whether the
- * vectors have another length than the encoder's now.
+ * vectors have another length than the encoder's now: misfit, then another is
+ * to be fitted.
  */
 extern void refresh_forget_unseen(RefreshState *state);
-
-/* Most vectors are none to the encoder: fit another. */
-extern bool refresh_misfit(const Refreshed *refreshed);
 
 /* Writes what was encoded and what is gone since the last time. */
 extern void refresh_write(RefreshState *state);

@@ -33,6 +33,7 @@
 #include "math/random.h"
 #include "store/caller.h"
 #include "store/feature.h"
+#include "store/fit.h"
 #include "store/label.h"
 #include "store/replay.h"
 #include "store/session.h"
@@ -41,10 +42,16 @@
 
 #define DOING "simulate"
 
+/* Columns of what is read; the inputs are the last. */
+enum
+{
+	ROW_LABEL = 1, ROW_SPLIT, ROW_INPUTS
+};
+
 /* A row that is kept. */
 typedef struct KeptRow
 {
-	Input		input;
+	Input	   *input;
 	char	   *label;
 	uint64		hash;			/* of both */
 	bool		test;
@@ -53,7 +60,6 @@ typedef struct KeptRow
 typedef struct ReplayReader
 {
 	const ReplaySource *source;
-	InputKind	kind;
 	Oid			role;			/* who reads */
 	const char *query;
 	Portal		portal;
@@ -85,26 +91,6 @@ find_column(Relation relation, const char *column, const char *what)
 	return attnum;
 }
 
-static void
-check_input(ReplayReader *reader, Relation relation)
-{
-	const ReplaySource *source = reader->source;
-	Oid			type = get_atttype(source->relation,
-								   find_column(relation, source->input, "input"));
-	Project		project = {
-		.input_column = unconstify(char *, source->input),
-		.encoder = unconstify(char *, source->encoder)
-	};
-
-	if (!input_kind_of(type, &reader->kind))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("input column \"%s\" has type %s", source->input, format_type_be(type)),
-				 errhint("Name a column of type text or varchar, or one of type real[] or with a cast to it.")));
-	project.input_kind = reader->kind;
-	project_check_encoder(&project);
-}
-
 /* Names stay as they are until the end of the transaction, by a lock. */
 static void
 open_relation(ReplayReader *reader)
@@ -121,19 +107,18 @@ open_relation(ReplayReader *reader)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
-	check_input(reader, relation);
+	inputs_look_up(source->project, relation);
+	project_check_encoder(source->project);
 	(void) find_column(relation, source->label, "label");
 	if (source->split != NULL)
 		(void) find_column(relation, source->split, "split");
 	reader->role = superuser() ? relation->rd_rel->relowner : GetUserId();
 	initStringInfo(&query);
-	appendStringInfo(&query, "SELECT s.%s::%s, s.%s::pg_catalog.text",
-					 quote_identifier(source->input),
-					 reader->kind == INPUT_TEXT ? "pg_catalog.text" : "pg_catalog.float4[]",
-					 quote_identifier(source->label));
-	if (source->split != NULL)
-		appendStringInfo(&query, ", s.%s::pg_catalog.text", quote_identifier(source->split));
-	appendStringInfo(&query, " FROM %s s",
+	appendStringInfo(&query, "SELECT s.%s::pg_catalog.text, %s::pg_catalog.text, %s FROM %s s",
+					 quote_identifier(source->label),
+					 source->split == NULL ? "NULL" :
+					 psprintf("s.%s", quote_identifier(source->split)),
+					 project_input_expressions(source->project),
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
 												RelationGetRelationName(relation)));
 	reader->query = query.data;
@@ -160,9 +145,7 @@ step(ReplayReader *reader)
 static size_t
 kept_bytes(const KeptRow *row)
 {
-	return sizeof(KeptRow) + strlen(row->label) + 1 +
-		(row->input.text != NULL ? row->input.length + 1 : row->input.n * sizeof(float)) +
-		4 * sizeof(Size);
+	return sizeof(KeptRow) + strlen(row->label) + 1 + 2 * sizeof(Size) + input_memory(row->input);
 }
 
 static void
@@ -170,7 +153,7 @@ forget(ReplayReader *reader, KeptRow *row)
 {
 	reader->bytes -= kept_bytes(row);
 	pfree(row->label);
-	pfree(row->input.text != NULL ? (void *) row->input.text : (void *) row->input.vector);
+	input_free(row->input);
 }
 
 /* Half of the memory is for what becomes of the texts. */
@@ -218,16 +201,7 @@ keep(ReplayReader *reader, const Input *input, const char *label, bool test)
 	if (row == NULL)
 		return;
 	before = MemoryContextSwitchTo(reader->context);
-	row->input = *input;
-	if (input->text != NULL)
-		row->input.text = pnstrdup(input->text, input->length);
-	else
-	{
-		float	   *vector = palloc_array_checked(float, input->n);
-
-		memcpy(vector, input->vector, input->n * sizeof(float));
-		row->input.vector = vector;
-	}
+	row->input = input_copy(input);
 	row->label = pstrdup(label);
 	MemoryContextSwitchTo(before);
 	row->test = test;
@@ -247,7 +221,7 @@ read_split(const ReplayReader *reader, HeapTuple tuple, TupleDesc desc, bool *te
 	*test = false;
 	if (reader->source->split == NULL)
 		return true;
-	value = SPI_getvalue(tuple, desc, 3);
+	value = SPI_getvalue(tuple, desc, ROW_SPLIT);
 	*test = value != NULL && strcmp(value, "test") == 0;
 	return *test || (value != NULL && strcmp(value, "train") == 0);
 }
@@ -255,13 +229,12 @@ read_split(const ReplayReader *reader, HeapTuple tuple, TupleDesc desc, bool *te
 static void
 read_row(ReplayReader *reader, HeapTuple tuple, TupleDesc desc)
 {
-	bool		no_input;
-	Datum		value = SPI_getbinval(tuple, desc, 1, &no_input);
-	char	   *label = SPI_getvalue(tuple, desc, 2);
+	char	   *label = SPI_getvalue(tuple, desc, ROW_LABEL);
 	Input		input;
 	bool		test;
 
-	if (no_input || label == NULL || label_is_blank(label))
+	source_inputs(reader->source->project, tuple, desc, ROW_INPUTS, &input);
+	if (input_missing(&input) || label == NULL || label_is_blank(label))
 	{
 		reader->incomplete++;
 		return;
@@ -271,8 +244,7 @@ read_row(ReplayReader *reader, HeapTuple tuple, TupleDesc desc)
 		reader->unsplit++;
 		return;
 	}
-	input = reader->kind == INPUT_TEXT ? input_from_text(value) : input_from_array(value);
-	if (input.text == NULL && input.n == 0)
+	if (input.next == NULL && input.text == NULL && input.n == 0)
 		reader->unencoded++;
 	else
 		keep(reader, &input, label, test);
@@ -326,43 +298,17 @@ compare_rows(const void *a, const void *b)
 /* ---------------------------------------------------------------------- */
 /* Encoding */
 
-static Encoder *
-fit_text(const ReplayReader *reader, const Caller *caller)
+static void
+feed_kept(SourceCallback callback, void *state, void *from)
 {
-	const ProjectOptions *options = reader->source->options;
-	TextFitOptions fit_options = {
-		.dims = options->dimensions,
-		.vocabulary = options->vocabulary,
-		.sample_rows = options->sample_rows,
-		.memory = (size_t) setting_work_mem * 1024 - reader->bytes,
-		.seed = reader->source->seed
-	};
-	size_t		needed = 0;
-	TextFit    *fit;
-	Encoder    *encoder;
-	Status		status = text_fit_start(caller, &fit_options, &fit, &needed);
-
-	if (needed > 0)
-		memory_check(needed + reader->bytes, DOING);
-	status_check(status, "fit the text encoder");
-	for (int i = 0; i < reader->n; i++)
-		status_check(text_fit_add(fit, reader->kept[i].input.text, reader->kept[i].input.length),
-					 "fit the text encoder");
-	status_check(text_fit_finish(fit, &encoder), "fit the text encoder");
-	text_fit_free(fit);
-	return encoder;
-}
-
-static Encoder *
-fit_vector(const ReplayReader *reader, const Caller *caller)
-{
-	Lengths		lengths = {0};
-	Encoder    *encoder;
+	const ReplayReader *reader = from;
 
 	for (int i = 0; i < reader->n; i++)
-		lengths_add(&lengths, &reader->kept[i].input);
-	make_vector_encoder(caller, lengths_most(&lengths, 0), &encoder);
-	return encoder;
+	{
+		SourceRow	row = {.item = "", .input = *reader->kept[i].input};
+
+		callback(&row, state);
+	}
 }
 
 static int
@@ -411,7 +357,7 @@ encode_rows(ReplayReader *reader, const Encoder *encoder, Replay *replay)
 	for (int i = 0; i < reader->n; i++)
 	{
 		const KeptRow *row = &reader->kept[i];
-		Status		status = encode_input(encoder, &row->input, &builder->encoding);
+		Status		status = encode_input(encoder, row->input, &builder->encoding);
 
 		interrupts_check();
 		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
@@ -468,6 +414,7 @@ replay_read(const ReplaySource *source)
 	ReplayReader reader = {.source = source, .context = context};
 	Caller		caller = caller_in(context);
 	Encoder    *encoder;
+	int64		rows;
 
 	MemoryContextSwitchTo(context);
 	open_relation(&reader);
@@ -482,7 +429,7 @@ replay_read(const ReplaySource *source)
 	}
 	qsort(reader.kept, reader.n, sizeof(KeptRow), compare_rows);
 	blas_load();
-	encoder = reader.kind == INPUT_TEXT ? fit_text(&reader, &caller) : fit_vector(&reader, &caller);
+	encoder = project_fit(source->project, &caller, reader.bytes, DOING, feed_kept, &reader, &rows);
 	MemoryContextSwitchTo(parent);
 	encode_rows(&reader, encoder, replay);
 	tell(&reader);

@@ -10,20 +10,18 @@
 
 #include "store/project.h"
 
-/* What to read, and how to encode it: there is no project. */
+/* What to read, and how to encode it. */
 typedef struct ReplaySource
 {
 	Oid			relation;
-	const char *input;			/* columns */
-	const char *label;
+	Project    *project;		/* that there is none of: inputs, encoder, options */
+	const char *label;			/* columns */
 	const char *split;			/* NULL: none */
-	const char *encoder;
-	const ProjectOptions *options;
 	int			rows;			/* at most */
 	uint64		seed;
 } ReplaySource;
 
-/* The rows that have an input and a label, or a sample of them. */
+/* The rows that have any input and a label, or a sample of them. */
 typedef struct Replay
 {
 	const Rows *rows;

@@ -39,12 +39,13 @@
 typedef struct SampledRow
 {
 	char	   *item;
-	Input		input;
+	Input	   *input;			/* the one that is encoded here */
 	uint64		place;			/* in the order of the audit */
 } SampledRow;
 
 typedef struct Sample
 {
+	int			input;			/* which of a row's is encoded */
 	MemoryContext context;
 	Random		random;
 	int			n;
@@ -66,31 +67,20 @@ static void
 free_sampled(SampledRow *row)
 {
 	pfree(row->item);
-	if (row->input.text != NULL)
-		pfree((void *) row->input.text);
-	if (row->input.vector != NULL)
-		pfree((void *) row->input.vector);
+	input_free(row->input);
 }
 
 static void
 copy_sampled(Sample *sample, SampledRow *place, const SourceRow *row)
 {
 	MemoryContext before = MemoryContextSwitchTo(sample->context);
+	Input		input = *input_nth(&row->input, sample->input);
 
+	input.next = NULL;
+	if (input.text != NULL)
+		input.length = Min(input.length, SAMPLE_TEXT);
 	place->item = pstrdup(row->item);
-	place->input = row->input;
-	if (row->input.text != NULL)
-	{
-		place->input.length = Min(row->input.length, SAMPLE_TEXT);
-		place->input.text = pnstrdup(row->input.text, place->input.length);
-	}
-	else
-	{
-		float	   *vector = palloc_array_checked(float, row->input.n);
-
-		memcpy(vector, row->input.vector, row->input.n * sizeof(float));
-		place->input.vector = vector;
-	}
+	place->input = input_copy(&input);
 	MemoryContextSwitchTo(before);
 }
 
@@ -134,19 +124,23 @@ compare_sampled(const void *a, const void *b)
 	return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/* A uniform sample of what has an input and no label yet (reservoir). */
+/*
+ * A uniform sample of what has an input and no label yet (reservoir); of several
+ * inputs, one is enough for a choice that the first model makes anew.
+ */
 static void
 sample_row(const SourceRow *row, void *argument)
 {
 	Sample	   *sample = argument;
+	const Input *input = input_nth(&row->input, sample->input);
 	uint64		place;
 
 	sample->seen++;
-	if (row->input.missing)
+	if (input_missing(&row->input))
 		return;
 	sample->items++;
 	if (row->label != NULL || labelled_index(sample->labelled, row->item) >= 0 ||
-		(row->input.vector != NULL && row->input.n == 0))
+		input->missing || (input->vector != NULL && input->n == 0))
 		return;
 	sample_line(sample, row);
 	sample->askable++;
@@ -201,16 +195,16 @@ sample_encoder(const Project *project, const Sample *sample, const Caller *calle
 	Encoder    *encoder = NULL;
 	TextFit    *fit;
 
-	if (project->input_kind == INPUT_VECTOR)
+	if (project->inputs[sample->input].kind == INPUT_VECTOR)
 	{
 		for (int i = 0; i < sample->n; i++)
-			lengths_add(&lengths, &sample->rows[i].input);
+			lengths_add(&lengths, sample->rows[i].input);
 		make_vector_encoder(caller, lengths_most(&lengths, 0), &encoder);
 		return encoder;
 	}
-	fit = text_fit_begin(caller, &options, "choose the seed batch");
+	fit = text_fit_begin(caller, &options, 0, "choose the seed batch");
 	for (int i = 0; i < sample->n; i++)
-		status_check(text_fit_add(fit, sample->rows[i].input.text, sample->rows[i].input.length),
+		status_check(text_fit_add(fit, sample->rows[i].input->text, sample->rows[i].input->length),
 					 "choose the seed batch");
 	status_check(text_fit_finish(fit, &encoder), "choose the seed batch");
 	text_fit_free(fit);
@@ -229,7 +223,7 @@ encode_rows(const SampledRow *rows, int count, const Encoder *encoder, const Cal
 	status_check(encoding_init(caller, encoder, &encoding), "encode");
 	for (int i = 0; i < count; i++)
 	{
-		Status		status = encode_input(encoder, &rows[i].input, &encoding);
+		Status		status = encode_input(encoder, rows[i].input, &encoding);
 
 		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
 			continue;
@@ -302,6 +296,7 @@ read_sample(const Project *project, const LabelledItems *labelled, const char *c
 
 	sample->context = CurrentMemoryContext;
 	sample->project = project;
+	sample->input = project_seed_input(project);
 	sample->labelled = labelled;
 	sample->line_capacity = Min(audit_line_length(audit_share(project), project->options.seed_batch),
 								SAMPLE_ROWS);

@@ -41,7 +41,11 @@
 #define FETCH_MAX 1000
 #define FETCH_MS 250			/* and no more than in about that time */
 
-#define PIECE_BYTES 8192		/* of UTF8 at a time */
+/* Columns of a row that is read; the inputs are the last. */
+enum
+{
+	ROW_KEY = 1, ROW_LABEL, ROW_INPUTS
+};
 
 /*
  * Longer keys, which only a source without a B-tree on them has, do not fit
@@ -49,99 +53,29 @@
  */
 #define MAX_ITEM_BYTES 2600
 
-/*
- * Some encodings take characters that Unicode has not, as 0x81 in WIN1252.
- * They separate, like bytes that are no characters at all: one bad
- * row must not end a scan.
- */
-static void
-to_utf8(const char *text, int length, StringInfo utf8)
+void
+source_inputs(const Project *project, HeapTuple tuple, TupleDesc desc, int column, Input *first)
 {
-	int			encoding = GetDatabaseEncoding();
-	Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
-	unsigned char piece[PIECE_BYTES];
+	Input	   *input = first;
 
-	if (!OidIsValid(conversion))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("texts of encoding \"%s\" cannot be converted to UTF8",
-						pg_encoding_to_char(encoding))));
-	initStringInfo(utf8);
-	while (length > 0)
+	*input = (Input) {.missing = true};
+	for (int i = 0; i < project->ninputs && column + i <= desc->natts; i++)
 	{
-		int			taken = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
-														  (unsigned char *) text, length,
-														  piece, sizeof(piece), true);
+		bool		isnull;
+		Datum		value = SPI_getbinval(tuple, desc, column + i, &isnull);
 
-		appendStringInfoString(utf8, (char *) piece);
-		/* it stops before such a character, and where the piece is full */
-		if (taken == 0)
+		if (i > 0)
 		{
-			appendStringInfoChar(utf8, ' ');
-			taken = Min(pg_mblen(text), length);
+			Input	   *next = palloc(sizeof(Input));
+
+			input->next = next;
+			input = next;
 		}
-		text += taken;
-		length -= taken;
-		interrupts_check();
+		if (isnull)
+			*input = (Input) {.missing = true};
+		else
+			*input = input_from_value(value, project->inputs[i].kind);
 	}
-}
-
-Input
-input_from_text(Datum datum)
-{
-	text	   *value = DatumGetTextPP(datum);
-	Input		input = {false, NULL, 0, NULL, 0};
-
-	input.text = VARDATA_ANY(value);
-	input.length = VARSIZE_ANY_EXHDR(value);
-	/* bytes of an SQL_ASCII database are taken as they are */
-	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
-	{
-		StringInfoData utf8;
-
-		to_utf8(input.text, (int) input.length, &utf8);
-		input.text = utf8.data;
-		input.length = utf8.len;
-	}
-	return input;
-}
-
-/* float4[] to numbers, NULL as NaN. */
-Input
-input_from_array(Datum array)
-{
-	ArrayType  *value = DatumGetArrayTypeP(array);
-	Input		input = {false, NULL, 0, NULL, 0};
-	Datum	   *elements;
-	bool	   *nulls;
-	float	   *vector;
-
-	/* no vector, and of no project's length: one bad row must not end a scan */
-	if (ARR_NDIM(value) > 1)
-	{
-		input.vector = palloc0(sizeof(float));
-		return input;
-	}
-	deconstruct_array(value, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT,
-					  &elements, &nulls, &input.n);
-	vector = palloc_array_checked(float, input.n);
-	for (int i = 0; i < input.n; i++)
-		vector[i] = nulls[i] ? NAN : DatumGetFloat4(elements[i]);
-	input.vector = vector;
-	return input;
-}
-
-uint64
-input_hash(const Input *input)
-{
-	uint64		hash;
-
-	if (input->vector != NULL)
-		hash = hash_bytes_extended((const unsigned char *) input->vector,
-								   input->n * (int) sizeof(float), 1);
-	else
-		hash = hash_bytes_extended((const unsigned char *) input->text, (int) input->length, 2);
-	return hash == 0 ? 1 : hash;
 }
 
 /* One row of the current SPI result, in the current memory context. */
@@ -151,18 +85,10 @@ read_row(const Project *project, HeapTuple tuple, TupleDesc desc, SourceRow *row
 	bool		isnull;
 	Datum		value;
 
-	row->item = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
-	value = SPI_getbinval(tuple, desc, 2, &isnull);
-	if (isnull)
-	{
-		memset(&row->input, 0, sizeof(Input));
-		row->input.missing = true;
-	}
-	else
-		row->input = project->input_kind == INPUT_TEXT ? input_from_text(value) :
-			input_from_array(value);
-	value = SPI_getbinval(tuple, desc, 3, &isnull);
+	row->item = TextDatumGetCString(SPI_getbinval(tuple, desc, ROW_KEY, &isnull));
+	value = SPI_getbinval(tuple, desc, ROW_LABEL, &isnull);
 	row->label = isnull ? NULL : TextDatumGetCString(value);
+	source_inputs(project, tuple, desc, ROW_INPUTS, &row->input);
 }
 
 /* What read_row takes.  The caller needs no labels, and so no right to read them. */
@@ -172,9 +98,9 @@ row_columns(const Project *project, SourceReader reader)
 	bool		labels = project->label_attnum != 0 && reader == READ_AS_OWNER;
 
 	return psprintf("%s, %s, %s", project_key_expression(project),
-					project_input_expression(project),
 					!labels ? "NULL::pg_catalog.text" :
-					psprintf("s.%s::pg_catalog.text", quote_identifier(project->label_column)));
+					psprintf("s.%s::pg_catalog.text", quote_identifier(project->label_column)),
+					project_input_expressions(project));
 }
 
 static char *
@@ -224,7 +150,7 @@ static bool
 has_item(HeapTuple tuple, TupleDesc desc)
 {
 	bool		isnull;
-	Datum		key = SPI_getbinval(tuple, desc, 1, &isnull);
+	Datum		key = SPI_getbinval(tuple, desc, ROW_KEY, &isnull);
 	Size		length = isnull ? 0 : toast_raw_datum_size(key) - VARHDRSZ;
 
 	return length > 0 && length <= MAX_ITEM_BYTES;
@@ -547,17 +473,17 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	pfree(possible);
 }
 
-/* Items that have no row, or one without an input, or that is not to be asked. */
+/* Items that have no row, or one without any input, or that is not to be asked. */
 static SPIPlanPtr
 missing_plan(const Project *project)
 {
 	return kept_plan(psprintf("SELECT i.item FROM pg_catalog.unnest($1) i(item) WHERE NOT EXISTS "
 							  "(SELECT 1 FROM %s s WHERE s.%s OPERATOR(pg_catalog.=) i.item::%s "
 							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item "
-							  "AND s.%s IS NOT NULL %s)",
+							  "AND %s %s)",
 							  project_source_quoted(project), quote_identifier(project->key_column),
 							  project_key_type_name(project), project_key_expression(project),
-							  quote_identifier(project->input_column), targets_clause(project)));
+							  project_input_condition(project), targets_clause(project)));
 }
 
 static void

@@ -8,24 +8,18 @@
 #ifndef HUMANLOOP_SOURCE_H
 #define HUMANLOOP_SOURCE_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
+
+#include "store/input.h"
 #include "store/project.h"
 #include "store/reading.h"
-
-/* An input as encoders take it. */
-typedef struct Input
-{
-	bool		missing;		/* NULL */
-	const char *text;			/* UTF-8, not terminated */
-	size_t		length;
-	const float *vector;		/* NULL elements have become NaN */
-	int			n;
-} Input;
 
 typedef struct SourceRow
 {
 	const char *item;
 	const char *label;			/* of the source's label column, or NULL */
-	Input		input;
+	Input		input;			/* the first */
 } SourceRow;
 
 typedef void (*SourceCallback) (const SourceRow *row, void *state);
@@ -40,7 +34,8 @@ extern void source_scan(const Project *project, SourceReader reader, const char 
 
 /*
  * The same for a query of the caller's making, run as the source's owner, whose
- * columns are those of a row: key, input, label, each text.
+ * columns are those of a row: key and label, both text, and as many of the inputs,
+ * as project_input_expressions() has them, as the caller wants.
  */
 extern void source_scan_query(const Project *project, const char *query, SourceCallback callback,
 							  void *state);
@@ -54,26 +49,20 @@ extern void source_rows(const Project *project, char **items, int n, SourceCallb
 						void *state);
 
 /*
- * Those of these items that the source does not have, or without an input, or
+ * Those of these items that the source does not have, or without any input, or
  * not satisfying option "targets"; returns how many.
  */
 extern int	source_missing(const Project *project, char **items, int n, char **missing);
 
+/*
+ * The inputs of a row of the current SPI result, from that column on: those that
+ * there are columns for.  In the current memory context.
+ */
+extern void source_inputs(const Project *project, HeapTuple tuple, TupleDesc desc, int column,
+						  Input *first);
+
 /* The error that the key does not identify the rows.  item: one that is there twice, or NULL. */
 extern void source_not_unique(const Project *project, const char *item) pg_attribute_noreturn();
-
-/* Vectors longer than this are refused. */
-#define MAX_VECTOR_DIMS 16000
-
-/*
- * Input from a value of type text, or of float4[] (one of several dimensions
- * becomes a vector of length 0).
- */
-extern Input input_from_text(Datum datum);
-extern Input input_from_array(Datum array);
-
-/* 64 bits that change with the input; never 0 */
-extern uint64 input_hash(const Input *input);
 
 /*
  * Canonical names of items (as the key's text), read as the source's owner;

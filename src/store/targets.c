@@ -190,10 +190,9 @@ targets_read(const Project *project, MemoryContext context)
 	targets = MemoryContextAlloc(context, sizeof(TargetRows));
 	targets->table = target_create(context, FIRST_ROWS, NULL);
 	source_scan_query(project,
-					  psprintf("SELECT %s, NULL::pg_catalog.text, NULL::pg_catalog.text FROM %s s "
-							   "WHERE s.%s IS NOT NULL %s",
+					  psprintf("SELECT %s, NULL::pg_catalog.text FROM %s s WHERE %s %s",
 							   project_key_expression(project), project_source_quoted(project),
-							   quote_identifier(project->input_column), targets_clause(project)),
+							   project_input_condition(project), targets_clause(project)),
 					  add_row, targets);
 	return targets;
 }

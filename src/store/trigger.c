@@ -93,9 +93,14 @@ set_arguments(Wanted *wanted, const Project *project)
 {
 	wanted->args[TRIGGER_PROJECT] = psprintf("%d", project->id);
 	wanted->args[TRIGGER_KEY] = project->key_column;
-	wanted->args[TRIGGER_INPUT] = project->input_column;
-	wanted->args[TRIGGER_LABEL] = project->label_column;
-	wanted->nargs = project->label_column == NULL ? TRIGGER_LABEL : TRIGGER_ARGUMENTS;
+	wanted->args[TRIGGER_INPUT] = project->inputs[0].column;
+	wanted->args[TRIGGER_LABEL] = project->label_column == NULL ? "" : project->label_column;
+	for (int i = 1; i < project->ninputs; i++)
+		wanted->args[TRIGGER_MORE_INPUTS + i - 1] = project->inputs[i].column;
+	if (project->ninputs > 1)
+		wanted->nargs = TRIGGER_MORE_INPUTS + project->ninputs - 1;
+	else
+		wanted->nargs = project->label_column == NULL ? TRIGGER_LABEL : TRIGGER_MORE_INPUTS;
 }
 
 /* ---------------------------------------------------------------------- */

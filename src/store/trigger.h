@@ -10,7 +10,10 @@
 
 #include "store/project.h"
 
-/* What the triggers call; its arguments, of which the last may be missing. */
+/*
+ * What the triggers call; its arguments.  Those after the first input may be
+ * missing; a label column that there is none of is empty where others follow.
+ */
 #define SOURCE_TRIGGER_FUNCTION "hl_source_changed"
 #define SOURCE_TRIGGER_PREFIX "humanloop_"
 
@@ -20,7 +23,8 @@ typedef enum SourceTriggerArgument
 	TRIGGER_KEY,				/* names of columns */
 	TRIGGER_INPUT,
 	TRIGGER_LABEL,
-	TRIGGER_ARGUMENTS
+	TRIGGER_MORE_INPUTS,
+	TRIGGER_ARGUMENTS = TRIGGER_MORE_INPUTS + MAX_INPUTS - 1
 } SourceTriggerArgument;
 
 /*
