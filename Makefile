@@ -77,6 +77,7 @@ ROOM_SOURCES = src/encode/encode_combined.c \
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
+	src/sql/encoder_functions.c \
 	src/sql/forecast_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
@@ -103,14 +104,19 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/classes.c \
 	src/store/copy.c \
 	src/store/deploy.c \
+	src/store/encoder_files.c \
+	src/store/encoder_plan.c \
 	src/store/feature.c \
 	src/store/fit.c \
 	src/store/input.c \
 	src/store/input_columns.c \
+	src/store/import_transformer.c \
+	src/store/json_tree.c \
 	src/store/label.c \
 	src/store/learner.c \
 	src/store/lease.c \
 	src/store/lock.c \
+	src/store/named_encoder.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \

@@ -101,3 +101,89 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	CROSS JOIN LATERAL (
 		SELECT @extschema@.hl_queue_length(p.id) AS queued OFFSET 0) q
 	WHERE @extschema@.hl_visible(p.id);
+
+-- ---------------------------------------------------------------------------
+-- Imported encoders, and which one a project uses
+-- ---------------------------------------------------------------------------
+
+-- Of one that was imported: what it is, whose, and whether all may use it; it has
+-- no project.  Of a project's own: the imported ones that are part of it.
+ALTER TABLE hl_encoder ADD COLUMN kind text;
+ALTER TABLE hl_encoder ADD COLUMN owner hl_role;
+ALTER TABLE hl_encoder ADD COLUMN shared boolean NOT NULL DEFAULT false;
+ALTER TABLE hl_encoder ADD COLUMN uses bigint[];
+CREATE UNIQUE INDEX hl_encoder_named ON hl_encoder (name) WHERE project_id IS NULL;
+
+-- What the training has chosen where the project's encoder is 'auto'; NULL: nothing.
+ALTER TABLE hl_serving ADD COLUMN chosen text;
+
+CREATE TYPE hl_imported_encoder AS
+	(encoder text, kind text, dims integer, bytes bigint, seconds double precision);
+
+CREATE FUNCTION hl_import_encoder(name text, kind text, path text DEFAULT NULL,
+								  large_objects jsonb DEFAULT NULL, staging regclass DEFAULT NULL,
+								  options jsonb DEFAULT '{}')
+RETURNS hl_imported_encoder
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
+AS 'MODULE_PATHNAME', 'hl_import_encoder';
+COMMENT ON FUNCTION hl_import_encoder(text, text, text, jsonb, regclass, jsonb)
+IS 'brings a pretrained encoder into the database, from files of the server, large objects or a table';
+
+CREATE FUNCTION hl_drop_encoder(encoder text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_drop_encoder';
+COMMENT ON FUNCTION hl_drop_encoder(text) IS 'drops an imported encoder that no project uses';
+
+CREATE FUNCTION hl_share_encoder(encoder text, shared boolean DEFAULT true)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_share_encoder';
+COMMENT ON FUNCTION hl_share_encoder(text, boolean)
+IS 'lets everybody use an imported encoder, or nobody but its owner';
+
+CREATE FUNCTION hl_set_encoder(project text, encoder text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_set_encoder';
+COMMENT ON FUNCTION hl_set_encoder(text, text)
+IS 'gives a project another encoder: its rows are encoded, and a model is trained, in the background';
+
+CREATE FUNCTION hl_may_use_encoder(shared boolean, owner hl_role)
+RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'hl_may_use_encoder';
+
+CREATE VIEW hl_encoders WITH (security_barrier = true) AS
+	SELECT e.name AS encoder, e.kind, e.dims,
+		   (SELECT pg_catalog.sum(pg_catalog.octet_length(p.data)) FROM @extschema@.hl_encoder_part p
+			WHERE p.encoder_id OPERATOR(pg_catalog.=) e.id)::pg_catalog.int8 AS bytes,
+		   nullif(e.owner::pg_catalog.text, '') AS owner, e.shared, e.fitted_at AS imported_at,
+		   ARRAY(SELECT p.name FROM @extschema@.hl_project p
+				 WHERE @extschema@.hl_visible(p.id) AND EXISTS (
+					SELECT 1 FROM @extschema@.hl_encoder o
+					WHERE o.project_id OPERATOR(pg_catalog.=) p.id
+						AND e.id OPERATOR(pg_catalog.=) ANY (o.uses))
+				 ORDER BY p.name) AS projects
+	FROM @extschema@.hl_encoder e
+	WHERE e.project_id IS NULL AND @extschema@.hl_may_use_encoder(e.shared, e.owner);
+COMMENT ON VIEW hl_encoders IS 'imported encoders that the caller may use';
+-- Whatever ALTER DEFAULT PRIVILEGES gives away here, everybody has this and no more.
+DO $$
+DECLARE
+	taken text;
+BEGIN
+	FOR taken IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s',
+			c.oid::pg_catalog.regclass::pg_catalog.text,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
+			AND c.relname OPERATOR(pg_catalog.=) 'hl_encoders' AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+	LOOP
+		EXECUTE taken;
+	END LOOP;
+END $$;
+GRANT SELECT ON hl_encoders TO PUBLIC;

@@ -27,6 +27,7 @@
 #include "humanloop.h"
 #include "sql/api.h"
 #include "store/change.h"
+#include "store/encoder_plan.h"
 #include "store/pool.h"
 #include "store/session.h"
 #include "store/targets.h"
@@ -54,8 +55,7 @@ PG_FUNCTION_INFO_V1(hl_privileges);
 static void
 check_name(const char *name)
 {
-	if (strlen(name) > MAX_PROJECT_NAME || !(name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z')) ||
-		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name))
+	if (!plain_name(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid project name \"%s\"", name),
@@ -299,19 +299,6 @@ read_classes(Project *project, Datum array)
 				 errhint("Leave classes out to accept whatever labels are used.")));
 }
 
-void
-project_check_encoder(const Project *project)
-{
-	const char *own = project_own_encoder(project);
-
-	if (strcmp(project->encoder, "auto") != 0 && strcmp(project->encoder, own) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("encoder \"%s\" cannot be used for column \"%s\"", project->encoder,
-						project_input_names(project)),
-				 errhint("For this column use \"auto\" or \"%s\".", own)));
-}
-
 /* items: rows of the source with an input, or -1 where it was not read to its end */
 static int32
 insert_project(const Project *project, Jsonb *options, int64 items)
@@ -447,7 +434,7 @@ create_project(FunctionCallInfo fcinfo, Project *project)
 	project->source_name = pstrdup(RelationGetRelationName(relation));
 	project->view_schema = project->source_schema;
 	resolve_columns(project, relation);
-	project_check_encoder(project);
+	encoder_plan_check(project, project->encoder);
 	if (!promised_unique(relation, project->key_attnum))
 		check_unique(project);
 	relation_close(relation, NoLock);

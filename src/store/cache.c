@@ -142,6 +142,39 @@ pin(CacheEntry *entry, MemoryContext context)
 }
 
 /*
+ * What parts of an encoder refer to is pinned as long as it is there itself.  That
+ * refers to nothing: else it would not be of the kind that the part says it is.
+ */
+static void
+open_references(Encoder *encoder, bool read_only, MemoryContext context)
+{
+	static int	depth = 0;
+
+	for (int i = 0; i < encoder_parts(encoder); i++)
+	{
+		EncoderPart part;
+		const Encoder *to;
+
+		encoder_part(encoder, i, &part);
+		if (part.reference == 0)
+			continue;
+		if (depth > 0)
+			status_check(STATUS_CORRUPT, "read the encoder");
+		depth++;
+		PG_TRY();
+		{
+			to = encoder_open((int64) part.reference, read_only, context);
+		}
+		PG_FINALLY();
+		{
+			depth--;
+		}
+		PG_END_TRY();
+		status_check(encoder_refer(encoder, i, to), "read the encoder");
+	}
+}
+
+/*
  * Loads into a context of the current one, so that an error leaves nothing
  * behind; it moves to where it stays when complete.
  */
@@ -166,6 +199,7 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 		/* its bytes stay: most of them are used where they are */
 		encoder_parts_read(id, read_only, &reader);
 		status_check(encoder_read_in_place(caller, &reader, &entry->encoder), "read the encoder");
+		open_references(entry->encoder, read_only, context);
 	}
 	else
 	{

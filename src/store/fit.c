@@ -20,13 +20,13 @@
 
 typedef struct FitState
 {
-	const Project *project;
+	const EncoderPlan *plan;
 	const Caller *caller;
 	size_t		memory;			/* bytes that may be used, in all */
 	size_t		besides;		/* that are in use already */
 	const char *doing;
-	TextFit    *fit[MAX_INPUTS];	/* of those that are texts */
-	Lengths		lengths[MAX_INPUTS];	/* of those that are vectors */
+	TextFit    *fit[COMBINATION_MAX_PARTS]; /* of parts that are fitted to texts */
+	Lengths		lengths[MAX_INPUTS];	/* of inputs that are vectors */
 	int64		rows;
 } FitState;
 
@@ -34,18 +34,21 @@ static void
 fit_row(const SourceRow *row, void *argument)
 {
 	FitState   *state = argument;
+	const EncoderPlan *plan = state->plan;
 	int			i = 0;
 
 	if (input_missing(&row->input))
 		return;
 	state->rows++;
-	for (const Input *input = &row->input; input != NULL; input = input->next, i++)
+	for (const Input *input = &row->input; input != NULL; input = input->next)
+		lengths_add(&state->lengths[i++], input);
+	for (i = 0; i < plan->n; i++)
 	{
+		const Input *input = input_nth(&row->input, plan->part[i].input);
+
 		if (state->fit[i] != NULL && !input->missing)
 			status_check(text_fit_add(state->fit[i], input->text, input->length),
 						 "fit the text encoder");
-		else
-			lengths_add(&state->lengths[i], input);
 	}
 }
 
@@ -68,7 +71,8 @@ text_fit_begin(const Caller *caller, const TextFitOptions *options, size_t besid
 static void
 begin_texts(FitState *state)
 {
-	const ProjectOptions *project = &state->project->options;
+	const EncoderPlan *plan = state->plan;
+	const ProjectOptions *project = &plan->project->options;
 	TextFitOptions options = {
 		.dims = project->dimensions,
 		.vocabulary = project->vocabulary,
@@ -77,34 +81,27 @@ begin_texts(FitState *state)
 	};
 	int			texts = 0;
 
-	for (int i = 0; i < state->project->ninputs; i++)
-		texts += state->project->inputs[i].kind == INPUT_TEXT;
+	for (int i = 0; i < plan->n; i++)
+		texts += plan->part[i].kind == ENCODER_TEXT;
 	if (texts > 0)
 		options.memory = (state->memory - state->besides) / texts;
-	for (int i = 0; i < state->project->ninputs; i++)
+	for (int i = 0; i < plan->n; i++)
 	{
-		if (state->project->inputs[i].kind == INPUT_TEXT)
+		if (plan->part[i].kind == ENCODER_TEXT)
 			state->fit[i] = text_fit_begin(state->caller, &options,
 										   state->besides + (texts - 1) * options.memory,
 										   state->doing);
 	}
 }
 
-/* After the last row: the encoder of one input. */
+/* Vectors of the length that most of the input have. */
 static Encoder *
-finish_input(FitState *state, int input)
+make_vectors(FitState *state, int input)
 {
-	const Project *project = state->project;
+	const Project *project = state->plan->project;
+	int			dims = lengths_most(&state->lengths[input], 0);
 	Encoder    *encoder;
-	int			dims;
 
-	if (state->fit[input] != NULL)
-	{
-		status_check(text_fit_finish(state->fit[input], &encoder), "fit the text encoder");
-		text_fit_free(state->fit[input]);
-		return encoder;
-	}
-	dims = lengths_most(&state->lengths[input], 0);
 	if (dims == 0 && project->ninputs == 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -115,16 +112,37 @@ finish_input(FitState *state, int input)
 	return encoder;
 }
 
+/* After the last row. */
+static EncoderPart
+finish_part(FitState *state, int i)
+{
+	const PlannedPart *planned = &state->plan->part[i];
+	EncoderPart part = {.input = planned->input, .reference = (uint64) planned->named};
+	Encoder    *encoder;
+
+	if (planned->named != 0)
+		part.encoder = planned->encoder;
+	else if (planned->kind == ENCODER_TEXT)
+	{
+		status_check(text_fit_finish(state->fit[i], &encoder), "fit the text encoder");
+		text_fit_free(state->fit[i]);
+		part.encoder = encoder;
+	}
+	else
+		part.encoder = make_vectors(state, planned->input);
+	return part;
+}
+
 Encoder *
-project_fit(const Project *project, const Caller *caller, size_t besides, const char *doing,
+project_fit(const EncoderPlan *plan, const Caller *caller, size_t besides, const char *doing,
 			RowFeed feed, void *from, int64 *rows)
 {
 	FitState   *state = palloc0(sizeof(FitState));
-	EncoderPart parts[MAX_INPUTS];
+	EncoderPart parts[COMBINATION_MAX_PARTS];
 	Encoder    *encoder;
 	Status		status;
 
-	state->project = project;
+	state->plan = plan;
 	state->caller = caller;
 	state->memory = (size_t) setting_work_mem * 1024;
 	state->besides = besides;
@@ -132,23 +150,24 @@ project_fit(const Project *project, const Caller *caller, size_t besides, const 
 	begin_texts(state);
 	feed(fit_row, state, from);
 	*rows = state->rows;
-	for (int i = 0; i < project->ninputs; i++)
-		parts[i] = (EncoderPart) {.input = i, .encoder = finish_input(state, i)};
+	for (int i = 0; i < plan->n; i++)
+		parts[i] = finish_part(state, i);
 	pfree(state);
-	if (project->ninputs == 1)
+	if (plan->n == 1 && parts[0].reference == 0)
 		return unconstify(Encoder *, parts[0].encoder);
-	status = encoder_combine(caller, parts, project->ninputs, &encoder);
+	status = encoder_combine(caller, parts, plan->n, &encoder);
 	if (status == STATUS_BAD_ARGUMENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the vectors of %d inputs are too long together", project->ninputs),
+				 errmsg("the vectors of the %d parts of encoder \"%s\" are too long together",
+						plan->n, plan->name),
 				 errhint("Leave one out, or lower the option \"dimensions\".")));
 	status_check(status, "make the encoder");
 	return encoder;
 }
 
 FittedEncoder *
-encoder_compute(const Project *project, RowFeed feed, void *from)
+encoder_compute(const EncoderPlan *plan, RowFeed feed, void *from)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop encoder fit",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -157,7 +176,8 @@ encoder_compute(const Project *project, RowFeed feed, void *from)
 
 	fitted->context = context;
 	fitted->caller = caller_in(context);
-	encoder = project_fit(project, &fitted->caller, 0, "fit the text encoder", feed, from,
+	fitted->plan = plan;
+	encoder = project_fit(plan, &fitted->caller, 0, "fit the text encoder", feed, from,
 						  &fitted->rows);
 	fitted->dims = encoder_dims(encoder);
 	fitted->sparse_dims = encoder_sparse_dims(encoder);
@@ -166,29 +186,56 @@ encoder_compute(const Project *project, RowFeed feed, void *from)
 	return fitted;
 }
 
+/* Ids of the imported ones in it, as bigint[]. */
+static Datum
+used_encoders(const EncoderPlan *plan)
+{
+	Datum		ids[COMBINATION_MAX_PARTS];
+	int			n = 0;
+
+	for (int i = 0; i < plan->n; i++)
+	{
+		if (plan->part[i].named == 0)
+			continue;
+		named_encoder_lock(plan->part[i].named, false);
+		ids[n++] = Int64GetDatum(plan->part[i].named);
+	}
+	return PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
 int64
-encoder_store(const Project *project, const FittedEncoder *fitted)
+encoder_store(const FittedEncoder *fitted)
 {
 	static Statement insert = {
 		"INSERT INTO @hl_encoder (project_id, name, dims, sparse_dims, source_rows) "
 		"VALUES ($1, $2, $3, $4, $5) RETURNING id",
 		5, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}, NULL, 0
 	};
+	static Statement use = {
+		"UPDATE @hl_encoder SET uses = $2 WHERE id = $1", 2, {INT8OID, INT8ARRAYOID}, NULL, 0
+	};
+	const EncoderPlan *plan = fitted->plan;
 	Datum		values[5];
-	int64		id;
+	Datum		uses[2];
 	Acting		acting;
 
-	values[0] = Int32GetDatum(project->id);
-	values[1] = CStringGetTextDatum(project_own_encoder(project));
+	values[0] = Int32GetDatum(plan->project->id);
+	values[1] = CStringGetTextDatum(plan->name);
 	values[2] = Int32GetDatum(fitted->dims);
 	values[3] = Int32GetDatum(fitted->sparse_dims);
 	values[4] = Int64GetDatum(fitted->rows);
 	act_as_extension(&acting);
 	statement_run(&insert, values, NULL, false);
-	id = result_bigint(0, 1);
-	encoder_parts_write(id, &fitted->writer);
+	uses[0] = Int64GetDatum(result_bigint(0, 1));
+	if (encoders_can_be_named())
+	{
+		uses[1] = used_encoders(plan);
+		statement_run(&use, uses, NULL, false);
+	}
+	encoder_parts_write(DatumGetInt64(uses[0]), &fitted->writer);
 	act_as_before(&acting);
-	return id;
+	return DatumGetInt64(uses[0]);
 }
 
 void
@@ -206,22 +253,25 @@ feed_from_source(SourceCallback callback, void *state, void *project)
 int64
 encoder_fit(const Project *project)
 {
-	FittedEncoder *fitted = encoder_compute(project, feed_from_source, (void *) project);
-	int64		id = encoder_store(project, fitted);
+	EncoderPlan *plan = encoder_plan(project, encoder_wanted(project));
+	FittedEncoder *fitted = encoder_compute(plan, feed_from_source, unconstify(Project *, project));
+	int64		id = encoder_store(fitted);
 
 	encoder_discard(fitted);
 	return id;
 }
 
 /*
- * Rows it was fitted on, -1: there is no such encoder; and whether it has found
- * anything in them.
+ * Rows it was fitted on, -1: there is no such encoder, or nothing of it is fitted;
+ * and whether it has found anything in them.
  */
 static int64
 fitted_rows(int64 encoder_id, bool *ignorant)
 {
 	static Statement select = {
-		"SELECT source_rows, name = 'text' AND sparse_dims = 0 FROM @hl_encoder WHERE id = $1",
+		"SELECT source_rows, 'text' = ANY (p.parts) AND sparse_dims = 0 FROM @hl_encoder, "
+		"pg_catalog.string_to_array(name, '+') AS p (parts) "
+		"WHERE id = $1 AND p.parts && ARRAY['text', 'vector']",
 		1, {INT8OID}, NULL, 0
 	};
 	Datum		values[1] = {Int64GetDatum(encoder_id)};

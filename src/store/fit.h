@@ -10,12 +10,14 @@
 
 #include "encode/encoder.h"
 #include "math/buffer.h"
+#include "store/encoder_plan.h"
 #include "store/source.h"
 
 /* An encoder as it will be stored. */
 typedef struct FittedEncoder
 {
-	MemoryContext context;		/* this and all below */
+	MemoryContext context;		/* this and all below but the plan */
+	const EncoderPlan *plan;
 	Caller		caller;
 	int64		rows;			/* it was fitted on */
 	int			dims;
@@ -34,21 +36,21 @@ extern TextFit *text_fit_begin(const Caller *caller, const TextFitOptions *optio
 							   size_t besides, const char *doing);
 
 /*
- * The encoder of the project's inputs, from rows of them; of several, a part
- * for each.  besides: bytes in use of what may be used.  rows: that have an
+ * The encoder that is planned, from rows of the inputs; of several parts, or one
+ * that is imported, a combination.  besides: bytes in use of what may be used.  rows: that have an
  * input.  Memory is the caller's.
  */
-extern Encoder *project_fit(const Project *project, const Caller *caller, size_t besides,
+extern Encoder *project_fit(const EncoderPlan *plan, const Caller *caller, size_t besides,
 							const char *doing, RowFeed feed, void *from, int64 *rows);
 
 /* Fits one; needs no transaction unless feed does. */
-extern FittedEncoder *encoder_compute(const Project *project, RowFeed feed, void *from);
+extern FittedEncoder *encoder_compute(const EncoderPlan *plan, RowFeed feed, void *from);
 
 /* Stores it; its id.  SPI connected. */
-extern int64 encoder_store(const Project *project, const FittedEncoder *fitted);
+extern int64 encoder_store(const FittedEncoder *fitted);
 extern void encoder_discard(FittedEncoder *fitted);
 
-/* Fits and stores one from the source; its id.  SPI connected. */
+/* Fits and stores the one that is wanted, from the source; its id.  SPI connected. */
 extern int64 encoder_fit(const Project *project);
 
 /* Has the source grown to more than twice what the encoder was fitted on? */

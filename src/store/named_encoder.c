@@ -13,16 +13,16 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "humanloop.h"
 #include "store/named_encoder.h"
 #include "store/parts.h"
 #include "store/project.h"
 #include "store/session.h"
-
-#define MOST_NAME 50
 
 #define SELECT_NAMED "SELECT id, name, kind, dims, owner, shared FROM @hl_encoder " \
 	"WHERE project_id IS NULL "
@@ -37,13 +37,13 @@ encoders_can_be_named(void)
 void
 encoder_name_check(const char *name)
 {
-	if (!project_name_is_plain(name) || strcmp(name, "auto") == 0 || strcmp(name, "text") == 0 ||
+	if (!plain_name(name) || strcmp(name, "auto") == 0 || strcmp(name, "text") == 0 ||
 		strcmp(name, "vector") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid encoder name \"%s\"", name),
 				 errhint("Use small letters, digits and underscores, a letter or underscore first, at most %d bytes, and not \"auto\", \"text\" or \"vector\".",
-						 MOST_NAME)));
+						 MAX_PROJECT_NAME)));
 }
 
 /* A row of the last result. */
@@ -136,6 +136,22 @@ named_encoder_own(const char *name, NamedEncoder *encoder)
 				 errmsg("must be owner of encoder \"%s\"", name)));
 }
 
+/* See lock.c: an object that is one of our tables with the id, as far as it goes. */
+void
+named_encoder_lock(int64 id, bool to_drop)
+{
+	static Statement exists = {"SELECT 1 FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0};
+	Datum		values[1] = {Int64GetDatum(id)};
+
+	LockDatabaseObject(extension_table("hl_encoder"), (Oid) id, 0,
+					   to_drop ? AccessExclusiveLock : AccessShareLock);
+	statement_run_as_extension(&exists, values, NULL, false);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the encoder was dropped meanwhile")));
+}
+
 int64
 named_encoder_store(const char *name, const char *kind, const Encoder *encoder,
 					const Writer *writer)
@@ -191,7 +207,7 @@ named_encoder_drop(const NamedEncoder *encoder)
 	char	   *project;
 
 	/* whoever is about to use it has it locked until he has said so */
-	named_encoder_lock(encoder->id, AccessExclusiveLock);
+	named_encoder_lock(encoder->id, true);
 	project = using_project(encoder);
 	if (project != NULL)
 		ereport(ERROR,

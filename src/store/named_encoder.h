@@ -41,6 +41,12 @@ extern bool named_encoder_owned(const NamedEncoder *encoder, Oid role);
 extern void named_encoder_use(const char *name, NamedEncoder *encoder);
 extern void named_encoder_own(const char *name, NamedEncoder *encoder);
 
+/*
+ * Until the end of the transaction: nobody drops it, or (to_drop) nobody else is
+ * about to use it.  An error where it was dropped meanwhile.
+ */
+extern void named_encoder_lock(int64 id, bool to_drop);
+
 /* Stores what was imported, as the current user's; its id.  An error where the name is taken. */
 extern int64 named_encoder_store(const char *name, const char *kind, const Encoder *encoder,
 								 const Writer *writer);

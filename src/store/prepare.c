@@ -40,6 +40,7 @@ struct Preparation
 	Oid			extension;
 	ProjectState start;			/* as we found it, or left it */
 	bool		fits;
+	EncoderPlan *plan;			/* of the encoder that is fitted */
 	SourceCopy *copy;			/* rows to be encoded */
 	FittedEncoder *fitted;
 	Refreshed	features;
@@ -98,7 +99,8 @@ preparation_read(const Project *project, bool may_refit)
 	state_read(project, start);
 	preparation->fits = start->encoder_id == 0 ||
 		encoder_unfit(project, start->encoder_id) ||
-		(may_refit && encoder_outgrown(start->encoder_id, start->items));
+		(may_refit && (encoder_outgrown(start->encoder_id, start->items) ||
+					   !encoder_is_wanted(project, start->encoder_id)));
 	preparation->features.state = *start;
 	compare_source(preparation);
 	if (!preparation->fits && preparation->features.misfit)
@@ -109,6 +111,8 @@ preparation_read(const Project *project, bool may_refit)
 		preparation->fits = true;
 		compare_source(preparation);
 	}
+	if (preparation->fits)
+		preparation->plan = encoder_plan(project, encoder_wanted(project));
 	return preparation;
 }
 
@@ -146,7 +150,7 @@ feed_from_copy(SourceCallback callback, void *state, void *copy)
 void
 preparation_fit(Preparation *preparation)
 {
-	preparation->fitted = encoder_compute(preparation->project, feed_from_copy,
+	preparation->fitted = encoder_compute(preparation->plan, feed_from_copy,
 										  preparation->copy);
 }
 
@@ -204,7 +208,7 @@ preparation_encoder(Preparation *preparation)
 
 	if (preparation->fits)
 	{
-		features->encoder_id = encoder_store(preparation->project, preparation->fitted);
+		features->encoder_id = encoder_store(preparation->fitted);
 		encoder_discard(preparation->fitted);
 		preparation->fitted = NULL;
 		features->encoder = encoder_open(features->encoder_id, false, preparation->context);

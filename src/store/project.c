@@ -29,6 +29,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "humanloop.h"
 #include "store/project.h"
 #include "store/reading.h"
 #include "store/session.h"
@@ -700,4 +701,12 @@ char *
 project_key_expression(const Project *project)
 {
 	return psprintf("s.%s::pg_catalog.text", quote_identifier(project->key_column));
+}
+
+bool
+plain_name(const char *name)
+{
+	return strlen(name) <= MAX_PROJECT_NAME &&
+		(name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z')) &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
 }

@@ -140,8 +140,8 @@ extern void project_need_idle(const Project *project);
 /* Error where the source is missing. */
 extern void project_need_source(const Project *project);
 
-/* Error unless the input can be encoded as the project says. */
-extern void project_check_encoder(const Project *project);
+/* Can a project, or an encoder, be called so? */
+extern bool plain_name(const char *name);
 
 /* Can rows be read from relations of this kind? */
 extern bool project_source_kind(char kind);

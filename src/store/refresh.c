@@ -467,6 +467,14 @@ compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
 	return !state.raced;
 }
 
+/* The source has outgrown the encoder, or the project shall have another. */
+static bool
+encoder_to_refit(const Project *project, const Refreshed *refreshed)
+{
+	return encoder_outgrown(refreshed->encoder_id, refreshed->items) ||
+		!encoder_is_wanted(project, refreshed->encoder_id);
+}
+
 void
 features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 {
@@ -508,7 +516,7 @@ features_refresh(const Project *project, bool may_refit, Refreshed *refreshed)
 				continue;
 		}
 		refit = !fitted && (refreshed->misfit ||
-							(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)));
+							(may_refit && encoder_to_refit(project, refreshed)));
 		if (!refit)
 			break;
 	}
@@ -543,7 +551,7 @@ features_current(const Project *project, bool may_refit, Refreshed *refreshed)
 	refreshed->encoder_id = refreshed->state.encoder_id;
 	refreshed->items = refreshed->state.items;
 	if (refreshed->encoder_id == 0 || features_missing(project) ||
-		(may_refit && encoder_outgrown(refreshed->encoder_id, refreshed->items)))
+		(may_refit && encoder_to_refit(project, refreshed)))
 		return false;
 	blas_load();
 	refreshed->encoder = encoder_open(refreshed->encoder_id, false, CurrentMemoryContext);

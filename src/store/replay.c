@@ -108,7 +108,7 @@ open_relation(ReplayReader *reader)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
 	inputs_look_up(source->project, relation);
-	project_check_encoder(source->project);
+	encoder_plan_check(source->project, source->project->encoder);
 	(void) find_column(relation, source->label, "label");
 	if (source->split != NULL)
 		(void) find_column(relation, source->split, "split");
@@ -429,7 +429,7 @@ replay_read(const ReplaySource *source)
 	}
 	qsort(reader.kept, reader.n, sizeof(KeptRow), compare_rows);
 	blas_load();
-	encoder = project_fit(source->project, &caller, reader.bytes, DOING, feed_kept, &reader, &rows);
+	encoder = project_fit(encoder_plan(source->project, encoder_base(source->project)), &caller, reader.bytes, DOING, feed_kept, &reader, &rows);
 	MemoryContextSwitchTo(parent);
 	encode_rows(&reader, encoder, replay);
 	tell(&reader);
