@@ -130,6 +130,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/replay.c \
 	src/store/revise.c \
 	src/store/role.c \
+	src/store/row_batch.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/source.c \

@@ -18,6 +18,7 @@
 #include "sql/api.h"
 #include "sql/predict.h"
 #include "store/caller.h"
+#include "store/row_batch.h"
 #include "store/session.h"
 
 PG_FUNCTION_INFO_V1(hl_predict_all);
@@ -68,6 +69,7 @@ typedef struct PredictAll
 	int			reads_left;		/* of blocks; then encoding is cheaper */
 	int			next_kept;
 	KeptBlock	kept[BLOCKS_KEPT];
+	RowBatch	batch;			/* rows waiting to be encoded */
 } PredictAll;
 
 static void
@@ -183,30 +185,44 @@ add_stored(PredictAll *all, const SourceRow *row)
 	return true;
 }
 
+/* One whose features are in the predictor's rows. */
+static void
+add_item(PredictAll *all, const char *item)
+{
+	all->items[all->n++] = MemoryContextStrdup(all->items_context, item);
+	if (all->n == SCORE_ROWS)
+		emit(all);
+}
+
+static void
+row_encoded(const SourceRow *row, void *tag pg_attribute_unused(), Status status, void *argument)
+{
+	PredictAll *all = argument;
+
+	/* one bad vector must not end the scan: it gets the prior's answer */
+	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
+		predictor_add_blank(all->predictor);
+	else
+	{
+		status_check(status, "encode a row");
+		rows_add_encoding(&all->predictor->rows, &all->predictor->rows.encoding);
+	}
+	add_item(all, row->item);
+}
+
 static void
 predict_row(const SourceRow *row, void *argument)
 {
 	PredictAll *all = argument;
-	const Encoder *encoder = all->predictor->serving.encoder;
 
 	if (input_missing(&row->input))
 		predictor_add_blank(all->predictor);
 	else if (!add_stored(all, row))
 	{
-		Status		status = encode_input(encoder, &row->input, &all->predictor->rows.encoding);
-
-		/* one bad vector must not end the scan: it gets the prior's answer */
-		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
-			predictor_add_blank(all->predictor);
-		else
-		{
-			status_check(status, "encode a row");
-			rows_add_encoding(&all->predictor->rows, &all->predictor->rows.encoding);
-		}
+		row_batch_add(&all->batch, row, NULL);
+		return;
 	}
-	all->items[all->n++] = MemoryContextStrdup(all->items_context, row->item);
-	if (all->n == SCORE_ROWS)
-		emit(all);
+	add_item(all, row->item);
 }
 
 /* A column's type may have changed since the model was trained. */
@@ -259,7 +275,10 @@ hl_predict_all(PG_FUNCTION_ARGS)
 													 ALLOCSET_DEFAULT_SIZES);
 	}
 	read_stored(all);
+	row_batch_init(&all->batch, all->predictor->serving.encoder, all->predictor->project->ninputs,
+				   &all->predictor->rows.encoding, row_encoded, all);
 	source_scan(all->predictor->project, READ_AS_CALLER, NULL, true, predict_row, all);
+	row_batch_flush(&all->batch);
 	emit(all);
 	call_end(&call);
 	return (Datum) 0;

@@ -456,7 +456,7 @@ create_project(FunctionCallInfo fcinfo, Project *project)
 	nulls[1] = !complete;
 	values[2] = Int64GetDatum(0);
 	values[3] = Int32GetDatum(project->nclasses);
-	values[4] = CStringGetTextDatum(project_own_encoder(project));
+	values[4] = CStringGetTextDatum(encoder_base(project));
 	values[5] = CStringGetTextDatum(creation_hint(project, &ranking, items));
 	row = call_row(&call, fcinfo, values, nulls);
 	call_end(&call);

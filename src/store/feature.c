@@ -130,13 +130,19 @@ lengths_most(const Lengths *lengths, int preferred)
 	return most;
 }
 
+void
+encoder_inputs(const Input *first, EncoderInput *inputs, int n)
+{
+	for (const Input *input = first; input != NULL && n > 0; input = input->next, n--)
+		*inputs++ = (EncoderInput) {input->text, input->length, input->vector, input->n};
+}
+
 Status
 encode_input(const Encoder *encoder, const Input *input, Encoding *encoding)
 {
 	EncoderInput inputs[ENCODER_MAX_INPUTS] = {{0}};
 
-	for (int i = 0; input != NULL; input = input->next)
-		inputs[i++] = (EncoderInput) {input->text, input->length, input->vector, input->n};
+	encoder_inputs(input, inputs, ENCODER_MAX_INPUTS);
 	return encode_inputs(encoder, inputs, NULL, encoding);
 }
 

@@ -138,6 +138,9 @@ extern bool encoder_suits(const Encoder *encoder, const Project *project);
 /* Numbers of the vectors that it reads as that input; 0: it reads none there. */
 extern int	encoder_vector_dims(const Encoder *encoder, int input);
 
+/* A row's inputs as encoders take them, n of them. */
+extern void encoder_inputs(const Input *first, EncoderInput *inputs, int n);
+
 /*
  * A row from its first input on, see encode_inputs().  A vector that is none, as
  * it is of another length or not finite, is as good as missing.

@@ -28,6 +28,7 @@
 #include "store/label.h"
 #include "store/learner_internal.h"
 #include "store/pool.h"
+#include "store/row_batch.h"
 #include "store/session.h"
 #include "store/source.h"
 
@@ -263,6 +264,7 @@ typedef struct Encode
 {
 	Learner    *learner;
 	Encoding	encoding;
+	RowBatch	batch;
 	void		(*take) (struct Encode *encode, const char *item);
 	RowsBuilder *builder;		/* for take_row, with items in context */
 	MemoryContext context;
@@ -274,11 +276,16 @@ static void
 encode_source_row(const SourceRow *row, void *argument)
 {
 	Encode	   *encode = argument;
-	Status		status;
 
-	if (input_missing(&row->input))
-		return;
-	status = encode_input(encode->learner->serving.encoder, &row->input, &encode->encoding);
+	if (!input_missing(&row->input))
+		row_batch_add(&encode->batch, row, NULL);
+}
+
+static void
+row_encoded(const SourceRow *row, void *tag pg_attribute_unused(), Status status, void *argument)
+{
+	Encode	   *encode = argument;
+
 	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
 		return;
 	status_check(status, "encode a row");
@@ -292,7 +299,10 @@ encode_items(Learner *learner, const Project *project, char **items, int n, Enco
 
 	encode->learner = learner;
 	status_check(encoding_init(&caller, learner->serving.encoder, &encode->encoding), "encode");
+	row_batch_init(&encode->batch, learner->serving.encoder, project->ninputs, &encode->encoding,
+				   row_encoded, encode);
 	source_rows(project, items, n, encode_source_row, encode);
+	row_batch_flush(&encode->batch);
 }
 
 /* Keeps the features of an item whose label the base does not know. */

@@ -154,10 +154,15 @@ preparation_fit(Preparation *preparation)
 										  preparation->copy);
 }
 
+/* There is no room for the rows that may come at once: only in a transaction is more made. */
 static bool
-block_is_full(const BlockWriter *writer)
+block_is_full(const RefreshState *state)
 {
-	return writer->rows == BLOCK_ROWS || (writer->rows > 0 && writer->terms.len > FULL_BYTES);
+	const BlockWriter *writer = &state->writer;
+	int			at_once = state->batch.ahead_dims > 0 ? BATCH_ROWS : 1;
+
+	return writer->rows + at_once > BLOCK_ROWS ||
+		(writer->rows > 0 && writer->terms.len > FULL_BYTES);
 }
 
 bool
@@ -166,14 +171,17 @@ preparation_encode(Preparation *preparation)
 	RefreshState *state = &preparation->state;
 	MemoryContext before = MemoryContextSwitchTo(preparation->context);
 	SourceRow	row;
+	bool		more = true;
 
-	while (!block_is_full(&state->writer) && source_copy_next(preparation->copy, &row))
+	while (!block_is_full(state) && (more = source_copy_next(preparation->copy, &row)))
 	{
 		refresh_encode(state, &row);
 		preparation->done++;
 	}
+	if (!more)
+		refresh_encode_rest(state);
 	MemoryContextSwitchTo(before);
-	return block_is_full(&state->writer);
+	return more;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -170,11 +170,10 @@ add_new_row(NewRows *added, const char *item, const Encoding *encoding,
 	rows_add(&added->rows, encoding->dense, packed, length);
 }
 
-/* Encodes into the next block; false where the input is no good. */
+/* What was encoded goes into the next block; false where the input is no good. */
 static bool
-encode_row(RefreshState *state, const SourceRow *row, uint64 hash)
+take_encoding(RefreshState *state, const SourceRow *row, Status status, uint64 hash)
 {
-	Status		status = encode_input(state->result->encoder, &row->input, &state->encoding);
 	size_t		bound;
 	size_t		length;
 
@@ -229,6 +228,10 @@ refresh_meet(RefreshState *state, const SourceRow *row)
 	return false;
 }
 
+/* An item whose row waits to be encoded, and was, or was not, encoded before. */
+#define WAITS_AGAIN (-2)
+#define WAITS_NEW (-1)
+
 void
 refresh_encode(RefreshState *state, const SourceRow *row)
 {
@@ -236,14 +239,33 @@ refresh_encode(RefreshState *state, const SourceRow *row)
 	bool		was_encoded = entry->hash != 0;
 
 	if (was_encoded)
+	{
 		forget_row(state, entry);
-	entry->block = -1;
+		state->result->changed++;
+	}
+	entry->block = was_encoded ? WAITS_AGAIN : WAITS_NEW;
 	entry->hash = row_hash(row);
-	if (entry->hash != 0 && !encode_row(state, row, entry->hash))
+	if (entry->hash != 0)
+		row_batch_add(&state->batch, row, NULL);
+}
+
+static void
+row_encoded(const SourceRow *row, void *tag pg_attribute_unused(), Status status, void *argument)
+{
+	RefreshState *state = argument;
+	ItemEntry  *entry = items_lookup(state->items, item_key(row->item));
+
+	if (!take_encoding(state, row, status, entry->hash))
 		entry->hash = 0;
-	if (entry->hash != 0 || was_encoded)
+	else if (entry->block == WAITS_NEW)
 		state->result->changed++;
 	state->result->items += entry->hash != 0 ? 1 : 0;
+}
+
+void
+refresh_encode_rest(RefreshState *state)
+{
+	row_batch_flush(&state->batch);
 }
 
 static void
@@ -435,7 +457,12 @@ refresh_init(RefreshState *state, const Project *project, Refreshed *refreshed)
 void
 refresh_use_encoder(RefreshState *state)
 {
+	MemoryContext before = MemoryContextSwitchTo(state->context);
+
 	status_check(encoding_init(&state->caller, state->result->encoder, &state->encoding), "encode");
+	row_batch_init(&state->batch, state->result->encoder, state->project->ninputs,
+				   &state->encoding, row_encoded, state);
+	MemoryContextSwitchTo(before);
 }
 
 /*
@@ -452,6 +479,7 @@ compare_with_source(const Project *project, Refreshed *refreshed, bool *locked)
 	state.locked = *locked;
 	refresh_read_blocks(&state);
 	source_scan(project, READ_AS_OWNER, NULL, false, refresh_row, &state);
+	refresh_encode_rest(&state);
 	refresh_forget_unseen(&state);
 	refreshed->erases = refresh_littered(&state);
 	if (!state.raced && (refreshed->changed > 0 || refreshed->erases))
@@ -731,6 +759,7 @@ features_take(const Project *project, char **items, int n, bool fresh, int64 fea
 		known = count_known(&state);
 	}
 	source_rows(project, distinct, n, refresh_row, &state);
+	refresh_encode_rest(&state);
 	refresh_forget_unseen(&state);
 	note_gone(&state, distinct, n);
 	refreshed->items = Max(refreshed->state.items + refreshed->items - known, 0);

@@ -12,6 +12,7 @@
 
 #include "store/label.h"
 #include "store/refresh.h"
+#include "store/row_batch.h"
 
 /* A block's short columns, as read and as they shall be. */
 typedef struct BlockHead
@@ -39,6 +40,7 @@ typedef struct RefreshState
 	BlockWriter writer;
 	Caller		caller;			/* of the encoding */
 	Encoding	encoding;
+	RowBatch	batch;
 	unsigned char *packed;
 	size_t		packed_size;
 	SourceLabels labels;
@@ -59,6 +61,9 @@ extern void refresh_read_blocks(RefreshState *state);
  */
 extern bool refresh_meet(RefreshState *state, const SourceRow *row);
 extern void refresh_encode(RefreshState *state, const SourceRow *row);
+
+/* Rows may wait to be encoded together: after the last one. */
+extern void refresh_encode_rest(RefreshState *state);
 
 /*
  * After the last row: what has not been met is gone.  Also looks whether the

@@ -36,6 +36,7 @@
 #include "store/fit.h"
 #include "store/label.h"
 #include "store/replay.h"
+#include "store/row_batch.h"
 #include "store/session.h"
 
 #define FETCH_ROWS 64
@@ -344,40 +345,61 @@ number_classes(char *const *labels, int n, int *number)
 	return classes;
 }
 
+/* Rows on their way into a replay. */
+typedef struct RowsTaken
+{
+	ReplayReader *reader;
+	Replay	   *replay;
+	RowsBuilder *builder;
+	char	  **labels;
+	int			n;
+} RowsTaken;
+
+static void
+row_encoded(const SourceRow *row pg_attribute_unused(), void *tag, Status status, void *argument)
+{
+	RowsTaken  *taken = argument;
+	const KeptRow *kept = tag;
+
+	interrupts_check();
+	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
+	{
+		taken->reader->unencoded++;
+		return;
+	}
+	status_check(status, "encode a row");
+	rows_add_encoding(taken->builder, &taken->builder->encoding);
+	taken->labels[taken->n] = kept->label;
+	taken->replay->test[taken->n++] = kept->test;
+	if (taken->n % 1024 == 0)
+		memory_check(taken->reader->bytes + rows_bytes(taken->builder), DOING);
+}
+
 /* The rows that can be encoded, with their classes. */
 static void
 encode_rows(ReplayReader *reader, const Encoder *encoder, Replay *replay)
 {
-	RowsBuilder *builder = palloc(sizeof(RowsBuilder));
-	char	  **labels = palloc_array_checked(char *, reader->n);
-	int			n = 0;
+	RowsTaken	taken = {reader, replay, palloc(sizeof(RowsBuilder)),
+	palloc_array_checked(char *, reader->n), 0};
+	RowBatch   *batch = palloc(sizeof(RowBatch));
 
-	rows_init(builder, encoder, CurrentMemoryContext);
+	rows_init(taken.builder, encoder, CurrentMemoryContext);
 	replay->test = palloc_array_checked(bool, reader->n);
+	row_batch_init(batch, encoder, reader->source->project->ninputs, &taken.builder->encoding,
+				   row_encoded, &taken);
 	for (int i = 0; i < reader->n; i++)
 	{
-		const KeptRow *row = &reader->kept[i];
-		Status		status = encode_input(encoder, row->input, &builder->encoding);
+		SourceRow	row = {.item = "", .input = *reader->kept[i].input};
 
-		interrupts_check();
-		if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
-		{
-			reader->unencoded++;
-			continue;
-		}
-		status_check(status, "encode a row");
-		rows_add_encoding(builder, &builder->encoding);
-		labels[n] = row->label;
-		replay->test[n++] = row->test;
-		if (n % 1024 == 0)
-			memory_check(reader->bytes + rows_bytes(builder), DOING);
+		row_batch_add(batch, &row, &reader->kept[i]);
 	}
+	row_batch_flush(batch);
 	replay->label = palloc_array_checked(int, reader->n);
-	replay->classes = number_classes(labels, n, replay->label);
-	pfree(labels);
-	replay->rows = rows_finish(builder);
-	replay->bytes = rows_bytes(builder) + n * (sizeof(int) + sizeof(bool));
-	replay->terms = builder->terms;
+	replay->classes = number_classes(taken.labels, taken.n, replay->label);
+	pfree(taken.labels);
+	replay->rows = rows_finish(taken.builder);
+	replay->bytes = rows_bytes(taken.builder) + taken.n * (sizeof(int) + sizeof(bool));
+	replay->terms = taken.builder->terms;
 }
 
 /* ---------------------------------------------------------------------- */

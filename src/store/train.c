@@ -349,9 +349,13 @@ loss_among(const Training *training, int row, const int *match)
 	return loss_of((float) (probability[training->label[row]] / Max(known, 1e-12)));
 }
 
-/* Do both models read the same kind of input?  Else the old one reads nothing. */
+/*
+ * Is the encoder of both models of the same name, and are the vectors that they
+ * read of the same length?  Else somebody has decided that there shall be another,
+ * or the old one reads nothing.
+ */
 static bool
-reads_the_same(const Training *training)
+same_encoder(const Training *training)
 {
 	static Statement select = {
 		"SELECT n.name = o.name AND (n.name <> 'vector' OR n.dims = o.dims) FROM @hl_model m "
@@ -383,7 +387,7 @@ train_compare(Training *training)
 	training->agreement = NAN;
 	training->replaced = replaced_open(training->project, training->replaces,
 									   training->features.encoder_id, training->context);
-	if (training->replaces == 0 || !reads_the_same(training) ||
+	if (training->replaces == 0 || !same_encoder(training) ||
 		!read_learned(training->project->id, training->replaces, &learned))
 		return;
 	match = match_classes(training, &learned);

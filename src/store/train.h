@@ -74,7 +74,8 @@ extern void train_compute(Training *training);
  * Is the model not worse than the one that serves?  On the items that both
  * have learned with the same label: the mean difference of their out-of-fold
  * log losses must not be above zero by more than two standard errors (and
- * a tenth of a nat, or of the loss).
+ * a tenth of a nat, or of the loss).  One with another encoder is not compared: that
+ * was decided on before.
  * Needs a transaction.
  */
 extern void train_compare(Training *training);
