@@ -138,6 +138,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/trigger.c \
+	src/store/unfinished.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \

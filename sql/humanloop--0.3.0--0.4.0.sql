@@ -112,6 +112,8 @@ ALTER TABLE hl_encoder ADD COLUMN kind text;
 ALTER TABLE hl_encoder ADD COLUMN owner hl_role;
 ALTER TABLE hl_encoder ADD COLUMN shared boolean NOT NULL DEFAULT false;
 ALTER TABLE hl_encoder ADD COLUMN uses bigint[];
+-- The rows are being encoded with it: whoever begins the next time goes on there.
+ALTER TABLE hl_encoder ADD COLUMN unfinished boolean NOT NULL DEFAULT false;
 CREATE UNIQUE INDEX hl_encoder_named ON hl_encoder (name) WHERE project_id IS NULL;
 
 -- What the training has chosen where the project's encoder is 'auto'; NULL: nothing.

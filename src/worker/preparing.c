@@ -80,7 +80,10 @@ finish(Preparing *state)
 static void
 sweep(Preparing *state)
 {
-	state->more = features_sweep(state->turn->project);
+	/* what it shall have may be another by now */
+	const Project *project = project_read_any(state->turn->project_id, false);
+
+	state->more = project != NULL && features_sweep(project);
 }
 
 /*
@@ -150,7 +153,7 @@ encode_rows(Preparing *state)
 	return true;
 }
 
-/* Replaced and abandoned encoders. */
+/* Replaced encoders, and those that nobody goes on with. */
 static void
 sweep_all(Preparing *state)
 {
@@ -168,8 +171,9 @@ take_steps(Preparing *state)
 	{
 		start_step(state->turn, state->run, "fitting features");
 		preparation_fit(preparation);
-		sweep_all(state);
 	}
+	if (preparation_renews(preparation))
+		sweep_all(state);
 	start_step(state->turn, state->run, "encoding");
 	state->told = GetCurrentTimestamp();
 	return step_locked(state, store_encoder, true) && encode_rows(state) &&
@@ -185,6 +189,7 @@ prepare(Turn *turn, int64 run, bool may_refit, ChangePlaces *places)
 	MemoryContext before = MemoryContextSwitchTo(context);
 	bool		done = false;
 
+	litter_left();
 	computing++;
 	preparing = turn->project_id;
 	start_step(turn, run, "reading the source");
@@ -196,7 +201,7 @@ prepare(Turn *turn, int64 run, bool may_refit, ChangePlaces *places)
 	{
 		done = take_steps(&state);
 		features_forget(turn->project_id);
-		if (preparation_fits(state.preparation))
+		if (preparation_renews(state.preparation))
 			sweep_all(&state);
 	}
 	preparing = 0;
