@@ -50,7 +50,6 @@ struct Preparation
 	FittedEncoder *fitted;
 	Refreshed	features;
 	RefreshState state;
-	int64		done;
 };
 
 /* ---------------------------------------------------------------------- */
@@ -163,7 +162,7 @@ preparation_renews(const Preparation *preparation)
 int64
 preparation_done(const Preparation *preparation)
 {
-	return preparation->done;
+	return preparation->state.encoded;
 }
 
 int64
@@ -212,10 +211,7 @@ preparation_encode(Preparation *preparation)
 	bool		more = true;
 
 	while (!block_is_full(state) && (more = source_copy_next(preparation->copy, &row)))
-	{
 		refresh_encode(state, &row);
-		preparation->done++;
-	}
 	if (!more)
 		refresh_encode_rest(state);
 	MemoryContextSwitchTo(before);
