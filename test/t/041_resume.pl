@@ -21,7 +21,7 @@ my $waiting = q{SELECT %s FROM hl_feature_block b WHERE NOT EXISTS (SELECT FROM 
 my $rows_waiting = sprintf($waiting, 'coalesce(sum(live_rows), 0)');
 my $left_behind = q{SELECT count(*) FROM hl_encoder e WHERE project_id IS NOT NULL AND (unfinished OR NOT EXISTS (SELECT FROM hl_serving v WHERE v.encoder_id = e.id)
 	AND NOT EXISTS (SELECT FROM hl_model m WHERE m.encoder_id = e.id AND m.stored))};
-my $progress = q{SELECT rows_done > 0 AND rows_done < rows_total AND rows_total = %d AND step LIKE 'encoding %%' FROM hl_runs WHERE state = 'running'};
+my $progress = q{SELECT rows_done > 0 AND rows_done < rows_total AND rows_total = %d AND step LIKE 'encoding%%' FROM hl_runs WHERE state = 'running'};
 
 sub blocks_waiting { return query(sprintf($waiting, q{string_agg(concat_ws(':', encoder_id, block, xmin), ' ' ORDER BY block)})) }
 
