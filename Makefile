@@ -104,6 +104,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/classes.c \
 	src/store/copy.c \
 	src/store/deploy.c \
+	src/store/encoder_choice.c \
 	src/store/encoder_files.c \
 	src/store/encoder_plan.c \
 	src/store/feature.c \
@@ -137,6 +138,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/state.c \
 	src/store/targets.c \
 	src/store/train.c \
+	src/store/train_figures.c \
 	src/store/trigger.c \
 	src/store/wake.c \
 	src/store/work.c \

@@ -186,7 +186,9 @@ static char *
 using_project(const NamedEncoder *encoder)
 {
 	static Statement select = {
-		"SELECT p.name FROM @hl_project p WHERE $2 = ANY (pg_catalog.string_to_array(p.encoder, '+')) "
+		"SELECT p.name FROM @hl_project p LEFT JOIN @hl_serving v ON v.project_id = p.id "
+		"WHERE $2 = ANY (pg_catalog.string_to_array(p.encoder, '+')) "
+		"OR $2 = ANY (pg_catalog.string_to_array(v.chosen, '+')) "
 		"OR EXISTS (SELECT 1 FROM @hl_encoder e WHERE e.project_id = p.id AND $1 = ANY (e.uses)) "
 		"ORDER BY p.name LIMIT 1", 2, {INT8OID, TEXTOID}, NULL, 0
 	};

@@ -28,6 +28,7 @@
 #include "store/change.h"
 #include "store/classes.h"
 #include "store/deploy.h"
+#include "store/encoder_choice.h"
 #include "store/parts.h"
 #include "store/session.h"
 #include "store/train.h"
@@ -190,6 +191,19 @@ read_labelled_rows(Training *training)
 	pfree(places);
 }
 
+/* Compares the encoders there are; true: the project shall have another. */
+static bool
+choose_encoder(const Project *project, const Refreshed *features)
+{
+	EncoderChoice *choice = encoder_choice_read(project, features);
+
+	if (choice == NULL)
+		return false;
+	encoder_choice_compute(choice);
+	project_lock(project);
+	return encoder_choice_write(choice);
+}
+
 void
 train_read(Training *training, const Project *project, bool scan)
 {
@@ -199,6 +213,8 @@ train_read(Training *training, const Project *project, bool scan)
 	training->context = CurrentMemoryContext;
 	project_need_source(project);
 	if (scan || !features_current(project, true, &training->features))
+		features_refresh(project, true, &training->features);
+	if (scan && choose_encoder(project, &training->features))
 		features_refresh(project, true, &training->features);
 	training->replaces = training->features.state.model;
 	training->class_changes = classes_changes(project);
@@ -528,6 +544,8 @@ insert_model(Training *training, const char *who, const char *reason)
 	model_parts_write(training->project->id, training->number, &writer);
 	if (audit_is_kept())
 		insert_audit(training);
+	if (encoders_can_be_named())
+		train_figures_write(training);
 }
 
 static Datum
