@@ -153,6 +153,14 @@ check_vectors(const Predictor *predictor, const Input *first)
 }
 
 void
+text_not_finite(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("the encoder finds no finite vector for the text")));
+}
+
+void
 predictor_add(Predictor *predictor, const Input *input)
 {
 	Status		status;
@@ -171,9 +179,7 @@ predictor_add(Predictor *predictor, const Input *input)
 		return;
 	}
 	if (status == STATUS_NOT_FINITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("the encoder finds no finite vector for the text")));
+		text_not_finite();
 	status_check(status, "encode the input");
 	rows_add_encoding(&predictor->rows, &predictor->rows.encoding);
 }

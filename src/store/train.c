@@ -559,17 +559,6 @@ int_array(const int *numbers, int n)
 }
 
 static Datum
-real_array(const float *numbers, int n)
-{
-	Datum	   *values = palloc_array_checked(Datum, n);
-
-	for (int i = 0; i < n; i++)
-		values[i] = Float4GetDatum(numbers[i]);
-	return PointerGetDatum(construct_array(values, n, FLOAT4OID, sizeof(float4), true,
-										   TYPALIGN_INT));
-}
-
-static Datum
 bool_array(const bool *flags, int n)
 {
 	Datum	   *values = palloc_array_checked(Datum, n);
@@ -601,9 +590,9 @@ insert_labels(const Training *training)
 	};
 
 	values[3] = int_array(training->label, n);
-	values[4] = real_array(training->losses, n);
+	values[4] = float_array(training->losses, n);
 	values[5] = int_array(training->predicted, n);
-	values[6] = real_array(training->confidence, n);
+	values[6] = float_array(training->confidence, n);
 	values[7] = bool_array(training->audited, n);
 	statement_run(audit_is_kept() ? &insert : &insert_old, values, NULL, false);
 }
