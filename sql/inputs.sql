@@ -195,10 +195,13 @@ UPDATE mail SET subject = body, body = subject WHERE id = 300;
 SELECT hl_refresh('mails') AS swapped;
 DELETE FROM mail WHERE id = 300;
 SELECT hl_refresh('mails') AS gone;
-SELECT tgname, convert_from(tgargs, 'UTF8') FROM (SELECT tgname, replace(encode(tgargs, 'escape'), '\000', '|')::bytea AS tgargs FROM pg_trigger WHERE tgrelid = 'mail'::regclass AND tgname LIKE '%update') t;
+CREATE FUNCTION arguments(project text) RETURNS text LANGUAGE sql AS $$
+	SELECT regexp_replace(replace(encode(tgargs, 'escape'), '\000', '|'), '^\d+', 'id') FROM pg_trigger t JOIN hl_project p ON p.name = project WHERE tgrelid = 'mail'::regclass AND tgname = 'humanloop_' || p.id || '_update'
+$$;
+SELECT arguments('mails');
 -- with a label column
 SELECT project FROM hl_create_project('labelled', 'mail', ARRAY['subject', 'place'], label => 'class');
-SELECT replace(encode(tgargs, 'escape'), '\000', '|') AS arguments FROM pg_trigger t JOIN hl_project p ON p.name = 'labelled' WHERE tgrelid = 'mail'::regclass AND tgname = 'humanloop_' || p.id || '_update';
+SELECT arguments('labelled');
 SELECT hl_refresh('labelled'), hl_refresh('mails');
 SELECT noted() IS NOT NULL AS noted;
 UPDATE mail SET class = lower(class) WHERE id = 1;
@@ -218,7 +221,7 @@ CREATE FUNCTION stand() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM hl_refresh('mails');
 	RETURN concat_ws(', ', (SELECT input || ' ' || state FROM hl_projects WHERE project = 'mails'), (SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = to_regclass('hl_queue_mails') AND attnum BETWEEN 1 AND 4),
-		(SELECT convert_from(string_agg(replace(encode(tgargs, 'escape'), '\000', '|')::bytea, ' '), 'UTF8') FROM pg_trigger WHERE tgrelid = 'mail'::regclass AND tgname LIKE '%insert'),
+		arguments('mails'),
 		'right: ' || (SELECT avg((label = lower(class))::int) > 0.8 FROM hl_predict('mails') JOIN mail ON item = id::text), 'questions: ' || (SELECT count(*) > 0 FROM hl_queue_mails));
 EXCEPTION WHEN OTHERS THEN
 	RETURN SQLERRM;
@@ -334,6 +337,6 @@ UPDATE hl_project_local SET more_attnums = '{2}';
 SELECT stand();
 SELECT hl_drop_project('mails');
 
-DROP FUNCTION accuracy_with, noted, stand;
+DROP FUNCTION accuracy_with, noted, arguments, stand;
 DROP TABLE mail, point;
 DROP ROLE regress_hl_annotator;
