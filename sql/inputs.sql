@@ -33,7 +33,7 @@ SELECT error_of(s) FROM unnest(ARRAY[
 	$$SELECT hl_create_project('p', 'mail', ARRAY['body', 'id'])$$,
 	$$SELECT hl_create_project('p', 'mail', '{a,b,c,d,e,f,g,h,i}'::text[])$$,
 	$$SELECT hl_create_project('p', 'mail', '{body,subject}')$$,
-	$$SELECT hl_create_project('p', 'mail', ARRAY['body', 'place'], encoder => 'none')$$]) s;
+	$$SELECT hl_create_project('p', 'mail', ARRAY['body', 'subject'], encoder => 'vector')$$]) s;
 \pset format aligned
 \pset tuples_only off
 -- as many as may be, one after the other in the memory that there is for one
