@@ -49,6 +49,7 @@ SELECT declare();
 CREATE TABLE probe (function text PRIMARY KEY, call text);
 INSERT INTO probe VALUES
 	('hl_create_project(text,regclass,text,text,text,text[],text,text,jsonb)', $$true FROM hl_create_project('more', 'desk.ticket', 'body')$$),
+	('hl_create_project(text,regclass,text[],text,text,text[],text,text,jsonb)', $$true FROM hl_create_project('more', 'desk.ticket', ARRAY['body'])$$),
 	('hl_drop_project(text)', $$true FROM hl_drop_project('tickets')$$),
 	('hl_refresh(text)', $$true FROM hl_refresh('tickets')$$),
 	('hl_train(text)', $$true FROM hl_train('points')$$),
@@ -82,6 +83,7 @@ INSERT INTO probe VALUES
 	('hl_remove_class(text,text)', $$hl_remove_class('tickets', 'billing') > 0$$),
 	('hl_set_targets(text,text)', $$true FROM hl_set_targets('tickets', 'id > 10')$$),
 	('hl_embed(text,text)', $$cardinality(hl_embed('tickets', 'parcel')) > 0$$),
+	('hl_embed(text,anyarray)', $$cardinality(hl_embed('points', ARRAY[1, 0, 0])) > 0$$),
 	('hl_models(text)', $$count(*) > 0 FROM hl_models('tickets')$$),
 	('hl_metrics(text)', $$count(*) > 0 FROM hl_metrics('tickets')$$),
 	('hl_reliability(text)', $$count(*) > 0 FROM hl_reliability('tickets')$$),
@@ -94,6 +96,7 @@ INSERT INTO probe VALUES
 	('hl_privileges(text)', $$count(*) = 5 FROM hl_privileges('tickets')$$),
 	-- this needs no privilege on a project, but SELECT on the relation
 	('hl_simulate(regclass,text,text,text[],integer,integer,integer,integer,text,text,bigint,jsonb)', $$count(*) = 2 FROM hl_simulate('desk.ticket', 'body', 'id', '{random}', rounds => 1, runs => 1)$$),
+	('hl_simulate(regclass,text[],text,text[],integer,integer,integer,integer,text,text,bigint,jsonb)', $$count(*) = 2 FROM hl_simulate('desk.ticket', ARRAY['body'], 'id', '{random}', rounds => 1, runs => 1)$$),
 	('hl_labels_needed(hl_simulation[],double precision)', $$count(*) = 1 FROM hl_labels_needed(ARRAY[ROW('epig', 1, 10, 0.7, 3)::hl_simulation], 0.6)$$),
 	-- these answer everybody, and say nothing to who may nothing
 	('hl_visible(integer)', $$hl_visible(min(id)) FROM hl_ids$$),

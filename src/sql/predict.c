@@ -311,9 +311,9 @@ wrong_inputs(const Predictor *predictor, int n)
 	ereport(ERROR,
 			(errcode(n < 0 ? ERRCODE_DATATYPE_MISMATCH : ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 			 n < 0 ?
-			 errmsg("project \"%s\" has %d inputs", predictor->project_name,
+			 errmsg("project \"%s\" has %d inputs, not one", predictor->project_name,
 					predictor->project->ninputs) :
-			 errmsg("%d inputs, but project \"%s\" has %d", n, predictor->project_name,
+			 errmsg("array of %d elements, but project \"%s\" has %d inputs", n, predictor->project_name,
 					predictor->project->ninputs),
 			 errhint("Give an array of text with an element for each, NULL where it is missing: %s.",
 					 inputs_form(predictor->project))));
