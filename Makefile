@@ -37,6 +37,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/transformer_io.c \
 	src/encode/transformer_make.c \
 	src/encode/unicode.c \
+	src/encode/vocabulary.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
 	src/learn/audit.c \

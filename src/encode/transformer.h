@@ -85,7 +85,7 @@ typedef struct TransformerProblem
 extern Status transformer_make(const Caller *caller, const TransformerConfig *config,
 							   const Tensor *tensors, size_t ntensors,
 							   const WordPieceOptions *options,
-							   const WordPieceEntry *vocabulary, size_t pieces,
+							   const PieceEntry *vocabulary, size_t pieces,
 							   Encoder **encoder, TransformerProblem *problem);
 
 #endif							/* HUMANLOOP_TRANSFORMER_H */

@@ -108,7 +108,7 @@ transformer_config_fault(const TransformerConfig *config)
 		return "num_attention_heads does not divide hidden_size";
 	if (config->intermediate < 1 || config->intermediate > TRANSFORMER_MAX_INTERMEDIATE)
 		return "intermediate_size is out of range";
-	if (config->words < 1 || config->words > WORDPIECE_MAX_PIECES)
+	if (config->words < 1 || config->words > VOCABULARY_MAX_PIECES)
 		return "vocab_size is out of range";
 	if (config->positions < 3 || config->positions > TRANSFORMER_MAX_POSITIONS)
 		return "max_position_embeddings is out of range";
@@ -481,29 +481,29 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 /* The vocabulary, and that each of its numbers has a vector. */
 static Status
 take_vocabulary(const Caller *caller, const WordPieceOptions *options,
-				const WordPieceEntry *vocabulary, size_t pieces,
+				const PieceEntry *vocabulary, size_t pieces,
 				Transformer *transformer, TransformerProblem *problem)
 {
 	static const char *const complaints[] = {
-		[WORDPIECE_OPTIONS] = "the tokenizer's prefix or length of words is out of range",
-		[WORDPIECE_TOO_MANY] = "the vocabulary is empty or too large",
-		[WORDPIECE_EMPTY] = "is an empty piece of the vocabulary",
-		[WORDPIECE_LONG] = "is too long for a piece of the vocabulary",
-		[WORDPIECE_ID] = "has a number that is out of range",
-		[WORDPIECE_TWICE] = "is in the vocabulary twice",
-		[WORDPIECE_ID_TWICE] = "has the number of another piece",
-		[WORDPIECE_NO_UNKNOWN] = "no piece has the number of the unknown one",
-		[WORDPIECE_CROWDED] = "the vocabulary fits into no table"
+		[FAULT_OPTIONS] = "the tokenizer's prefix or length of words is out of range",
+		[FAULT_TOO_MANY] = "the vocabulary is empty or too large",
+		[FAULT_EMPTY] = "is an empty piece of the vocabulary",
+		[FAULT_LONG] = "is too long for a piece of the vocabulary",
+		[FAULT_ID] = "has a number that is out of range",
+		[FAULT_TWICE] = "is in the vocabulary twice",
+		[FAULT_ID_TWICE] = "has the number of another piece",
+		[FAULT_NO_UNKNOWN] = "no piece has the number of the unknown one",
+		[FAULT_CROWDED] = "the vocabulary fits into no table"
 	};
-	WordPieceFault fault;
+	TokenizerFault fault;
 	size_t		at;
 	Status		status = wordpiece_make(caller, options, vocabulary, pieces,
 										&transformer->wordpiece, &fault, &at);
 
 	if (status == STATUS_BAD_ARGUMENT)
 	{
-		bool		entry = fault != WORDPIECE_OPTIONS && fault != WORDPIECE_TOO_MANY &&
-			fault != WORDPIECE_NO_UNKNOWN && fault != WORDPIECE_CROWDED;
+		bool		entry = fault != FAULT_OPTIONS && fault != FAULT_TOO_MANY &&
+			fault != FAULT_NO_UNKNOWN && fault != FAULT_CROWDED;
 
 		complain(problem, entry ? vocabulary[at].bytes : "", entry ? vocabulary[at].length : 0,
 				 "%s", complaints[fault]);
@@ -522,7 +522,7 @@ Status
 transformer_make(const Caller *caller, const TransformerConfig *config,
 				 const Tensor *tensors, size_t ntensors,
 				 const WordPieceOptions *options,
-				 const WordPieceEntry *vocabulary, size_t pieces,
+				 const PieceEntry *vocabulary, size_t pieces,
 				 Encoder **encoder, TransformerProblem *problem)
 {
 	const char *fault = transformer_config_fault(config);

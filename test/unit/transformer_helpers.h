@@ -30,7 +30,7 @@ typedef struct SmallModel
 	uint64_t	shapes[MAX_TENSORS][2];
 	uint64_t	weights;		/* so far: where the formula stands */
 	WordPieceOptions options;
-	WordPieceEntry vocabulary[VALUE_WORDS];
+	PieceEntry	vocabulary[VALUE_WORDS];
 	char		pieces[VALUE_WORDS][8];
 } SmallModel;
 
@@ -149,7 +149,7 @@ small_model(int shape, TensorType type)
 			snprintf(model->pieces[i], sizeof(model->pieces[i]), "%s", special[i]);
 		else
 			model->pieces[i][0] = (char) ('a' + i - 4);
-		model->vocabulary[i] = (WordPieceEntry)
+		model->vocabulary[i] = (PieceEntry)
 		{
 			model->pieces[i], strlen(model->pieces[i]), (uint32_t) i
 		};
