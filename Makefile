@@ -33,6 +33,7 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/tensor.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
+	src/encode/tokenizer.c \
 	src/encode/transformer.c \
 	src/encode/transformer_io.c \
 	src/encode/transformer_make.c \

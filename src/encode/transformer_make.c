@@ -220,7 +220,7 @@ transformer_free(const Caller *caller, Transformer *transformer)
 {
 	if (transformer == NULL)
 		return;
-	wordpiece_free(caller, transformer->wordpiece);
+	tokenizer_free(caller, &transformer->tokenizer);
 	if (!transformer->words_borrowed)
 		release(caller, (void *) (uintptr_t) transformer->words);
 	if (!transformer->weights_borrowed)
@@ -478,52 +478,10 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	return STATUS_SUCCESS;
 }
 
-/* The vocabulary, and that each of its numbers has a vector. */
-static Status
-take_vocabulary(const Caller *caller, const WordPieceOptions *options,
-				const PieceEntry *vocabulary, size_t pieces,
-				Transformer *transformer, TransformerProblem *problem)
-{
-	static const char *const complaints[] = {
-		[FAULT_OPTIONS] = "the tokenizer's prefix or length of words is out of range",
-		[FAULT_TOO_MANY] = "the vocabulary is empty or too large",
-		[FAULT_EMPTY] = "is an empty piece of the vocabulary",
-		[FAULT_LONG] = "is too long for a piece of the vocabulary",
-		[FAULT_ID] = "has a number that is out of range",
-		[FAULT_TWICE] = "is in the vocabulary twice",
-		[FAULT_ID_TWICE] = "has the number of another piece",
-		[FAULT_NO_UNKNOWN] = "no piece has the number of the unknown one",
-		[FAULT_CROWDED] = "the vocabulary fits into no table"
-	};
-	TokenizerFault fault;
-	size_t		at;
-	Status		status = wordpiece_make(caller, options, vocabulary, pieces,
-										&transformer->wordpiece, &fault, &at);
-
-	if (status == STATUS_BAD_ARGUMENT)
-	{
-		bool		entry = fault != FAULT_OPTIONS && fault != FAULT_TOO_MANY &&
-			fault != FAULT_NO_UNKNOWN && fault != FAULT_CROWDED;
-
-		complain(problem, entry ? vocabulary[at].bytes : "", entry ? vocabulary[at].length : 0,
-				 "%s", complaints[fault]);
-	}
-	if (status == STATUS_SUCCESS &&
-		wordpiece_ids(transformer->wordpiece) > (uint32_t) transformer->config.words)
-	{
-		complain(problem, "", 0, "the vocabulary has numbers beyond vocab_size, %d",
-				 transformer->config.words);
-		status = STATUS_BAD_ARGUMENT;
-	}
-	return status;
-}
-
 Status
 transformer_make(const Caller *caller, const TransformerConfig *config,
 				 const Tensor *tensors, size_t ntensors,
-				 const WordPieceOptions *options,
-				 const PieceEntry *vocabulary, size_t pieces,
-				 Encoder **encoder, TransformerProblem *problem)
+				 Tokenizer *tokenizer, Encoder **encoder, TransformerProblem *problem)
 {
 	const char *fault = transformer_config_fault(config);
 	const Tensor **found;
@@ -537,12 +495,20 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 		complain(problem, "", 0, "%s", fault);
 		return STATUS_BAD_ARGUMENT;
 	}
+	if (tokenizer->kind == TOKENIZER_NONE)
+	{
+		complain(problem, "", 0, "there is no tokenizer");
+		return STATUS_BAD_ARGUMENT;
+	}
+	if (tokenizer_ids(tokenizer) > (uint32_t) config->words)
+	{
+		complain(problem, "", 0, "the vocabulary has numbers beyond vocab_size, %d", config->words);
+		return STATUS_BAD_ARGUMENT;
+	}
 	made = encoder_allocate(caller, ENCODER_TRANSFORMER, config->width);
 	if (made == NULL)
 		return STATUS_NO_MEMORY;
 	status = transformer_allocate(caller, config, made);
-	if (status == STATUS_SUCCESS)
-		status = take_vocabulary(caller, options, vocabulary, pieces, made->transformer, problem);
 	if (status == STATUS_SUCCESS)
 	{
 		found = allocate_array(caller, (size_t) part_count(config), sizeof(found[0]));
@@ -555,6 +521,8 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 		encoder_free(caller, made);
 		return status;
 	}
+	made->transformer->tokenizer = *tokenizer;
+	*tokenizer = (Tokenizer) {.kind = TOKENIZER_NONE};
 	*encoder = made;
 	return STATUS_SUCCESS;
 }

@@ -289,7 +289,6 @@ test_problems(void)
 {
 	SmallModel *model;
 	static char long_name[300];
-	static char question_marks[128];
 	static const int broken_type[] = {TENSOR_F32, TENSOR_F16, TENSOR_BF16};
 
 #define COMPLAINS(change, status, name, what) \
@@ -337,13 +336,13 @@ test_problems(void)
 			  "num_hidden_layers is out of range");
 	COMPLAINS(model->config.last = VALUE_WORDS, STATUS_BAD_ARGUMENT, "",
 			  "the first or last token has no vector");
-	COMPLAINS(model->vocabulary[7].bytes = "z", STATUS_BAD_ARGUMENT, "z", "is in the vocabulary twice");
 	COMPLAINS(model->vocabulary[7].id = VALUE_WORDS, STATUS_BAD_ARGUMENT, "",
 			  "the vocabulary has numbers beyond vocab_size, 30");
-	memset(question_marks, '?', sizeof(question_marks) - 1);
+
+	/* a name of any bytes and length is another's */
 	memset(long_name, '\xC3', sizeof(long_name));
-	COMPLAINS((model->vocabulary[8].bytes = long_name, model->vocabulary[8].length = 300,
-			   model->vocabulary[7].id = 8), STATUS_BAD_ARGUMENT, question_marks, "has the number of another piece");
+	COMPLAINS((model->tensors[0].name = long_name, model->tensors[0].name_length = 300),
+			  STATUS_BAD_ARGUMENT, "embeddings.word_embeddings.weight", "is missing");
 
 	/* the other families: what they have, and what they do not */
 	model = small_model(2, TENSOR_F32);
@@ -389,6 +388,46 @@ test_problems(void)
 							"has a value that is infinite or not a number"));
 			small_model_free(model);
 		}
+}
+
+/* The tokenizer is the encoder's after success, and the caller's after failure. */
+static void
+test_tokenizer(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(0, TENSOR_F32);
+	Tokenizer	tokenizer = {.kind = TOKENIZER_NONE};
+	TokenizerFault fault;
+	FaultPlace	place;
+	size_t		at;
+	uint32_t	id;
+	int			count;
+	Encoder    *encoder;
+	TransformerProblem problem;
+
+	CHECK(transformer_make(&caller, &model->config, model->tensors, model->ntensors, &tokenizer,
+						   &encoder, &problem) == STATUS_BAD_ARGUMENT);
+	CHECK(strcmp(problem.what, "there is no tokenizer") == 0 && encoder == NULL);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "b", 1, &id, 1, &count) == STATUS_BAD_ARGUMENT);
+	CHECK(count == 0 && tokenizer_ids(&tokenizer) == 0);
+	REQUIRE(wordpiece_make(&caller, &model->options, model->vocabulary, VALUE_WORDS,
+						   &tokenizer.wordpiece, &fault, &at) == STATUS_SUCCESS);
+	tokenizer.kind = TOKENIZER_WORDPIECE;
+	CHECK(transformer_make(&caller, &model->config, model->tensors, 3, &tokenizer,
+						   &encoder, &problem) == STATUS_BAD_ARGUMENT);
+	CHECK(encoder == NULL && tokenizer.kind == TOKENIZER_WORDPIECE);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "b", 1, &id, 1, &count) == STATUS_SUCCESS);
+	CHECK(count == 1 && id == 5 && tokenizer_ids(&tokenizer) == VALUE_WORDS);
+	CHECK(transformer_make(&caller, &model->config, model->tensors, model->ntensors, &tokenizer,
+						   &encoder, &problem) == STATUS_SUCCESS);
+	CHECK(encoder != NULL && tokenizer.kind == TOKENIZER_NONE);
+	tokenizer_free(&caller, &tokenizer);
+	encoder_free(&caller, encoder);
+	small_model_free(model);
+	CHECK(strcmp(tokenizer_complaint(FAULT_TWICE, &place), "is in the vocabulary twice") == 0 &&
+		  place == FAULT_OF_PIECE);
+	CHECK(memory.blocks == 0);
 }
 
 /* Names behind the family's, as the files of larger models have them. */
@@ -540,12 +579,12 @@ hash_of(const unsigned char *bytes, size_t length)
 
 /*
  * Version 1 of the stored form, made of the newest: without the numbers at
- * the end of the configuration.
+ * the end of the configuration, and the tokenizer's kind.
  */
 #define VERSION_1_CONFIG (16 + 7 * 4 + 8 + 5 * 4)
 #define VERSION_1_VOCABULARY 316
 #define VERSION_1_WEIGHTS 448	/* where they begin, in both */
-#define VERSION_2_MORE 8
+#define VERSION_2_MORE 12
 
 static void
 test_version_1(void)
@@ -729,6 +768,7 @@ main(void)
 	test_batch();
 	test_cut();
 	test_problems();
+	test_tokenizer();
 	test_prefixes();
 	test_mixed();
 	test_round_trip();

@@ -179,8 +179,19 @@ static inline Status
 small_make(const Caller *caller, const SmallModel *model, Encoder **encoder,
 		   TransformerProblem *problem)
 {
-	return transformer_make(caller, &model->config, model->tensors, model->ntensors,
-							&model->options, model->vocabulary, VALUE_WORDS, encoder, problem);
+	Tokenizer	tokenizer = {.kind = TOKENIZER_WORDPIECE};
+	TokenizerFault fault;
+	size_t		at;
+	Status		status = wordpiece_make(caller, &model->options, model->vocabulary, VALUE_WORDS,
+										&tokenizer.wordpiece, &fault, &at);
+
+	*encoder = NULL;
+	if (status != STATUS_SUCCESS)
+		return status;
+	status = transformer_make(caller, &model->config, model->tensors, model->ntensors,
+							  &tokenizer, encoder, problem);
+	tokenizer_free(caller, &tokenizer);
+	return status;
 }
 
 #endif							/* HUMANLOOP_TRANSFORMER_HELPERS_H */

@@ -1,0 +1,102 @@
+/*-------------------------------------------------------------------------
+ *
+ * tokenizer.c
+ *	  The tokenizers of pretrained encoders, whichever it is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "tokenizer.h"
+
+void
+tokenizer_free(const Caller *caller, Tokenizer *tokenizer)
+{
+	switch (tokenizer->kind)
+	{
+		case TOKENIZER_NONE:
+			break;
+		case TOKENIZER_WORDPIECE:
+			wordpiece_free(caller, tokenizer->wordpiece);
+			break;
+	}
+	*tokenizer = (Tokenizer) {.kind = TOKENIZER_NONE};
+}
+
+uint32_t
+tokenizer_ids(const Tokenizer *tokenizer)
+{
+	switch (tokenizer->kind)
+	{
+		case TOKENIZER_NONE:
+			break;
+		case TOKENIZER_WORDPIECE:
+			return wordpiece_ids(tokenizer->wordpiece);
+	}
+	return 0;
+}
+
+Status
+tokenizer_encode(const Tokenizer *tokenizer, const Caller *caller, const char *utf8,
+				 size_t length, uint32_t *ids, int room, int *count)
+{
+	*count = 0;
+	switch (tokenizer->kind)
+	{
+		case TOKENIZER_NONE:
+			break;
+		case TOKENIZER_WORDPIECE:
+			return wordpiece_encode(tokenizer->wordpiece, caller, utf8, length, ids, room, count);
+	}
+	return STATUS_BAD_ARGUMENT;
+}
+
+void
+tokenizer_write(const Tokenizer *tokenizer, Writer *writer)
+{
+	write_u32(writer, (uint32_t) tokenizer->kind);
+	switch (tokenizer->kind)
+	{
+		case TOKENIZER_NONE:
+			break;
+		case TOKENIZER_WORDPIECE:
+			wordpiece_write(tokenizer->wordpiece, writer);
+			break;
+	}
+}
+
+Status
+tokenizer_read(const Caller *caller, Reader *reader, Tokenizer *tokenizer)
+{
+	uint32_t	kind = read_u32(reader);
+	Status		status = STATUS_CORRUPT;
+
+	*tokenizer = (Tokenizer) {.kind = TOKENIZER_NONE};
+	if (kind == TOKENIZER_WORDPIECE)
+		status = wordpiece_read(caller, reader, &tokenizer->wordpiece);
+	if (status == STATUS_SUCCESS)
+		tokenizer->kind = (TokenizerKind) kind;
+	return status;
+}
+
+const char *
+tokenizer_complaint(TokenizerFault fault, FaultPlace *place)
+{
+	static const struct
+	{
+		FaultPlace	place;
+		const char *words;
+	}			complaints[] = {
+		[FAULT_NONE] = {FAULT_OF_ALL, "nothing is wrong"},
+		[FAULT_OPTIONS] = {FAULT_OF_ALL, "an option of the tokenizer is out of range"},
+		[FAULT_TOO_MANY] = {FAULT_OF_ALL, "the vocabulary is empty or too large"},
+		[FAULT_EMPTY] = {FAULT_OF_PIECE, "is an empty piece of the vocabulary"},
+		[FAULT_LONG] = {FAULT_OF_PIECE, "is too long for a piece of the vocabulary"},
+		[FAULT_ID] = {FAULT_OF_PIECE, "has a number that is out of range"},
+		[FAULT_TWICE] = {FAULT_OF_PIECE, "is in the vocabulary twice"},
+		[FAULT_ID_TWICE] = {FAULT_OF_PIECE, "has the number of another piece"},
+		[FAULT_NO_UNKNOWN] = {FAULT_OF_ALL, "no piece has the number of the unknown one"},
+		[FAULT_CROWDED] = {FAULT_OF_ALL, "the vocabulary fits into no table"}
+	};
+
+	*place = complaints[fault].place;
+	return complaints[fault].words;
+}
