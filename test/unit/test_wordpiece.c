@@ -365,6 +365,12 @@ test_unicode(void)
 	CHECK(general_class(0xAD) == GENERAL_CONTROL && general_class(0xA0) == GENERAL_SPACE);
 	CHECK(general_class(0x301) == GENERAL_MARK && general_class(0x903) == GENERAL_OTHER);
 	CHECK(general_class('~') == GENERAL_PUNCTUATION && general_class(0xA3) == GENERAL_OTHER);
+	CHECK(general_class('z') == GENERAL_LETTER && general_class(0x5D0) == GENERAL_LETTER);
+	CHECK(general_class(0x2B0) == GENERAL_LETTER && general_class(0x3134A) == GENERAL_LETTER);
+	CHECK(general_class('7') == GENERAL_NUMBER && general_class(0x2167) == GENERAL_NUMBER);
+	CHECK(general_class(0xBD) == GENERAL_NUMBER && general_class('_') == GENERAL_PUNCTUATION);
+	CHECK(white_space(0x0B) && white_space(0x85) && white_space(0x3000) && white_space('\r'));
+	CHECK(!white_space(0x1C) && !white_space(0x200B) && !white_space(0xFEFF) && !white_space('_'));
 	CHECK(general_class(0x3002) == GENERAL_PUNCTUATION && general_class(0x378) == GENERAL_OTHER);
 	for (uint32_t c = 0; c <= 0x10FFFF; c++)
 		if (decompose(c, parts) > MAX_DECOMPOSITION || lower_case(c, parts) > 2)
