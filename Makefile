@@ -23,7 +23,8 @@ BLAS_SOURCES = src/math/matrix_blas.c src/math/matrix_module.c
 BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
 # The rooms that know nothing of PostgreSQL ...
-ROOM_SOURCES = src/encode/encode_text.c \
+ROOM_SOURCES = src/encode/byte_pair.c \
+	src/encode/encode_text.c \
 	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
 	src/encode/encoder.c \

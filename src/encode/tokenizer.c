@@ -17,6 +17,9 @@ tokenizer_free(const Caller *caller, Tokenizer *tokenizer)
 		case TOKENIZER_WORDPIECE:
 			wordpiece_free(caller, tokenizer->wordpiece);
 			break;
+		case TOKENIZER_BYTE_PAIR:
+			byte_pair_free(caller, tokenizer->byte_pair);
+			break;
 	}
 	*tokenizer = (Tokenizer) {.kind = TOKENIZER_NONE};
 }
@@ -30,6 +33,8 @@ tokenizer_ids(const Tokenizer *tokenizer)
 			break;
 		case TOKENIZER_WORDPIECE:
 			return wordpiece_ids(tokenizer->wordpiece);
+		case TOKENIZER_BYTE_PAIR:
+			return byte_pair_ids(tokenizer->byte_pair);
 	}
 	return 0;
 }
@@ -45,6 +50,8 @@ tokenizer_encode(const Tokenizer *tokenizer, const Caller *caller, const char *u
 			break;
 		case TOKENIZER_WORDPIECE:
 			return wordpiece_encode(tokenizer->wordpiece, caller, utf8, length, ids, room, count);
+		case TOKENIZER_BYTE_PAIR:
+			return byte_pair_encode(tokenizer->byte_pair, caller, utf8, length, ids, room, count);
 	}
 	return STATUS_BAD_ARGUMENT;
 }
@@ -60,6 +67,9 @@ tokenizer_write(const Tokenizer *tokenizer, Writer *writer)
 		case TOKENIZER_WORDPIECE:
 			wordpiece_write(tokenizer->wordpiece, writer);
 			break;
+		case TOKENIZER_BYTE_PAIR:
+			byte_pair_write(tokenizer->byte_pair, writer);
+			break;
 	}
 }
 
@@ -72,6 +82,8 @@ tokenizer_read(const Caller *caller, Reader *reader, Tokenizer *tokenizer)
 	*tokenizer = (Tokenizer) {.kind = TOKENIZER_NONE};
 	if (kind == TOKENIZER_WORDPIECE)
 		status = wordpiece_read(caller, reader, &tokenizer->wordpiece);
+	else if (kind == TOKENIZER_BYTE_PAIR)
+		status = byte_pair_read(caller, reader, &tokenizer->byte_pair);
 	if (status == STATUS_SUCCESS)
 		tokenizer->kind = (TokenizerKind) kind;
 	return status;
@@ -94,7 +106,12 @@ tokenizer_complaint(TokenizerFault fault, FaultPlace *place)
 		[FAULT_TWICE] = {FAULT_OF_PIECE, "is in the vocabulary twice"},
 		[FAULT_ID_TWICE] = {FAULT_OF_PIECE, "has the number of another piece"},
 		[FAULT_NO_UNKNOWN] = {FAULT_OF_ALL, "no piece has the number of the unknown one"},
-		[FAULT_CROWDED] = {FAULT_OF_ALL, "the vocabulary fits into no table"}
+		[FAULT_CROWDED] = {FAULT_OF_ALL, "the vocabulary fits into no table"},
+		[FAULT_NO_BYTES] = {FAULT_OF_ALL, "no piece of the vocabulary is a single byte"},
+		[FAULT_MERGES] = {FAULT_OF_ALL, "there are too many merges"},
+		[FAULT_MERGE_PART] = {FAULT_OF_MERGE, "is a merge of something that is not in the vocabulary"},
+		[FAULT_MERGE_WHOLE] = {FAULT_OF_MERGE, "is a merge to something that is not in the vocabulary"},
+		[FAULT_MERGE_TWICE] = {FAULT_OF_MERGE, "is a merge that is there twice"}
 	};
 
 	*place = complaints[fault].place;

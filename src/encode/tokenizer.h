@@ -8,19 +8,22 @@
  * functions; whoever uses one does not ask which it is.
  *
  *	  wordpiece.h	BERT, MiniLM, DistilBERT
+ *	  byte_pair.h	RoBERTa
  *
  *-------------------------------------------------------------------------
  */
 #ifndef HUMANLOOP_TOKENIZER_H
 #define HUMANLOOP_TOKENIZER_H
 
+#include "byte_pair.h"
 #include "wordpiece.h"
 
 /* Stored: numbers stay as they are. */
 typedef enum TokenizerKind
 {
 	TOKENIZER_NONE = 0,			/* nothing to free */
-	TOKENIZER_WORDPIECE = 1
+	TOKENIZER_WORDPIECE = 1,
+	TOKENIZER_BYTE_PAIR = 2
 } TokenizerKind;
 
 typedef struct Tokenizer
@@ -29,6 +32,7 @@ typedef struct Tokenizer
 	union
 	{
 		WordPiece  *wordpiece;
+		BytePair   *byte_pair;
 	};
 } Tokenizer;
 
@@ -58,7 +62,8 @@ extern Status tokenizer_read(const Caller *caller, Reader *reader, Tokenizer *to
 typedef enum FaultPlace
 {
 	FAULT_OF_ALL,				/* none */
-	FAULT_OF_PIECE				/* an entry's index: it "is too long" */
+	FAULT_OF_PIECE,				/* an entry's index: it "is too long" */
+	FAULT_OF_MERGE				/* a merge's */
 } FaultPlace;
 
 /* The fault in words, which, if it has a place, follow what is there. */

@@ -35,7 +35,14 @@ typedef enum TokenizerFault
 	FAULT_TWICE,				/* the same bytes as an entry before */
 	FAULT_ID_TWICE,				/* the same number as an entry before */
 	FAULT_NO_UNKNOWN,			/* no entry has the number of the unknown */
-	FAULT_CROWDED				/* made so that no table can hold it */
+	FAULT_CROWDED,				/* made so that no table can hold it */
+
+	/* of byte pairs */
+	FAULT_NO_BYTES,				/* not a single byte is a piece */
+	FAULT_MERGES,				/* more than there may be */
+	FAULT_MERGE_PART,			/* merge of something that is no piece */
+	FAULT_MERGE_WHOLE,			/* merge to something that is no piece */
+	FAULT_MERGE_TWICE			/* the same pieces as a merge before */
 } TokenizerFault;
 
 typedef struct Vocabulary
