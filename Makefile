@@ -24,6 +24,7 @@ BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
 # The rooms that know nothing of PostgreSQL ...
 ROOM_SOURCES = src/encode/byte_pair.c \
+	src/encode/charsmap.c \
 	src/encode/encode_text.c \
 	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
@@ -39,6 +40,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/encode/transformer_io.c \
 	src/encode/transformer_make.c \
 	src/encode/unicode.c \
+	src/encode/unigram.c \
 	src/encode/vocabulary.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \

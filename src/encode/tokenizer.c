@@ -20,6 +20,9 @@ tokenizer_free(const Caller *caller, Tokenizer *tokenizer)
 		case TOKENIZER_BYTE_PAIR:
 			byte_pair_free(caller, tokenizer->byte_pair);
 			break;
+		case TOKENIZER_UNIGRAM:
+			unigram_free(caller, tokenizer->unigram);
+			break;
 	}
 	*tokenizer = (Tokenizer) {.kind = TOKENIZER_NONE};
 }
@@ -35,6 +38,8 @@ tokenizer_ids(const Tokenizer *tokenizer)
 			return wordpiece_ids(tokenizer->wordpiece);
 		case TOKENIZER_BYTE_PAIR:
 			return byte_pair_ids(tokenizer->byte_pair);
+		case TOKENIZER_UNIGRAM:
+			return unigram_ids(tokenizer->unigram);
 	}
 	return 0;
 }
@@ -52,6 +57,8 @@ tokenizer_encode(const Tokenizer *tokenizer, const Caller *caller, const char *u
 			return wordpiece_encode(tokenizer->wordpiece, caller, utf8, length, ids, room, count);
 		case TOKENIZER_BYTE_PAIR:
 			return byte_pair_encode(tokenizer->byte_pair, caller, utf8, length, ids, room, count);
+		case TOKENIZER_UNIGRAM:
+			return unigram_encode(tokenizer->unigram, caller, utf8, length, ids, room, count);
 	}
 	return STATUS_BAD_ARGUMENT;
 }
@@ -70,6 +77,9 @@ tokenizer_write(const Tokenizer *tokenizer, Writer *writer)
 		case TOKENIZER_BYTE_PAIR:
 			byte_pair_write(tokenizer->byte_pair, writer);
 			break;
+		case TOKENIZER_UNIGRAM:
+			unigram_write(tokenizer->unigram, writer);
+			break;
 	}
 }
 
@@ -84,6 +94,8 @@ tokenizer_read(const Caller *caller, Reader *reader, Tokenizer *tokenizer)
 		status = wordpiece_read(caller, reader, &tokenizer->wordpiece);
 	else if (kind == TOKENIZER_BYTE_PAIR)
 		status = byte_pair_read(caller, reader, &tokenizer->byte_pair);
+	else if (kind == TOKENIZER_UNIGRAM)
+		status = unigram_read(caller, reader, &tokenizer->unigram);
 	if (status == STATUS_SUCCESS)
 		tokenizer->kind = (TokenizerKind) kind;
 	return status;
@@ -111,7 +123,9 @@ tokenizer_complaint(TokenizerFault fault, FaultPlace *place)
 		[FAULT_MERGES] = {FAULT_OF_ALL, "there are too many merges"},
 		[FAULT_MERGE_PART] = {FAULT_OF_MERGE, "is a merge of something that is not in the vocabulary"},
 		[FAULT_MERGE_WHOLE] = {FAULT_OF_MERGE, "is a merge to something that is not in the vocabulary"},
-		[FAULT_MERGE_TWICE] = {FAULT_OF_MERGE, "is a merge that is there twice"}
+		[FAULT_MERGE_TWICE] = {FAULT_OF_MERGE, "is a merge that is there twice"},
+		[FAULT_SCORE] = {FAULT_OF_PIECE, "has a score that is infinite or not a number"},
+		[FAULT_CHARSMAP] = {FAULT_OF_ALL, "the rules of normalization are damaged"}
 	};
 
 	*place = complaints[fault].place;

@@ -9,6 +9,7 @@
  *
  *	  wordpiece.h	BERT, MiniLM, DistilBERT
  *	  byte_pair.h	RoBERTa
+ *	  unigram.h		XLM-RoBERTa
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 #define HUMANLOOP_TOKENIZER_H
 
 #include "byte_pair.h"
+#include "unigram.h"
 #include "wordpiece.h"
 
 /* Stored: numbers stay as they are. */
@@ -23,7 +25,8 @@ typedef enum TokenizerKind
 {
 	TOKENIZER_NONE = 0,			/* nothing to free */
 	TOKENIZER_WORDPIECE = 1,
-	TOKENIZER_BYTE_PAIR = 2
+	TOKENIZER_BYTE_PAIR = 2,
+	TOKENIZER_UNIGRAM = 3
 } TokenizerKind;
 
 typedef struct Tokenizer
@@ -33,6 +36,7 @@ typedef struct Tokenizer
 	{
 		WordPiece  *wordpiece;
 		BytePair   *byte_pair;
+		Unigram    *unigram;
 	};
 } Tokenizer;
 

@@ -42,7 +42,11 @@ typedef enum TokenizerFault
 	FAULT_MERGES,				/* more than there may be */
 	FAULT_MERGE_PART,			/* merge of something that is no piece */
 	FAULT_MERGE_WHOLE,			/* merge to something that is no piece */
-	FAULT_MERGE_TWICE			/* the same pieces as a merge before */
+	FAULT_MERGE_TWICE,			/* the same pieces as a merge before */
+
+	/* of unigrams */
+	FAULT_SCORE,				/* entry whose score is no number */
+	FAULT_CHARSMAP				/* rules of normalization that are none */
 } TokenizerFault;
 
 typedef struct Vocabulary

@@ -1,15 +1,20 @@
 #!/usr/bin/python3
-"""Stored values for test_byte_pair.c.
+"""Stored values for test_byte_pair.c and test_unigram.c.
 
 usage: make_tokenizer_values.py > tokenizer_values.h
 
-A vocabulary learned here from real text, and what a plain tokenizer makes of
-texts with it.  Needs regex (python3-regex), which knows classes of characters.
+Vocabularies learned here from real text, and what plain tokenizers make of
+texts with them.  Needs regex (python3-regex), which knows classes of
+characters, and sentencepiece (python3-sentencepiece), which learns unigrams
+and compiles rules of normalization.
 """
+import io
 import random
+import tempfile
 from collections import Counter
 
 import regex
+import sentencepiece
 
 # The first article of the Universal Declaration of Human Rights
 CORPUS = """
@@ -122,6 +127,110 @@ def byte_pairs(word, rank):
         word = merge(word, min(pairs, key=rank.get))
 
 
+# Rules of normalization, as SentencePiece takes them: what becomes what
+RULES = {
+    '\t': ' ', '\n': ' ', '\r': ' ', '\xa0': ' ', '\u3000': ' ', '\u2028': ' ', '\u200b': '', '\xad': '',
+    '\ufb01': 'fi', '½': '1\u20442', 'Ⅷ': 'VIII', 'e\u0301': 'é', 'a\u0308': 'ä', 'a\u0323\u0308': 'ạ\u0308',
+    '\u1112\u1161': '하', '\u1112\u1161\u11ab': '한', '。': '.', '、': ',', '’': "'", '\ufdfa':
+    'صلى الله عليه وسلم', '𝕏': 'X', '𝟗': '9', '\u0378': ' ? ',
+}
+UNIGRAM_TEXTS = [t.encode() for t in [
+    'ﬁ ﬁnd of\xadﬁce', 'a▁b ▁c ▁▁d▁', '▁', 'a\u0308a\u0323\u0308a\u0323', 'x\ufdfax', '한하\u1112', '\u200b', ' \u200b ',
+    'free\u3000and\xa0equal\u0378rights', '𐌰𐌱 x𐌰y𐌱𐌲z', '<s> </s><unk>', 'born born  born',
+]]
+
+
+def learn_unigrams(size):
+    """The pieces that SentencePiece learns, with their scores, and its rules as it compiles them."""
+    with tempfile.NamedTemporaryFile('w') as rules, io.BytesIO() as model:
+        for key, value in RULES.items():
+            rules.write('\t'.join(' '.join('%X' % ord(c) for c in s) for s in (key, value)) + '\n')
+        rules.flush()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(CORPUS.strip().splitlines()), model_writer=model, vocab_size=size,
+            model_type='unigram', normalization_rule_tsv=rules.name, character_coverage=1.0,
+            num_threads=1, minloglevel=2)
+        data = model.getvalue()
+    processor = sentencepiece.SentencePieceProcessor(model_proto=data)
+    pieces = [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.get_piece_size())
+              if not processor.is_control(i) and not processor.is_unknown(i)]
+    return processor, pieces, field(field(data, 3), 2)
+
+
+def field(message, number):
+    """The bytes of a field of a protocol buffer."""
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+    at = 0
+    while at < len(message):
+        key = varint()
+        if key & 7 == 0:
+            varint()
+        elif key & 7 == 2:
+            length = varint()
+            at += length
+            if key >> 3 == number:
+                return message[at - length:at]
+        else:
+            at += {1: 8, 5: 4}[key & 7]
+    raise KeyError(number)
+
+
+def normalized(text):
+    """The longest rule at each place; what is not UTF-8 is a space."""
+    text = ''.join(' ' if '\udc80' <= c <= '\udcff' else c for c in text.decode(errors='surrogateescape'))
+    longest, out, at = max(map(len, RULES)), [], 0
+    while at < len(text):
+        key = next((text[at:at + n] for n in range(longest, 0, -1) if text[at:at + n] in RULES), None)
+        out.append(text[at] if key is None else RULES[key])
+        at += len(key or ' ')
+    return ''.join(out)
+
+
+def best_way(word, score, unknown):
+    """(sum of the scores, pieces), the first of equal ones by where the last piece begins."""
+    best = [(0.0, [])]
+    for end in range(1, len(word) + 1):
+        ways = [(best[begin][0] + score[word[begin:end]], best[begin][1] + [word[begin:end]])
+                for begin in range(end) if word[begin:end] in score]
+        if word[end - 1] not in score:
+            ways.append((best[end - 1][0] + unknown, best[end - 1][1] + [None]))
+        best.append(max(ways, key=lambda way: way[0]))
+    return best[-1][1]
+
+
+def unigrams(text, score):
+    out, unknown = [], min(score.values()) - 10
+    for word in regex.split(r'\s+', normalized(text)):
+        if word and word[0] != '▁':
+            word = '▁' + word
+        for part in regex.findall('▁[^▁]*', word):
+            found = best_way(part, score, unknown)
+            out += [p for i, p in enumerate(found) if p is not None or i == 0 or found[i - 1] is not None]
+    return out
+
+
+def check_unigrams(processor, text, found, score):
+    """SentencePiece, where it has the same idea of a blank, gives the same, or what is as good."""
+    if regex.search(r'▁|[\s--[ \t\n\r\xa0\u3000\u2028]]|\x00', text.decode(errors='replace'), regex.V1):
+        return
+    if b'\xef\xbf\xbd' in text or text.decode(errors='ignore').encode() != text:
+        return
+    expected = [p if not processor.is_unknown(processor.piece_to_id(p)) else None
+                for p in processor.encode(text.decode(), out_type=str)]
+    unknown = min(score.values()) - 10
+    sums = [sum(unknown if p is None else score[p] for p in pieces) for pieces in (expected, found)]
+    assert expected == found or abs(sums[0] - sums[1]) < 1e-3, (text, expected, found)
+
+
 def c_string(data):
     return '"' + ''.join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else '\\%03o' % b
                          for b in data) + '"'
@@ -168,6 +277,30 @@ def emit_byte_pairs():
                           for t in texts])
 
 
+def emit_unigrams():
+    processor, pieces, rules = learn_unigrams(360)
+    number = {p: i + 4 for i, (p, _) in enumerate(pieces)}  # behind <s>, <pad>, </s>, <unk>
+    number[None] = 3
+    score = dict(pieces)
+    texts = TEXTS + UNIGRAM_TEXTS + random_texts(60) + [CORPUS.encode()]
+    cases = []
+    for text in texts:
+        found = unigrams(text, score)
+        check_unigrams(processor, text, found, score)
+        cases.append((text, [number[p] for p in found]))
+
+    print('#define UNIGRAM_PIECES %d\n#define UNIGRAM_FIRST 4\n#define UNIGRAM_UNKNOWN 3\n'
+          '#define UNIGRAM_RULES %d\n#define UNIGRAM_TEXTS %d\n' % (len(pieces), len(rules), len(texts)))
+    print('/* By number from UNIGRAM_FIRST on, and their scores */')
+    print('static const char *const unigram_pieces[UNIGRAM_PIECES] = {\n%s\n};\n'
+          % wrapped(c_string(p.encode()) for p, _ in pieces))
+    print('static const double unigram_scores[UNIGRAM_PIECES] = {\n%s\n};\n'
+          % wrapped(repr(s) for _, s in pieces))
+    print('/* Rules of normalization, precompiled */')
+    print('static const unsigned char unigram_rules[UNIGRAM_RULES] = {\n%s\n};\n' % wrapped(map(str, rules)))
+    emit_texts('unigram', cases)
+
+
 def main():
     print('''/*
  * tokenizer_values.h
@@ -185,6 +318,7 @@ typedef struct TextValue
 } TextValue;
 ''')
     emit_byte_pairs()
+    emit_unigrams()
 
 
 main()
