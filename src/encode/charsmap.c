@@ -3,8 +3,8 @@
  * charsmap.c
  *	  SentencePiece's normalization, as models carry it.
  *
- * The trie is not checked as a whole: wherever it leads outside, there is no
- * rule.
+ * The trie is not checked as a whole: where it leads outside, or to something
+ * too long, there is no rule.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,6 +59,28 @@ charsmap_free(const Caller *caller, Charsmap *charsmap)
 	*charsmap = (Charsmap) {0};
 }
 
+/* What begins there, up to its zero. */
+static bool
+take_replacement(const Charsmap *charsmap, size_t begin, const unsigned char **replacement,
+				 size_t *length)
+{
+	size_t		longest = CHARSMAP_MAX_REPLACEMENT + 1;
+	const unsigned char *bytes;
+	const unsigned char *end;
+
+	if (begin >= charsmap->length)
+		return false;
+	bytes = charsmap->replacements + begin;
+	if (longest > charsmap->length - begin)
+		longest = charsmap->length - begin;
+	end = memchr(bytes, 0, longest);
+	if (end == NULL)
+		return false;
+	*replacement = bytes;
+	*length = (size_t) (end - bytes);
+	return true;
+}
+
 bool
 charsmap_find(const Charsmap *charsmap, const unsigned char *text, size_t length,
 			  size_t *consumed, const unsigned char **replacement, size_t *replacement_length)
@@ -84,16 +106,12 @@ charsmap_find(const Charsmap *charsmap, const unsigned char *text, size_t length
 		{
 			size_t		begin = charsmap->unit[at] & ~UNIT_IS_VALUE;
 
-			if (begin >= charsmap->length)
+			if (!take_replacement(charsmap, begin, replacement, replacement_length))
 				break;
 			*consumed = i + 1;
-			*replacement = charsmap->replacements + begin;
 		}
 	}
-	if (*consumed == 0)
-		return false;
-	*replacement_length = strlen((const char *) *replacement);
-	return true;
+	return *consumed > 0;
 }
 
 void

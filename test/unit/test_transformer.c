@@ -430,6 +430,84 @@ test_tokenizer(void)
 	CHECK(memory.blocks == 0);
 }
 
+/* With other tokenizers: the same vectors for the same pieces, read or made. */
+static void
+test_tokenizers(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+
+	for (int kind = TOKENIZER_BYTE_PAIR; kind <= TOKENIZER_UNIGRAM; kind++)
+	{
+		SmallModel *model = small_model(3, TENSOR_F32);
+		Encoder    *encoder;
+		Writer		writer;
+		Reader		reader;
+
+		model->config.normalize = false;
+		model->tokenizer = (TokenizerKind) kind;
+		encoder = make(&caller, model);
+		store(encoder, &caller, &writer);
+		for (int read = 0; read < 2; read++)
+		{
+			/* words of one letter; byte pairs know more of "a" only, and blanks */
+			const char *text = value_texts[kind == TOKENIZER_UNIGRAM ? 4 : 1];
+			const float *expected = value_mean[3][kind == TOKENIZER_UNIGRAM ? 4 : 1];
+			Encoding	encoding;
+
+			REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+			CHECK(encode_text(encoder, text, strlen(text), &encoding) == STATUS_SUCCESS);
+			for (int j = 0; j < encoder_dims(encoder); j++)
+				CHECK_NEAR(encoding.dense[j], expected[j], TOLERANCE);
+			encoding_free(&encoding);
+			encoder_free(&caller, encoder);
+			encoder = NULL;
+			reader_init(&reader, writer.bytes, writer.length);
+			if (read == 0)
+				REQUIRE(encoder_read(&caller, &reader, &encoder) == STATUS_SUCCESS);
+		}
+		/* every beginning of the tokenizer, and another kind of it */
+		for (size_t length = 84; length < 700; length += 5)
+		{
+			reader_init(&reader, writer.bytes, length);
+			CHECK(encoder_read(&caller, &reader, &encoder) == STATUS_CORRUPT);
+		}
+		CHECK(writer.bytes[80] == kind);
+		for (int other = 0; other < 6; other++)
+		{
+			writer.bytes[80] = (unsigned char) other;
+			reader_init(&reader, writer.bytes, writer.length);
+			CHECK(encoder_read(&caller, &reader, &encoder) ==
+				  (other == kind ? STATUS_SUCCESS : STATUS_CORRUPT));
+			encoder_free(&caller, encoder);
+		}
+		release(&caller, writer.bytes);
+		small_model_free(model);
+	}
+	CHECK(memory.blocks == 0);
+}
+
+/* A tokenizer by its kind. */
+static void
+test_byte_pair_tokens(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(3, TENSOR_F32);
+	Tokenizer	tokenizer;
+	uint32_t	ids[8];
+	int			count;
+
+	model->tokenizer = TOKENIZER_BYTE_PAIR;
+	REQUIRE(small_tokenizer(&caller, model, &tokenizer) == STATUS_SUCCESS);
+	CHECK(tokenizer_ids(&tokenizer) == VALUE_WORDS);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "a b!", 4, ids, 8, &count) == STATUS_SUCCESS);
+	CHECK(count == 4 && ids[0] == 2 && ids[1] == 0 && ids[2] == 5 && ids[3] == 1);
+	tokenizer_free(&caller, &tokenizer);
+	small_model_free(model);
+	CHECK(memory.blocks == 0);
+}
+
 /* Names behind the family's, as the files of larger models have them. */
 static void
 test_prefixes(void)
@@ -769,6 +847,8 @@ main(void)
 	test_cut();
 	test_problems();
 	test_tokenizer();
+	test_tokenizers();
+	test_byte_pair_tokens();
 	test_prefixes();
 	test_mixed();
 	test_round_trip();

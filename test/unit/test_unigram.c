@@ -262,6 +262,30 @@ test_lengths(void)
 	CHECK(memory.blocks == 0);
 }
 
+/*
+ * Precompiled: "a" becomes so many "x"; how many bytes.  From the first unit
+ * 'a' leads to the second last, which leads to the last, its value.
+ */
+#define ONE_RULE_UNITS 256
+
+static size_t
+one_rule(unsigned char *rule, size_t length)
+{
+	const uint32_t first = (uint32_t) ((ONE_RULE_UNITS - 2) ^ 'a') << 10;
+	const uint32_t second = 1 << 10 | 1 << 8 | 'a';
+
+	memset(rule, 0, 4 + 4 * ONE_RULE_UNITS);
+	rule[1] = 4 * ONE_RULE_UNITS >> 8;
+	for (int i = 0; i < 4; i++)
+	{
+		rule[4 + i] = (unsigned char) (first >> 8 * i);
+		rule[4 + 4 * (ONE_RULE_UNITS - 2) + i] = (unsigned char) (second >> 8 * i);
+	}
+	memset(rule + 4 + 4 * ONE_RULE_UNITS, 'x', length);
+	rule[4 + 4 * ONE_RULE_UNITS + length] = 0;
+	return 4 + 4 * ONE_RULE_UNITS + length + 1;
+}
+
 /* Rules by themselves: the longest; none; and a trie that leads nowhere. */
 static void
 test_charsmap(void)
@@ -273,6 +297,7 @@ test_charsmap(void)
 	const unsigned char *replacement;
 	size_t		length;
 	unsigned char rules[UNIGRAM_RULES];
+	unsigned char rule[4 + 4 * ONE_RULE_UNITS + CHARSMAP_MAX_REPLACEMENT + 2];
 	Random		random;
 
 #define FINDS(text, expected, becomes) \
@@ -296,6 +321,17 @@ test_charsmap(void)
 	CHECK(!charsmap_find(&charsmap, (const unsigned char *) "a\xCC\xA3", 3, &consumed, &replacement, &length));
 	CHECK(!charsmap_find(&charsmap, (const unsigned char *) "", 0, &consumed, &replacement, &length));
 	charsmap_free(&caller, &charsmap);
+
+	/* a replacement that is too long is none */
+	for (size_t more = 0; more < 2; more++)
+	{
+		length = one_rule(rule, CHARSMAP_MAX_REPLACEMENT + more);
+		REQUIRE(charsmap_make(&caller, rule, length, &charsmap) == STATUS_SUCCESS);
+		CHECK(charsmap_find(&charsmap, (const unsigned char *) "aa", 2, &consumed, &replacement,
+							&length) == (more == 0));
+		CHECK(more == 1 || (consumed == 1 && length == CHARSMAP_MAX_REPLACEMENT));
+		charsmap_free(&caller, &charsmap);
+	}
 
 	random_seed(&random, 1);
 	for (int round = 0; round < 2000; round++)
