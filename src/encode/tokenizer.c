@@ -121,8 +121,8 @@ tokenizer_complaint(TokenizerFault fault, FaultPlace *place)
 		[FAULT_CROWDED] = {FAULT_OF_ALL, "the vocabulary fits into no table"},
 		[FAULT_NO_BYTES] = {FAULT_OF_ALL, "no piece of the vocabulary is a single byte"},
 		[FAULT_MERGES] = {FAULT_OF_ALL, "there are too many merges"},
-		[FAULT_MERGE_PART] = {FAULT_OF_MERGE, "is a merge of something that is not in the vocabulary"},
-		[FAULT_MERGE_WHOLE] = {FAULT_OF_MERGE, "is a merge to something that is not in the vocabulary"},
+		[FAULT_MERGE_PART] = {FAULT_OF_MERGE, "is a merge of what is not in the vocabulary"},
+		[FAULT_MERGE_WHOLE] = {FAULT_OF_MERGE, "is a merge to what is not in the vocabulary"},
 		[FAULT_MERGE_TWICE] = {FAULT_OF_MERGE, "is a merge that is there twice"},
 		[FAULT_SCORE] = {FAULT_OF_PIECE, "has a score that is infinite or not a number"},
 		[FAULT_CHARSMAP] = {FAULT_OF_ALL, "the rules of normalization are damaged"}

@@ -5,10 +5,10 @@
  *
  * After what encoder.c writes: the configuration (in version 1 without its
  * last two numbers: all were BERT), the tokenizer (in version 1 without its
- * kind: all were WordPiece), zeros up to a multiple of 64 bytes, then the weights in the order in which transformer_make.c lists
- * them, all of one type: that of the tensors if they share one, else F32.
- * Where the stored bytes are F32, aligned, and may be borrowed, they are used
- * as they are.
+ * kind: all were WordPiece), zeros up to a multiple of 64 bytes, then the
+ * weights in the order in which transformer_make.c lists them, all of one
+ * type: that of the tensors if they share one, else F32.  Where the stored
+ * bytes are F32, aligned, and may be borrowed, they are used as they are.
  *
  *-------------------------------------------------------------------------
  */

@@ -38,8 +38,10 @@ typedef struct Part
 
 /* In the order in which they are stored; the words come first. */
 static const Part first_parts[] = {
-	{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight", EXTENT_WORDS, EXTENT_WIDTH},
-	{"embeddings.position_embeddings.weight", "embeddings.position_embeddings.weight", EXTENT_POSITIONS, EXTENT_WIDTH},
+	{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight",
+	EXTENT_WORDS, EXTENT_WIDTH},
+	{"embeddings.position_embeddings.weight", "embeddings.position_embeddings.weight",
+	EXTENT_POSITIONS, EXTENT_WIDTH},
 	{"embeddings.token_type_embeddings.weight", NULL, EXTENT_TYPES, EXTENT_WIDTH},
 	{"embeddings.LayerNorm.weight", "embeddings.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
 	{"embeddings.LayerNorm.bias", "embeddings.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
