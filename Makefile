@@ -23,7 +23,9 @@ BLAS_SOURCES = src/math/matrix_blas.c src/math/matrix_module.c
 BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
 # The rooms that know nothing of PostgreSQL ...
-ROOM_SOURCES = src/encode/encode_combined.c \
+ROOM_SOURCES = src/encode/byte_pair.c \
+	src/encode/charsmap.c \
+	src/encode/encode_combined.c \
 	src/encode/encode_text.c \
 	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
@@ -35,10 +37,13 @@ ROOM_SOURCES = src/encode/encode_combined.c \
 	src/encode/tensor.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
+	src/encode/tokenizer.c \
 	src/encode/transformer.c \
 	src/encode/transformer_io.c \
 	src/encode/transformer_make.c \
 	src/encode/unicode.c \
+	src/encode/unigram.c \
+	src/encode/vocabulary.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
 	src/learn/audit.c \
@@ -111,6 +116,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/fit.c \
 	src/store/input.c \
 	src/store/input_columns.c \
+	src/store/import_tokenizer.c \
 	src/store/import_transformer.c \
 	src/store/json_tree.c \
 	src/store/label.c \

@@ -65,8 +65,9 @@ extern Status encoding_init(const Caller *caller, const Encoder *encoder, Encodi
 extern void encoding_free(Encoding *encoding);
 
 /*
- * UTF-8 text (invalid bytes are treated as separators, never an error) to
- * dense and sparse parts.  STATUS_BAD_ARGUMENT for an encoder of vectors.
+ * UTF-8 text to dense and sparse parts.  Invalid bytes are never an error:
+ * they separate, or are, for a transformer of byte pairs, bytes like others.
+ * STATUS_BAD_ARGUMENT for an encoder of vectors.
  */
 extern Status encode_text(const Encoder *encoder, const char *utf8, size_t length,
 						  Encoding *encoding);

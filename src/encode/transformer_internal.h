@@ -34,7 +34,7 @@ typedef struct TransformerLayer
 typedef struct Transformer
 {
 	TransformerConfig config;
-	WordPiece  *wordpiece;
+	Tokenizer	tokenizer;
 	TensorType	type;			/* of the stored form, and of words */
 
 	/*

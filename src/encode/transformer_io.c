@@ -4,11 +4,11 @@
  *	  The stored form of a transformer.
  *
  * After what encoder.c writes: the configuration (in version 1 without its
- * last two numbers: all were BERT), the vocabulary, zeros up to a multiple of
- * 64 bytes, then the weights in the order in which transformer_make.c lists
- * them, all of one type: that of the tensors if they share one, else F32.
- * Where the stored bytes are F32, aligned, and may be borrowed, they are used
- * as they are.
+ * last two numbers: all were BERT), the tokenizer (in version 1 without its
+ * kind: all were WordPiece), zeros up to a multiple of 64 bytes, then the
+ * weights in the order in which transformer_make.c lists them, all of one
+ * type: that of the tensors if they share one, else F32.  Where the stored
+ * bytes are F32, aligned, and may be borrowed, they are used as they are.
  *
  *-------------------------------------------------------------------------
  */
@@ -103,7 +103,7 @@ transformer_write(const Encoder *encoder, Writer *writer)
 	if (writer->failed || !transformer_count_weights(config, &count))
 		return STATUS_NO_MEMORY;
 	write_config(config, transformer->type, writer);
-	wordpiece_write(transformer->wordpiece, writer);
+	tokenizer_write(&transformer->tokenizer, writer);
 	write_bytes(writer, zeros, (STORED_ALIGNMENT - (writer->length - begin) % STORED_ALIGNMENT) %
 				STORED_ALIGNMENT);
 	write_bytes(writer, transformer->words, words * tensor_element(transformer->type));
@@ -118,6 +118,16 @@ transformer_write(const Encoder *encoder, Writer *writer)
 			write_i16s(writer, halves, n);
 		}
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+static Status
+read_tokenizer(const Caller *caller, Reader *reader, uint32_t version, Tokenizer *tokenizer)
+{
+	if (version >= 2)
+		return tokenizer_read(caller, reader, tokenizer);
+	TRY(wordpiece_read(caller, reader, &tokenizer->wordpiece));
+	tokenizer->kind = TOKENIZER_WORDPIECE;
+	return STATUS_SUCCESS;
 }
 
 /* Skips the zeros before the weights. */
@@ -200,8 +210,8 @@ transformer_read(const Caller *caller, Reader *reader, uint32_t version, bool in
 		return STATUS_CORRUPT;
 	TRY(transformer_allocate(caller, &config, encoder));
 	encoder->transformer->type = type;
-	TRY(wordpiece_read(caller, reader, &encoder->transformer->wordpiece));
-	if (wordpiece_ids(encoder->transformer->wordpiece) > (uint32_t) config.words)
+	TRY(read_tokenizer(caller, reader, version, &encoder->transformer->tokenizer));
+	if (tokenizer_ids(&encoder->transformer->tokenizer) > (uint32_t) config.words)
 		return STATUS_CORRUPT;
 	TRY(read_padding(reader, begin));
 	if (reader_left(reader) / tensor_element(type) < words + count)

@@ -328,6 +328,13 @@ general_class(uint32_t code_point)
 	return GENERAL_OTHER;
 }
 
+bool
+white_space(uint32_t code_point)
+{
+	return code_point == 0x0B || code_point == 0x0C || code_point == 0x85 ||
+		general_class(code_point) == GENERAL_SPACE;
+}
+
 /* Hangul syllables come apart by arithmetic (Unicode Standard, section 3.12). */
 int
 decompose(uint32_t code_point, uint32_t *out)

@@ -100,10 +100,15 @@ typedef enum GeneralClass
 	GENERAL_SPACE,				/* White_Space, and no control but TAB, LF, CR */
 	GENERAL_CONTROL,			/* Cc, Cf, Co, surrogates */
 	GENERAL_MARK,				/* Mn */
-	GENERAL_PUNCTUATION			/* P*, and all ASCII symbols */
+	GENERAL_PUNCTUATION,		/* P*, and all ASCII symbols */
+	GENERAL_LETTER,				/* L* */
+	GENERAL_NUMBER				/* N* */
 } GeneralClass;
 
 extern GeneralClass general_class(uint32_t code_point);
+
+/* White_Space, with the controls among it: VT, FF, NEL. */
+extern bool white_space(uint32_t code_point);
 
 /* The longest of a code point in Unicode 14 */
 #define MAX_DECOMPOSITION 4

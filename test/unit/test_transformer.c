@@ -289,7 +289,6 @@ test_problems(void)
 {
 	SmallModel *model;
 	static char long_name[300];
-	static char question_marks[128];
 	static const int broken_type[] = {TENSOR_F32, TENSOR_F16, TENSOR_BF16};
 
 #define COMPLAINS(change, status, name, what) \
@@ -337,13 +336,13 @@ test_problems(void)
 			  "num_hidden_layers is out of range");
 	COMPLAINS(model->config.last = VALUE_WORDS, STATUS_BAD_ARGUMENT, "",
 			  "the first or last token has no vector");
-	COMPLAINS(model->vocabulary[7].bytes = "z", STATUS_BAD_ARGUMENT, "z", "is in the vocabulary twice");
 	COMPLAINS(model->vocabulary[7].id = VALUE_WORDS, STATUS_BAD_ARGUMENT, "",
 			  "the vocabulary has numbers beyond vocab_size, 30");
-	memset(question_marks, '?', sizeof(question_marks) - 1);
+
+	/* a name of any bytes and length is another's */
 	memset(long_name, '\xC3', sizeof(long_name));
-	COMPLAINS((model->vocabulary[8].bytes = long_name, model->vocabulary[8].length = 300,
-			   model->vocabulary[7].id = 8), STATUS_BAD_ARGUMENT, question_marks, "has the number of another piece");
+	COMPLAINS((model->tensors[0].name = long_name, model->tensors[0].name_length = 300),
+			  STATUS_BAD_ARGUMENT, "embeddings.word_embeddings.weight", "is missing");
 
 	/* the other families: what they have, and what they do not */
 	model = small_model(2, TENSOR_F32);
@@ -389,6 +388,124 @@ test_problems(void)
 							"has a value that is infinite or not a number"));
 			small_model_free(model);
 		}
+}
+
+/* The tokenizer is the encoder's after success, and the caller's after failure. */
+static void
+test_tokenizer(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(0, TENSOR_F32);
+	Tokenizer	tokenizer = {.kind = TOKENIZER_NONE};
+	TokenizerFault fault;
+	FaultPlace	place;
+	size_t		at;
+	uint32_t	id;
+	int			count;
+	Encoder    *encoder;
+	TransformerProblem problem;
+
+	CHECK(transformer_make(&caller, &model->config, model->tensors, model->ntensors, &tokenizer,
+						   &encoder, &problem) == STATUS_BAD_ARGUMENT);
+	CHECK(strcmp(problem.what, "there is no tokenizer") == 0 && encoder == NULL);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "b", 1, &id, 1, &count) == STATUS_BAD_ARGUMENT);
+	CHECK(count == 0 && tokenizer_ids(&tokenizer) == 0);
+	REQUIRE(wordpiece_make(&caller, &model->options, model->vocabulary, VALUE_WORDS,
+						   &tokenizer.wordpiece, &fault, &at) == STATUS_SUCCESS);
+	tokenizer.kind = TOKENIZER_WORDPIECE;
+	CHECK(transformer_make(&caller, &model->config, model->tensors, 3, &tokenizer,
+						   &encoder, &problem) == STATUS_BAD_ARGUMENT);
+	CHECK(encoder == NULL && tokenizer.kind == TOKENIZER_WORDPIECE);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "b", 1, &id, 1, &count) == STATUS_SUCCESS);
+	CHECK(count == 1 && id == 5 && tokenizer_ids(&tokenizer) == VALUE_WORDS);
+	CHECK(transformer_make(&caller, &model->config, model->tensors, model->ntensors, &tokenizer,
+						   &encoder, &problem) == STATUS_SUCCESS);
+	CHECK(encoder != NULL && tokenizer.kind == TOKENIZER_NONE);
+	tokenizer_free(&caller, &tokenizer);
+	encoder_free(&caller, encoder);
+	small_model_free(model);
+	CHECK(strcmp(tokenizer_complaint(FAULT_TWICE, &place), "is in the vocabulary twice") == 0 &&
+		  place == FAULT_OF_PIECE);
+	CHECK(memory.blocks == 0);
+}
+
+/* With other tokenizers: the same vectors for the same pieces, read or made. */
+static void
+test_tokenizers(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+
+	for (int kind = TOKENIZER_BYTE_PAIR; kind <= TOKENIZER_UNIGRAM; kind++)
+	{
+		SmallModel *model = small_model(3, TENSOR_F32);
+		Encoder    *encoder;
+		Writer		writer;
+		Reader		reader;
+
+		model->config.normalize = false;
+		model->tokenizer = (TokenizerKind) kind;
+		encoder = make(&caller, model);
+		store(encoder, &caller, &writer);
+		for (int read = 0; read < 2; read++)
+		{
+			/* words of one letter; byte pairs know more of "a" only, and blanks */
+			const char *text = value_texts[kind == TOKENIZER_UNIGRAM ? 4 : 1];
+			const float *expected = value_mean[3][kind == TOKENIZER_UNIGRAM ? 4 : 1];
+			Encoding	encoding;
+
+			REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+			CHECK(encode_text(encoder, text, strlen(text), &encoding) == STATUS_SUCCESS);
+			for (int j = 0; j < encoder_dims(encoder); j++)
+				CHECK_NEAR(encoding.dense[j], expected[j], TOLERANCE);
+			encoding_free(&encoding);
+			encoder_free(&caller, encoder);
+			encoder = NULL;
+			reader_init(&reader, writer.bytes, writer.length);
+			if (read == 0)
+				REQUIRE(encoder_read(&caller, &reader, &encoder) == STATUS_SUCCESS);
+		}
+		/* every beginning of the tokenizer, and another kind of it */
+		for (size_t length = 84; length < 700; length += 5)
+		{
+			reader_init(&reader, writer.bytes, length);
+			CHECK(encoder_read(&caller, &reader, &encoder) == STATUS_CORRUPT);
+		}
+		CHECK(writer.bytes[80] == kind);
+		for (int other = 0; other < 6; other++)
+		{
+			writer.bytes[80] = (unsigned char) other;
+			reader_init(&reader, writer.bytes, writer.length);
+			CHECK(encoder_read(&caller, &reader, &encoder) ==
+				  (other == kind ? STATUS_SUCCESS : STATUS_CORRUPT));
+			encoder_free(&caller, encoder);
+		}
+		release(&caller, writer.bytes);
+		small_model_free(model);
+	}
+	CHECK(memory.blocks == 0);
+}
+
+/* A tokenizer by its kind. */
+static void
+test_byte_pair_tokens(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(3, TENSOR_F32);
+	Tokenizer	tokenizer;
+	uint32_t	ids[8];
+	int			count;
+
+	model->tokenizer = TOKENIZER_BYTE_PAIR;
+	REQUIRE(small_tokenizer(&caller, model, &tokenizer) == STATUS_SUCCESS);
+	CHECK(tokenizer_ids(&tokenizer) == VALUE_WORDS);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "a b!", 4, ids, 8, &count) == STATUS_SUCCESS);
+	CHECK(count == 4 && ids[0] == 2 && ids[1] == 0 && ids[2] == 5 && ids[3] == 1);
+	tokenizer_free(&caller, &tokenizer);
+	small_model_free(model);
+	CHECK(memory.blocks == 0);
 }
 
 /* Names behind the family's, as the files of larger models have them. */
@@ -540,12 +657,12 @@ hash_of(const unsigned char *bytes, size_t length)
 
 /*
  * Version 1 of the stored form, made of the newest: without the numbers at
- * the end of the configuration.
+ * the end of the configuration, and the tokenizer's kind.
  */
 #define VERSION_1_CONFIG (16 + 7 * 4 + 8 + 5 * 4)
 #define VERSION_1_VOCABULARY 316
 #define VERSION_1_WEIGHTS 448	/* where they begin, in both */
-#define VERSION_2_MORE 8
+#define VERSION_2_MORE 12
 
 static void
 test_version_1(void)
@@ -729,6 +846,9 @@ main(void)
 	test_batch();
 	test_cut();
 	test_problems();
+	test_tokenizer();
+	test_tokenizers();
+	test_byte_pair_tokens();
 	test_prefixes();
 	test_mixed();
 	test_round_trip();
