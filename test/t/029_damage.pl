@@ -123,13 +123,14 @@ sub transformer
 	return $bytes . pack('f<*', map { $factor * sin($_ * $_) } 1 .. $weights);
 }
 
-# What was encoded by another is not there: a dump does not have it.
+# What was encoded by another is not there: a dump does not have it.  By its name it
+# is what the project shall have.
 sub plant
 {
 	my ($bytes) = @_;
 
 	return 'UPDATE hl_encoder_part SET data = ' . hex_of(seal($bytes)) . q{ WHERE encoder_id = 1;
-		UPDATE hl_encoder SET name = 'transformer', dims = 8, sparse_dims = 0 WHERE id = 1;
+		UPDATE hl_encoder SET dims = 8, sparse_dims = 0 WHERE id = 1;
 		DELETE FROM hl_feature_block WHERE project_id = 1};
 }
 
