@@ -23,9 +23,11 @@ BLAS_SOURCES = src/math/matrix_blas.c src/math/matrix_module.c
 BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
 # The rooms that know nothing of PostgreSQL ...
-ROOM_SOURCES = src/encode/encode_text.c \
+ROOM_SOURCES = src/encode/decimal.c \
+	src/encode/encode_text.c \
 	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
+	src/encode/encode_words.c \
 	src/encode/encoder.c \
 	src/encode/gram_counts.c \
 	src/encode/safetensors.c \
@@ -36,6 +38,11 @@ ROOM_SOURCES = src/encode/encode_text.c \
 	src/encode/transformer.c \
 	src/encode/transformer_make.c \
 	src/encode/unicode.c \
+	src/encode/word_rows.c \
+	src/encode/word_table.c \
+	src/encode/word_text.c \
+	src/encode/word_vectors.c \
+	src/encode/word_weights.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
 	src/learn/audit.c \

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "words_internal.h"
+
 #define ENCODER_MAGIC UINT32_C(0x4E454C48)	/* "HLEN" */
 #define ENCODER_VERSION 1
 
@@ -58,6 +60,7 @@ encoder_free(const Caller *caller, Encoder *encoder)
 		release(caller, encoder->mantissa);
 	release(caller, encoder->slots);
 	transformer_free(caller, encoder->transformer);
+	word_table_free(caller, encoder->word_table);
 	release(caller, encoder);
 }
 
@@ -76,6 +79,8 @@ encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding)
 		return STATUS_NO_MEMORY;
 	if (encoder->kind == ENCODER_TEXT)
 		status = text_encoding_init(encoder, encoding);
+	if (encoder->kind == ENCODER_WORDS)
+		status = words_encoding_init(encoder, encoding);
 	if (status != STATUS_SUCCESS)
 		encoding_free(encoding);
 	return status;
@@ -133,6 +138,8 @@ encoder_write(const Encoder *encoder, Writer *writer)
 		TRY(text_encoder_write(encoder, writer));
 	if (encoder->kind == ENCODER_TRANSFORMER)
 		TRY(transformer_write(encoder, writer));
+	if (encoder->kind == ENCODER_WORDS)
+		TRY(word_table_write(encoder->word_table, encoder->dims, writer));
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
@@ -149,7 +156,7 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 
 	*encoder = NULL;
 	if (reader->failed || magic != ENCODER_MAGIC || version != ENCODER_VERSION ||
-		kind < ENCODER_TEXT || kind > ENCODER_TRANSFORMER ||
+		kind < ENCODER_TEXT || kind > ENCODER_WORDS ||
 		dims < 1 || dims > ENCODER_MAX_DIMS)
 		return STATUS_CORRUPT;
 	read = encoder_allocate(caller, (EncoderKind) kind, (int) dims);
@@ -159,6 +166,8 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, Encoder **enco
 		status = text_encoder_read(caller, reader, in_place, read);
 	else if (kind == ENCODER_TRANSFORMER)
 		status = transformer_read(caller, reader, in_place, read);
+	else if (kind == ENCODER_WORDS)
+		status = word_table_read(caller, reader, in_place, (int) dims, &read->word_table);
 	if (status != STATUS_SUCCESS)
 	{
 		encoder_free(caller, read);

@@ -12,6 +12,7 @@
  *	  encode_text.c		built-in text features (TF-IDF + truncated SVD)
  *	  encode_vector.c	vectors that somebody else has computed
  *	  transformer.h		pretrained encoders of the BERT family
+ *	  words.h			vectors of words, from the files of others
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +26,8 @@ typedef enum EncoderKind
 {
 	ENCODER_TEXT = 1,
 	ENCODER_VECTOR = 2,
-	ENCODER_TRANSFORMER = 3
+	ENCODER_TRANSFORMER = 3,
+	ENCODER_WORDS = 4
 } EncoderKind;
 
 /* Sparse rows in compressed form; row i has terms start[i] .. start[i + 1]-1 */
@@ -103,9 +105,10 @@ extern Status encoder_read(const Caller *caller, Reader *reader, Encoder **encod
 
 /*
  * The same, but what nearly all of it is (the projection of text features;
- * of a transformer the vectors of words, and in F32 all weights) stays where
- * it is in the reader's bytes if they are aligned and little-endian: they
- * must then outlive the encoder unchanged, as a mapped file does.
+ * of a transformer the vectors of words, and in F32 all weights; of word
+ * vectors everything) stays where it is in the reader's bytes if they are
+ * aligned and little-endian: they must then outlive the encoder unchanged,
+ * as a mapped file does.
  */
 extern Status encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder);
 extern void encoder_free(const Caller *caller, Encoder *encoder);
