@@ -109,12 +109,17 @@ parse_decimal(const char *text, size_t length, double *value)
 			exponent += !point;
 	}
 	if (!digits)
-		return !point && parse_name(text + i, length - i, value);
-	if (i < length && (text[i] | 0x20) != 'e')
-		return false;
-	if (i < length && !parse_exponent(text + i, length - i, &exponent))
-		return false;
-	*value = scale_decimal((double) mantissa, exponent);
+	{
+		if (point || !parse_name(text + i, length - i, value))
+			return false;
+	}
+	else
+	{
+		if (i < length && ((text[i] | 0x20) != 'e' ||
+						   !parse_exponent(text + i, length - i, &exponent)))
+			return false;
+		*value = scale_decimal((double) mantissa, exponent);
+	}
 	if (negative)
 		*value = -*value;
 	return true;

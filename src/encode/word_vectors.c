@@ -358,7 +358,8 @@ read_first(WordVectors *vectors, const unsigned char *bytes, size_t left, bool e
 	WordVectorsReport *report = &vectors->report;
 	WordVectorsFormat format = vectors->options.format;
 	WordVectorsFault other = other_kind(bytes, left);
-	uint64_t	dims = 0;
+	uint64_t	claimed;
+	uint64_t	dims;
 	size_t		length;
 	double		value;
 	bool		there;
@@ -376,9 +377,10 @@ read_first(WordVectors *vectors, const unsigned char *bytes, size_t left, bool e
 	vectors->line++;
 	if (trimmed(bytes, length) == 0)
 		return STATUS_SUCCESS;
-	if (format != WORD_VECTORS_GLOVE && is_header(bytes, length, &report->claimed, &dims))
+	if (format != WORD_VECTORS_GLOVE && is_header(bytes, length, &claimed, &dims))
 	{
 		report->header = true;
+		report->claimed = claimed;
 		vectors->state = format == WORD_VECTORS_TEXT ? READ_TEXT :
 			format == WORD_VECTORS_BINARY ? READ_BINARY : READ_KIND;
 		return set_dims(vectors, dims);
@@ -387,6 +389,7 @@ read_first(WordVectors *vectors, const unsigned char *bytes, size_t left, bool e
 		return faulty(vectors, WORD_VECTORS_HEADER, vectors->line);
 
 	/* all numbers at the end, but the first field is never one of them */
+	dims = 0;
 	while (take_last_number(bytes, &length, &value) && length > 0)
 		dims++;
 	report->format = WORD_VECTORS_GLOVE;
@@ -397,16 +400,9 @@ read_first(WordVectors *vectors, const unsigned char *bytes, size_t left, bool e
 	return STATUS_SUCCESS;
 }
 
-static inline bool
-of_numbers(unsigned char c)
-{
-	return blank(c) || (c >= '0' && c <= '9') || (c != '\0' && strchr("+-.eEnaifNAIF", c) != NULL);
-}
-
 /*
- * Behind a header: text, if after the first word come only characters that
- * numbers are made of, and where the line ends before that is sure, as many
- * numbers as there should be.
+ * Behind a header: text, unless the bytes after the first blank are no
+ * well-formed UTF-8 or have controls among them, as floats have.
  */
 static Status
 read_kind(WordVectors *vectors, const unsigned char *bytes, size_t left, bool end)
@@ -414,27 +410,26 @@ read_kind(WordVectors *vectors, const unsigned char *bytes, size_t left, bool en
 	size_t		telling = (size_t) vectors->report.dims * sizeof(float);
 	const unsigned char *space = left == 0 ? NULL :
 		memchr(bytes, ' ', left < LONGEST_WORD ? left : LONGEST_WORD);
-	size_t		from = space == NULL ? left : (size_t) (space - bytes) + 1;
-	size_t		i = 0;
-	int			fields = 0;
+	size_t		at = space == NULL ? left : (size_t) (space - bytes) + 1;
+	bool		text = true;
 
 	if (telling > TELLING_BYTES)
 		telling = TELLING_BYTES;
-	if (!end && left < LONGEST_WORD && left - from < telling)
+	if (!end && left < LONGEST_WORD && left - at < telling)
 		return STATUS_SUCCESS;	/* more has to come */
-	while (i < telling && from + i < left && of_numbers(bytes[from + i]))
+	telling = left - at < telling ? left : at + telling;
+	while (at < telling && text)
 	{
-		fields += !blank(bytes[from + i]) && blank(bytes[from + i - 1]);
-		i++;
+		uint32_t	c;
+
+		/* the last character may be cut */
+		if (!decode_utf8(bytes, telling, &at, &c))
+			text = telling - at < 3;
+		else
+			text = c >= ' ' || blank((unsigned char) c) || c == '\n';
 	}
-	vectors->state = READ_TEXT;
-	vectors->report.format = WORD_VECTORS_TEXT;
-	if (i < telling && from + i < left &&
-		!(bytes[from + i] == '\n' && fields == vectors->report.dims))
-	{
-		vectors->state = READ_BINARY;
-		vectors->report.format = WORD_VECTORS_BINARY;
-	}
+	vectors->state = text ? READ_TEXT : READ_BINARY;
+	vectors->report.format = text ? WORD_VECTORS_TEXT : WORD_VECTORS_BINARY;
 	return STATUS_SUCCESS;
 }
 
