@@ -38,9 +38,9 @@ typedef struct WordWeightsOptions
 	uint64_t	seed;			/* of the sample for that */
 } WordWeightsOptions;
 
-/* What does best over several sets of texts; see doc/design.md */
+/* What does well on all of several sets of texts; see doc/design.md */
 #define WORD_WEIGHTS_DEFAULT \
-	{.smoothing = 1e-3, .ranked = true, .remove_common = false, .seed = 1}
+	{.smoothing = 3e-3, .ranked = true, .remove_common = false, .seed = 1}
 
 typedef struct WordWeights WordWeights;
 typedef struct WordWeightsFit WordWeightsFit;

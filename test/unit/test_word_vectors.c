@@ -7,9 +7,6 @@
  */
 #include "unit.h"
 
-#include <float.h>
-#include <locale.h>
-
 #include "../../src/encode/decimal.h"
 #include "../../src/encode/words_internal.h"
 #include "../../src/math/random.h"
@@ -525,28 +522,6 @@ test_decimals(void)
 	CHECK(other_floats == 0);
 }
 
-/* Reading goes on the same where the locale writes numbers with a comma. */
-static void
-test_locale(void)
-{
-	const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
-	UnitMemory	memory;
-	Caller		caller = unit_caller(&memory);
-	WordVectorsReport report;
-	Encoder    *encoder;
-
-	/* where none is installed, the C locale does no harm */
-	for (int i = 0; i < 4 && setlocale(LC_NUMERIC, names[i]) == NULL; i++)
-		continue;
-	CHECK(read_vectors(&caller, roomy_options(), "a 0.75 -1.5\n", 12, 0, &report,
-					   &encoder) == STATUS_SUCCESS);
-	REQUIRE(encoder != NULL);
-	CHECK_NEAR(kept_number(encoder, 0, 0), 0.75, 1e-4);
-	CHECK_NEAR(kept_number(encoder, 0, 1), -1.5, 1e-4);
-	encoder_free(&caller, encoder);
-	setlocale(LC_NUMERIC, "C");
-}
-
 /* What 16 bits lose, of numbers of any size. */
 static void
 test_quantised(void)
@@ -591,7 +566,6 @@ main(void)
 	test_failures();
 	test_order();
 	test_decimals();
-	test_locale();
 	test_quantised();
 	return unit_end();
 }
