@@ -4,7 +4,8 @@
  *	  Any bytes as a stored encoder: refused, or fit to encode with.
  *
  * Those behind the encoder are used as a text and as packed terms.
- * Transformers have a target of their own, fuzz_transformer.c.
+ * Transformers and word vectors have targets of their own,
+ * fuzz_transformer.c and fuzz_words.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,7 +60,7 @@ use(const Caller *caller, const Encoder *encoder, const uint8_t *rest, size_t le
 static void
 run_encoder(const Caller *caller, const uint8_t *data, size_t size, bool fails)
 {
-	run_stored(caller, data, size, fails, false, use);
+	run_stored(caller, data, size, fails, FUZZ_KIND(ENCODER_TEXT) | FUZZ_KIND(ENCODER_VECTOR), use);
 }
 
 const long	fuzz_runs = 20000;

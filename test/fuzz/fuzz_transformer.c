@@ -41,7 +41,7 @@ static void
 run_transformer(const Caller *caller, const uint8_t *data, size_t size, bool fails)
 {
 	fuzz_keeper();				/* for the matrices */
-	run_stored(caller, data, size, fails, true, use);
+	run_stored(caller, data, size, fails, FUZZ_KIND(ENCODER_TRANSFORMER), use);
 }
 
 const long	fuzz_runs = 5000;

@@ -72,6 +72,7 @@ read_vectors(const Caller *caller, WordVectorsOptions options, const void *bytes
 	Status		status = word_vectors_start(caller, &options, &vectors);
 
 	*encoder = NULL;
+	*report = (WordVectorsReport) {0};
 	if (status != STATUS_SUCCESS)
 		return status;
 	if (piece == 0)
