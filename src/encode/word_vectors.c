@@ -489,7 +489,7 @@ use_up(WordVectors *vectors, bool end)
 {
 	Status		status = STATUS_SUCCESS;
 	size_t		used = 0;
-	bool		progress = true;
+	bool		progress = vectors->bytes != NULL;
 
 	while (progress && status == STATUS_SUCCESS)
 	{
@@ -519,7 +519,7 @@ use_up(WordVectors *vectors, bool end)
 		progress = took > 0 || vectors->state != before;
 	}
 	vectors->length -= used;
-	if (used > 0)
+	if (used > 0 && vectors->length > 0)
 		memmove(vectors->bytes, vectors->bytes + used, vectors->length);
 	return status;
 }
