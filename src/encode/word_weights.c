@@ -234,7 +234,7 @@ list_words(const WordWeightsFit *fit, WordWeights *weights)
 }
 
 /* The weighted means of the sample, one a row of x; sum is scratch. */
-static void
+static Status
 sample_means(const WordWeightsFit *fit, const WordWeights *weights, size_t texts,
 			 double *sum, float *x)
 {
@@ -244,11 +244,14 @@ sample_means(const WordWeightsFit *fit, const WordWeights *weights, size_t texts
 	{
 		const SampleText *text = &fit->sample[i];
 
+		if (stopped(fit->caller))
+			return STATUS_STOPPED;
 		memset(sum, 0, dims * sizeof(double));
 		add_words(fit->encoder, weights, text->words, text->count, sum);
 		for (size_t j = 0; j < dims && text->count > 0; j++)
 			x[i * dims + j] = (float) (sum[j] / text->count);
 	}
+	return STATUS_SUCCESS;
 }
 
 /* next = x'x direction, each row of x scaled by `factor`. */
@@ -338,10 +341,9 @@ find_common(const WordWeightsFit *fit, WordWeights *weights)
 	bool		found = false;
 
 	if (x != NULL && vectors != NULL)
-	{
-		sample_means(fit, weights, texts, vectors, x);
+		status = sample_means(fit, weights, texts, vectors, x);
+	if (status == STATUS_SUCCESS)
 		status = first_direction(caller, x, texts, dims, vectors + dims, vectors + 2 * dims, &found);
-	}
 	if (status == STATUS_SUCCESS && found)
 	{
 		weights->common = allocate_array(caller, dims, sizeof(float));
