@@ -25,10 +25,12 @@ BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 # The rooms that know nothing of PostgreSQL ...
 ROOM_SOURCES = src/encode/byte_pair.c \
 	src/encode/charsmap.c \
+	src/encode/decimal.c \
 	src/encode/encode_combined.c \
 	src/encode/encode_text.c \
 	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
+	src/encode/encode_words.c \
 	src/encode/encoder.c \
 	src/encode/gram_counts.c \
 	src/encode/packed_terms.c \
@@ -44,6 +46,11 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/encode/unicode.c \
 	src/encode/unigram.c \
 	src/encode/vocabulary.c \
+	src/encode/word_rows.c \
+	src/encode/word_table.c \
+	src/encode/word_text.c \
+	src/encode/word_vectors.c \
+	src/encode/word_weights.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
 	src/learn/audit.c \

@@ -12,6 +12,7 @@
  *	  encode_text.c		built-in text features (TF-IDF + truncated SVD)
  *	  encode_vector.c	vectors that somebody else has computed
  *	  transformer.h		pretrained encoders of the BERT family
+ *	  words.h			vectors of words, from the files of others
  *	  encode_combined.c	several of them side by side
  *
  *-------------------------------------------------------------------------
@@ -27,6 +28,7 @@ typedef enum EncoderKind
 	ENCODER_TEXT = 1,
 	ENCODER_VECTOR = 2,
 	ENCODER_TRANSFORMER = 3,
+	ENCODER_WORDS = 4,
 	ENCODER_COMBINED = 5
 } EncoderKind;
 
@@ -141,9 +143,10 @@ extern Status encoder_read(const Caller *caller, Reader *reader, Encoder **encod
 
 /*
  * The same, but what nearly all of it is (the projection of text features;
- * of a transformer the vectors of words, and in F32 all weights) stays where
- * it is in the reader's bytes if they are aligned and little-endian: they
- * must then outlive the encoder unchanged, as a mapped file does.
+ * of a transformer the vectors of words, and in F32 all weights; of word
+ * vectors everything) stays where it is in the reader's bytes if they are
+ * aligned and little-endian: they must then outlive the encoder unchanged,
+ * as a mapped file does.
  */
 extern Status encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder);
 extern void encoder_free(const Caller *caller, Encoder *encoder);

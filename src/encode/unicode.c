@@ -304,6 +304,12 @@ fold_text(Folder *folder, FoldedChar *out, size_t room)
 	return written;
 }
 
+CharacterClass
+character_class(uint32_t code_point)
+{
+	return (CharacterClass) character_record(code_point)->class;
+}
+
 /* The properties of a code point below the end of the tables. */
 static inline const PlainRecord *
 plain_record(uint32_t code_point)

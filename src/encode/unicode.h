@@ -89,6 +89,9 @@ extern size_t fold_text(Folder *folder, FoldedChar *out, size_t room);
 extern bool decode_utf8(const unsigned char *text, size_t length, size_t *position,
 						uint32_t *code_point);
 
+/* The class of a code point as it is written, before it is folded. */
+extern CharacterClass character_class(uint32_t code_point);
+
 /*
  * The rest is for pretrained encoders, whose tokenizers do not fold: they
  * take the general category, the canonical decomposition and the small

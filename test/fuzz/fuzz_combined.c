@@ -87,17 +87,11 @@ use(const Caller *caller, const Encoder *encoder, const uint8_t *rest, size_t le
 		encoder_free(caller, found[i]);
 }
 
-static bool
-wanted(EncoderKind kind)
-{
-	return kind == ENCODER_COMBINED;
-}
-
 static void
 run_combined(const Caller *caller, const uint8_t *data, size_t size, bool fails)
 {
 	fuzz_keeper();				/* for the matrices */
-	run_stored(caller, data, size, fails, wanted, use);
+	run_stored(caller, data, size, fails, FUZZ_KIND(ENCODER_COMBINED), use);
 }
 
 const long	fuzz_runs = 5000;

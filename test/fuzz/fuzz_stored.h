@@ -27,13 +27,16 @@ check_written(const Caller *caller, const Encoder *encoder, const uint8_t *data,
 	release(caller, writer.bytes);
 }
 
+/* The kinds that a target is for, as bits */
+#define FUZZ_KIND(kind) (1u << (kind))
+
 /*
- * Read in both ways it is refused, or what was read is used, if it is of a
- * kind that is asked for.
+ * Read in both ways it is refused, or what was read is used, if it is of one
+ * of these kinds.
  */
 static inline void
 run_stored(const Caller *caller, const uint8_t *data, size_t size, bool fails,
-		   bool (*wanted) (EncoderKind kind), UseEncoder use)
+		   unsigned kinds, UseEncoder use)
 {
 	for (int in_place = 0; in_place < 2; in_place++)
 	{
@@ -50,7 +53,7 @@ run_stored(const Caller *caller, const uint8_t *data, size_t size, bool fails,
 		if (encoder == NULL)
 			continue;
 		check_written(caller, encoder, data, reader.position);
-		if (wanted(encoder_kind(encoder)))
+		if (kinds & FUZZ_KIND(encoder_kind(encoder)))
 			use(caller, encoder, data + reader.position, size - reader.position, fails);
 		encoder_free(caller, encoder);
 	}
