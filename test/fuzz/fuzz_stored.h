@@ -27,16 +27,13 @@ check_written(const Caller *caller, const Encoder *encoder, const uint8_t *data,
 	release(caller, writer.bytes);
 }
 
-/* The kinds that a target is for, as bits */
-#define FUZZ_KIND(kind) (1u << (kind))
-
 /*
- * Read in both ways it is refused, or what was read is used, if it is of one
- * of these kinds.
+ * Read in both ways it is refused, or what was read is used, if it is of a
+ * kind that is asked for.
  */
 static inline void
 run_stored(const Caller *caller, const uint8_t *data, size_t size, bool fails,
-		   unsigned kinds, UseEncoder use)
+		   bool (*wanted) (EncoderKind kind), UseEncoder use)
 {
 	for (int in_place = 0; in_place < 2; in_place++)
 	{
@@ -53,7 +50,7 @@ run_stored(const Caller *caller, const uint8_t *data, size_t size, bool fails,
 		if (encoder == NULL)
 			continue;
 		check_written(caller, encoder, data, reader.position);
-		if (kinds & FUZZ_KIND(encoder_kind(encoder)))
+		if (wanted(encoder_kind(encoder)))
 			use(caller, encoder, data + reader.position, size - reader.position, fails);
 		encoder_free(caller, encoder);
 	}
