@@ -125,6 +125,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/input_columns.c \
 	src/store/import_tokenizer.c \
 	src/store/import_transformer.c \
+	src/store/import_words.c \
 	src/store/json_tree.c \
 	src/store/label.c \
 	src/store/learner.c \

@@ -163,6 +163,7 @@ typedef struct EncoderPart
 	uint64_t	reference;		/* 0: stored with the combination; else what
 								 * the caller knows the encoder by */
 	const Encoder *encoder;		/* NULL: not found yet */
+	struct WordWeights *weights;	/* of word vectors; NULL: all words alike */
 } EncoderPart;
 
 #define COMBINATION_MAX_PARTS 16
@@ -182,10 +183,11 @@ extern void encoder_part(const Encoder *encoder, int i, EncoderPart *part);
 
 /*
  * After reading: what part i, which has a reference, refers to; it must outlive
- * the combination.  STATUS_CORRUPT where that is another kind of encoder.
+ * the combination.  STATUS_CORRUPT where that is another kind of encoder, or
+ * another than its weights are for; STATUS_NO_MEMORY.
  * Without, encoding_init is STATUS_BAD_ARGUMENT.
  */
-extern Status encoder_refer(Encoder *encoder, int i, const Encoder *to);
+extern Status encoder_refer(const Caller *caller, Encoder *encoder, int i, const Encoder *to);
 
 /*
  * Fitting the text encoder.  All texts of the source go through

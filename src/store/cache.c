@@ -146,7 +146,7 @@ pin(CacheEntry *entry, MemoryContext context)
  * refers to nothing: else it would not be of the kind that the part says it is.
  */
 static void
-open_references(Encoder *encoder, bool read_only, MemoryContext context)
+open_references(const Caller *caller, Encoder *encoder, bool read_only, MemoryContext context)
 {
 	static int	depth = 0;
 
@@ -170,7 +170,7 @@ open_references(Encoder *encoder, bool read_only, MemoryContext context)
 			depth--;
 		}
 		PG_END_TRY();
-		status_check(encoder_refer(encoder, i, to), "read the encoder");
+		status_check(encoder_refer(caller, encoder, i, to), "read the encoder");
 	}
 }
 
@@ -199,7 +199,7 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 		/* its bytes stay: most of them are used where they are */
 		encoder_parts_read(id, read_only, &reader);
 		status_check(encoder_read_in_place(caller, &reader, &entry->encoder), "read the encoder");
-		open_references(entry->encoder, read_only, context);
+		open_references(caller, entry->encoder, read_only, context);
 	}
 	else
 	{

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "encode/words.h"
 #include "humanloop.h"
 #include "store/caller.h"
 #include "store/feature.h"
@@ -22,6 +23,7 @@
 typedef struct FitState
 {
 	TextFit    *fit;			/* of a text; NULL: there is none to fit */
+	WordWeightsFit *words;		/* likewise, of the weights of word vectors */
 	int			text;			/* which of the inputs that is */
 	bool		again;			/* the rest is known from the pass before */
 	Lengths		lengths[MAX_INPUTS];	/* of inputs that are vectors */
@@ -39,6 +41,9 @@ fit_row(const SourceRow *row, void *argument)
 		return;
 	if (state->fit != NULL && !text->missing)
 		status_check(text_fit_add(state->fit, text->text, text->length), "fit the text encoder");
+	if (state->words != NULL && !text->missing)
+		status_check(word_weights_fit_add(state->words, text->text, text->length),
+					 "count words");
 	if (state->again)
 		return;
 	state->rows++;
@@ -84,6 +89,25 @@ fit_text(const ProjectOptions *project, int input, const Caller *caller, const c
 	state->fit = NULL;
 	state->again = true;
 	return encoder;
+}
+
+/* How much each word counts, from how often it is in the rows. */
+static WordWeights *
+fit_words(const PlannedPart *part, const Caller *caller, const char *doing, RowFeed feed,
+		  void *from, FitState *state)
+{
+	WordWeightsOptions options = WORD_WEIGHTS_DEFAULT;
+	WordWeights *weights;
+
+	memory_check(caller_memory(caller) + word_weights_fit_bytes(part->encoder, &options), doing);
+	state->text = part->input;
+	status_check(word_weights_fit_start(caller, part->encoder, &options, &state->words), doing);
+	feed(fit_row, state, from);
+	status_check(word_weights_fit_finish(state->words, &weights), doing);
+	word_weights_fit_free(state->words);
+	state->words = NULL;
+	state->again = true;
+	return weights;
 }
 
 /*
@@ -138,6 +162,8 @@ project_fit(const EncoderPlan *plan, const Caller *caller, const char *doing, Ro
 		if (planned->named == 0 && planned->kind == ENCODER_TEXT)
 			parts[i].encoder = fit_text(&plan->project->options, planned->input, caller, doing,
 										feed, from, state);
+		else if (planned->kind == ENCODER_WORDS)
+			parts[i].weights = fit_words(planned, caller, doing, feed, from, state);
 	}
 	if (!state->again)
 		feed(fit_row, state, from);

@@ -74,7 +74,7 @@ use(const Caller *caller, const Encoder *encoder, const uint8_t *rest, size_t le
 		status = vector_encoder(caller, part.dims, &found[i]);
 		FUZZ_CHECK(status == STATUS_SUCCESS || fails);
 		complete = complete && status == STATUS_SUCCESS &&
-			encoder_refer((Encoder *) (uintptr_t) encoder, i, found[i]) == STATUS_SUCCESS;
+			encoder_refer(caller, (Encoder *) (uintptr_t) encoder, i, found[i]) == STATUS_SUCCESS;
 	}
 	status = encoding_init(caller, encoder, &encoding);
 	FUZZ_CHECK(fails || status == (complete ? STATUS_SUCCESS : STATUS_BAD_ARGUMENT));
@@ -87,11 +87,17 @@ use(const Caller *caller, const Encoder *encoder, const uint8_t *rest, size_t le
 		encoder_free(caller, found[i]);
 }
 
+static bool
+wanted(EncoderKind kind)
+{
+	return kind == ENCODER_COMBINED;
+}
+
 static void
 run_combined(const Caller *caller, const uint8_t *data, size_t size, bool fails)
 {
 	fuzz_keeper();				/* for the matrices */
-	run_stored(caller, data, size, fails, FUZZ_KIND(ENCODER_COMBINED), use);
+	run_stored(caller, data, size, fails, wanted, use);
 }
 
 const long	fuzz_runs = 5000;
