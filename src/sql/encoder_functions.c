@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -72,11 +73,12 @@ find_kind(const char *name)
 static int
 number_option(const char *name, const JsonbValue *value, int least)
 {
-	int64		number = -1;
+	double		number = -1.0;
 
 	if (value->type == jbvNumeric)
-		number = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
-	if (number < least || number > PG_INT32_MAX)
+		number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+													NumericGetDatum(value->val.numeric)));
+	if (!(number >= least && number <= PG_INT32_MAX) || number != (int) number)
 		bad_option(name, psprintf("Give a whole number from %d on.", least));
 	return (int) number;
 }
