@@ -56,7 +56,7 @@
 #define SHARED_FORM 1
 
 /* Bytes between two looks at interrupts */
-#define STEP_BYTES (8 * 1024 * 1024)
+#define STEP_BYTES (1024 * 1024)
 
 /*
  * Before the encoder.  Numbers as the machine has them: the file never leaves
@@ -192,10 +192,14 @@ open_file(const SharedFile *file, const Caller *caller, Encoder **encoder)
 	Reader		reader;
 	Status		status = STATUS_CORRUPT;
 
-	if (fd < 0)
-		return errno == ENOENT || errno == EACCES ? MAP_NOT_THERE : MAP_IMPOSSIBLE;
-	result = map_file(fd, &mapping);
-	(void) CloseTransientFile(fd);
+	if (fd < 0 && (errno == ENOENT || errno == EACCES))
+		return MAP_NOT_THERE;
+	result = fd < 0 ? MAP_IMPOSSIBLE : map_file(fd, &mapping);
+	if (result == MAP_IMPOSSIBLE)
+		ereport(DEBUG1,
+				(errmsg_internal("could not map file \"%s\": %m", file->path)));
+	if (fd >= 0)
+		(void) CloseTransientFile(fd);
 	if (result != MAP_DONE)
 		return result;
 	if (is_whole(file, mapping))
