@@ -148,6 +148,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/row_batch.c \
 	src/store/seed.c \
 	src/store/session.c \
+	src/store/shared_encoder.c \
 	src/store/source.c \
 	src/store/state.c \
 	src/store/targets.c \

@@ -176,9 +176,8 @@ dense_blank(const float *dense, int dims)
 	return true;
 }
 
-/* STATUS_NO_MEMORY where the writer failed. */
-Status
-encoder_write(const Encoder *encoder, Writer *writer)
+static Status
+write_encoder(const Encoder *encoder, bool expanded, Writer *writer)
 {
 	write_u32(writer, ENCODER_MAGIC);
 	write_u32(writer, newest_version[encoder->kind]);
@@ -187,12 +186,25 @@ encoder_write(const Encoder *encoder, Writer *writer)
 	if (encoder->kind == ENCODER_TEXT)
 		TRY(text_encoder_write(encoder, writer));
 	if (encoder->kind == ENCODER_TRANSFORMER)
-		TRY(transformer_write(encoder, writer));
+		TRY(transformer_write(encoder, expanded, writer));
 	if (encoder->kind == ENCODER_COMBINED)
 		TRY(combination_write(encoder, writer));
 	if (encoder->kind == ENCODER_WORDS)
 		TRY(word_table_write(encoder->word_table, encoder->dims, writer));
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+/* STATUS_NO_MEMORY where the writer failed. */
+Status
+encoder_write(const Encoder *encoder, Writer *writer)
+{
+	return write_encoder(encoder, false, writer);
+}
+
+Status
+encoder_write_expanded(const Encoder *encoder, Writer *writer)
+{
+	return write_encoder(encoder, true, writer);
 }
 
 static bool

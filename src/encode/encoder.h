@@ -149,6 +149,14 @@ extern Status encoder_read(const Caller *caller, Reader *reader, Encoder **encod
  * as a mapped file does.
  */
 extern Status encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder);
+
+/*
+ * Writes it in a form that is larger where it has to be, and of which all that
+ * encoder_read_in_place can leave where it is does stay there: weights of a
+ * transformer are F32, whatever they were.  Read and encoder_write()n again it
+ * remains that.  Every reader reads it, too.
+ */
+extern Status encoder_write_expanded(const Encoder *encoder, Writer *writer);
 extern void encoder_free(const Caller *caller, Encoder *encoder);
 
 /* An encoder of vectors of a given length. */

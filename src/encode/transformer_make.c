@@ -454,6 +454,7 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	for (int i = 1; i < parts; i++)
 		if (found[i] != NULL && found[i]->type != transformer->type)
 			transformer->type = TENSOR_F32;
+	transformer->weights_type = transformer->type;
 	if (!transformer_count_weights(config, &count))
 		return STATUS_NO_MEMORY;
 	weights = allocate_array(caller, count, sizeof(float));

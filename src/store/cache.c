@@ -13,6 +13,7 @@
  *
  * Entries in use are pinned by a memory context of their user; the rest is
  * dropped, least recently used first, when humanloop.cache_size is exceeded.
+ * What an encoder shares with other sessions (shared_encoder.c) does not count.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,7 @@
 #include "store/classes.h"
 #include "store/parts.h"
 #include "store/session.h"
+#include "store/shared_encoder.h"
 
 /* names: what the model's classes are called now */
 #define SELECT_SERVING(names) \
@@ -196,9 +198,7 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 	before = MemoryContextSwitchTo(context);
 	if (kind == ENTRY_ENCODER)
 	{
-		/* its bytes stay: most of them are used where they are */
-		encoder_parts_read(id, read_only, &reader);
-		status_check(encoder_read_in_place(caller, &reader, &entry->encoder), "read the encoder");
+		entry->encoder = shared_encoder_load(id, read_only, caller);
 		open_references(caller, entry->encoder, read_only, context);
 	}
 	else

@@ -23,6 +23,7 @@
 #include "store/parts.h"
 #include "store/project.h"
 #include "store/session.h"
+#include "store/shared_encoder.h"
 
 #define SELECT_NAMED "SELECT id, name, kind, dims, owner, shared FROM @hl_encoder " \
 	"WHERE project_id IS NULL "
@@ -218,6 +219,7 @@ named_encoder_drop(const NamedEncoder *encoder)
 				 errhint("hl_set_encoder() gives the project another one; models that were trained with this one keep it in use until they are pruned.")));
 	for (int i = 0; i < 2; i++)
 		statement_run_as_extension(&deletes[i], values, NULL, false);
+	shared_encoder_drop(encoder->id);
 }
 
 void

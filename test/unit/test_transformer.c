@@ -593,55 +593,71 @@ read_at(const Caller *caller, unsigned char *buffer, const Writer *writer, size_
 	return encoder;
 }
 
-/* Written, read from anywhere and written: the same bytes, the same vectors. */
+/* Stores it in one form or the other. */
 static void
-test_round_trip(void)
+store_as(const Encoder *encoder, const Caller *caller, bool expanded, Writer *writer)
+{
+	writer_init(writer, caller);
+	REQUIRE((expanded ? encoder_write_expanded(encoder, writer) :
+			 encoder_write(encoder, writer)) == STATUS_SUCCESS);
+}
+
+/*
+ * Written, read from anywhere and written: the same bytes, the same vectors.
+ * Expanded, and F32 anyway, weights take no memory where they can stay.
+ */
+static void
+check_round_trip(TensorType type, bool expanded)
 {
 	UnitMemory	memory;
 	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(1 + (int) type, type);	/* a family each */
+	Encoder    *encoder = make(&caller, model);
+	Writer		writer;
+	unsigned char *buffer;
+	Encoding	expected;
 
+	small_model_free(model);
+	store_as(encoder, &caller, expanded, &writer);
+	buffer = malloc(writer.length + 8);
+	REQUIRE(encoding_init(&caller, encoder, &expected) == STATUS_SUCCESS);
+	CHECK(encode_text(encoder, value_texts[4], strlen(value_texts[4]), &expected) == STATUS_SUCCESS);
+	for (size_t offset = 0; offset < 5; offset++)
+		for (int in_place = 0; in_place < 2; in_place++)
+		{
+			size_t		before = memory.bytes;
+			Encoder    *copy = read_at(&caller, buffer, &writer, offset, in_place);
+			Writer		again;
+			Encoding	encoding;
+
+			if ((type == TENSOR_F32 || expanded) && in_place && offset % 4 == 0)
+				CHECK(memory.bytes - before < writer.length / 4);
+			REQUIRE(encoding_init(&caller, copy, &encoding) == STATUS_SUCCESS);
+			CHECK(encode_text(copy, value_texts[4], strlen(value_texts[4]), &encoding) == STATUS_SUCCESS);
+			CHECK(memcmp(encoding.dense, expected.dense,
+						 (size_t) encoder_dims(copy) * sizeof(float)) == 0);
+			store(copy, &caller, &again);
+			CHECK(again.length == writer.length &&
+				  memcmp(again.bytes, writer.bytes, again.length) == 0);
+			release(&caller, again.bytes);
+			encoding_free(&encoding);
+			encoder_free(&caller, copy);
+		}
+	encoding_free(&expected);
+	encoder_free(&caller, encoder);
+	release(&caller, writer.bytes);
+	free(buffer);
+	CHECK(memory.blocks == 0);
+}
+
+static void
+test_round_trip(void)
+{
 	for (int type = TENSOR_F32; type <= TENSOR_BF16; type++)
 	{
-		/* a family each */
-		SmallModel *model = small_model(1 + type, (TensorType) type);
-		Encoder    *encoder = make(&caller, model);
-		Writer		writer;
-		unsigned char *buffer;
-		Encoding	expected;
-
-		small_model_free(model);
-		store(encoder, &caller, &writer);
-		buffer = malloc(writer.length + 8);
-		REQUIRE(encoding_init(&caller, encoder, &expected) == STATUS_SUCCESS);
-		CHECK(encode_text(encoder, value_texts[4], strlen(value_texts[4]), &expected) == STATUS_SUCCESS);
-		for (size_t offset = 0; offset < 5; offset++)
-			for (int in_place = 0; in_place < 2; in_place++)
-			{
-				size_t		before = memory.bytes;
-				Encoder    *copy = read_at(&caller, buffer, &writer, offset, in_place);
-				Writer		again;
-				Encoding	encoding;
-
-				/* F32 in place takes no memory for weights where it is aligned */
-				if (type == TENSOR_F32 && in_place && offset % 4 == 0)
-					CHECK(memory.bytes - before < writer.length / 4);
-				REQUIRE(encoding_init(&caller, copy, &encoding) == STATUS_SUCCESS);
-				CHECK(encode_text(copy, value_texts[4], strlen(value_texts[4]), &encoding) == STATUS_SUCCESS);
-				CHECK(memcmp(encoding.dense, expected.dense,
-							 (size_t) encoder_dims(copy) * sizeof(float)) == 0);
-				store(copy, &caller, &again);
-				CHECK(again.length == writer.length &&
-					  memcmp(again.bytes, writer.bytes, again.length) == 0);
-				release(&caller, again.bytes);
-				encoding_free(&encoding);
-				encoder_free(&caller, copy);
-			}
-		encoding_free(&expected);
-		encoder_free(&caller, encoder);
-		release(&caller, writer.bytes);
-		free(buffer);
+		check_round_trip((TensorType) type, false);
+		check_round_trip((TensorType) type, true);
 	}
-	CHECK(memory.blocks == 0);
 }
 
 /* FNV-1a of what a version of this code has written. */
@@ -763,14 +779,17 @@ test_damaged(void)
 	Random		random;
 
 	random_seed(&random, 4);
-	for (int type = TENSOR_F32; type <= TENSOR_BF16; type++)
+	/* of each type, and one expanded */
+	for (int form = 0; form < 4; form++)
 	{
-		SmallModel *model = small_model(type == 0 ? 0 : 1 + type, (TensorType) type);
+		TensorType	type = (TensorType) (form % 3);
+		SmallModel *model = small_model(form == 0 ? 0 : form == 3 ? 1 : 1 + form,
+										form == 3 ? TENSOR_F16 : type);
 		Encoder    *encoder = make(&caller, model);
 		Writer		writer;
 		int			refused = 0;
 
-		store(encoder, &caller, &writer);
+		store_as(encoder, &caller, form == 3, &writer);
 		for (size_t length = 0; length < writer.length; length += length < 700 ? 1 : 13)
 			CHECK(try_read(writer.bytes, length, length % 2) == STATUS_CORRUPT);
 		for (int round = 0; round < 4000; round++)
@@ -788,6 +807,49 @@ test_damaged(void)
 		release(&caller, writer.bytes);
 		small_model_free(model);
 	}
+	CHECK(memory.blocks == 0);
+}
+
+/* What only the expanded form has: the flag, and zeros before F32. */
+static void
+test_expanded(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	const size_t flag = VERSION_1_CONFIG - 3;
+	const size_t words = VALUE_WORDS * 8 * 2;
+	SmallModel *model = small_model(0, TENSOR_F16);
+	Encoder    *encoder = make(&caller, model);
+	Writer		plain;
+	Writer		writer;
+
+	store_as(encoder, &caller, false, &plain);
+	store_as(encoder, &caller, true, &writer);
+	/* the same up to the words' vectors, then 4 bytes a number instead of 2 */
+	CHECK(plain.bytes[flag] == 0 && writer.bytes[flag] == 1);
+	writer.bytes[flag] = 0;
+	CHECK(memcmp(plain.bytes, writer.bytes, VERSION_1_WEIGHTS + words) == 0);
+	writer.bytes[flag] = 1;
+	CHECK(words % 64 == 32 && writer.length - (VERSION_1_WEIGHTS + words + 32) ==
+		  2 * (plain.length - (VERSION_1_WEIGHTS + words)));
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_SUCCESS);
+	CHECK(try_read(writer.bytes, writer.length - 1, true) == STATUS_CORRUPT);
+	writer.bytes[VERSION_1_WEIGHTS + words + 31] = 1;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	writer.bytes[VERSION_1_WEIGHTS + words + 31] = 0;
+	/* F32 is expanded anyway, version 1 was never, and there is one flag only */
+	writer.bytes[flag - 1] = TENSOR_F32;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	writer.bytes[flag - 1] = TENSOR_F16;
+	writer.bytes[flag] = 3;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	writer.bytes[flag] = 1;
+	writer.bytes[4] = 1;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	encoder_free(&caller, encoder);
+	release(&caller, plain.bytes);
+	release(&caller, writer.bytes);
+	small_model_free(model);
 	CHECK(memory.blocks == 0);
 }
 
@@ -854,6 +916,7 @@ main(void)
 	test_round_trip();
 	test_version_1();
 	test_damaged();
+	test_expanded();
 	test_no_memory();
 	return unit_end();
 }
