@@ -155,6 +155,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/train.c \
 	src/store/train_figures.c \
 	src/store/trigger.c \
+	src/store/unfinished.c \
 	src/store/wake.c \
 	src/store/work.c \
 	src/worker/launcher.c \

@@ -40,6 +40,18 @@ AS 'MODULE_PATHNAME', 'hl_embed_array';
 COMMENT ON FUNCTION hl_embed(text, anyarray)
 IS 'the encoder''s vector for another, or for several inputs';
 
+-- Rows that a run has encoded, of so many; NULL: it has not come to that.
+ALTER TABLE hl_run ADD COLUMN rows_done bigint;
+ALTER TABLE hl_run ADD COLUMN rows_total bigint;
+
+CREATE OR REPLACE VIEW hl_runs WITH (security_barrier = true) AS
+	SELECT n.id, p.name AS project, n.kind, n.state, n.step, n.started_at, n.finished_at,
+		   n.model, CASE WHEN @extschema@.hl_may(p.id, 'manage') THEN n.error END AS error,
+		   n.sqlstate, n.pid, n.rows_done, n.rows_total
+	FROM @extschema@.hl_project p
+	JOIN @extschema@.hl_run n ON n.project_id OPERATOR(pg_catalog.=) p.id
+	WHERE @extschema@.hl_visible(p.id);
+
 CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	SELECT p.name AS project, s.source,
 		   pg_catalog.array_to_string(pg_catalog.array_prepend(p.input_column, p.more_inputs), ', ') AS input,
@@ -52,6 +64,7 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 			   WHEN s.problem IS NOT NULL AND @extschema@.hl_project_damaged(p.id) THEN 'damaged'
 			   WHEN s.problem IS NOT NULL THEN 'source missing'
 			   WHEN p.paused THEN 'paused'
+			   WHEN u.kind OPERATOR(pg_catalog.=) 'rows' THEN 'encoding'
 			   WHEN u.kind IS NOT NULL THEN 'training'
 			   WHEN w.failures OPERATOR(pg_catalog.>) 0 THEN 'failing'
 			   WHEN v.model IS NULL THEN 'no model'
@@ -80,7 +93,8 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 		   CASE WHEN NOT p.paused THEN greatest(w.train_at, w.retry_at) END AS next_try,
 		   m.audited, m.audit_accuracy, m.audit_low, m.audit_high,
 		   -- it may quote what is in the source
-		   CASE WHEN @extschema@.hl_may(p.id, 'manage') THEN p.options OPERATOR(pg_catalog.->>) 'targets' END AS targets
+		   CASE WHEN @extschema@.hl_may(p.id, 'manage') THEN p.options OPERATOR(pg_catalog.->>) 'targets' END AS targets,
+		   u.rows_total OPERATOR(pg_catalog.-) u.rows_done AS rows_left
 	FROM @extschema@.hl_project p
 	CROSS JOIN LATERAL @extschema@.hl_project_source(p.id) s
 	LEFT JOIN @extschema@.hl_serving v ON v.project_id OPERATOR(pg_catalog.=) p.id
@@ -90,7 +104,7 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	LEFT JOIN @extschema@.hl_model m ON m.project_id OPERATOR(pg_catalog.=) p.id
 		AND m.model OPERATOR(pg_catalog.=) v.model
 	LEFT JOIN LATERAL (
-		SELECT n.kind, n.step, n.started_at
+		SELECT n.kind, n.step, n.started_at, n.rows_done, n.rows_total
 		FROM @extschema@.hl_run n
 		WHERE n.project_id OPERATOR(pg_catalog.=) p.id AND n.state OPERATOR(pg_catalog.=) 'running'
 		ORDER BY n.id DESC LIMIT 1) u ON true
@@ -112,6 +126,8 @@ ALTER TABLE hl_encoder ADD COLUMN kind text;
 ALTER TABLE hl_encoder ADD COLUMN owner hl_role;
 ALTER TABLE hl_encoder ADD COLUMN shared boolean NOT NULL DEFAULT false;
 ALTER TABLE hl_encoder ADD COLUMN uses bigint[];
+-- The rows are being encoded with it: whoever begins the next time goes on there.
+ALTER TABLE hl_encoder ADD COLUMN unfinished boolean NOT NULL DEFAULT false;
 CREATE UNIQUE INDEX hl_encoder_named ON hl_encoder (name) WHERE project_id IS NULL;
 
 -- What the training has chosen where the project's encoder is 'auto'; NULL: nothing.

@@ -9,10 +9,12 @@
  * and hl_train().
  *
  * A new encoder's blocks are nobody's until hl_serving names it, in the last
- * step.  Those of the encoder in use are written as they come, with the places
- * of older versions marked in the same transaction, so that they are in order
- * after each; what we compare with is what we have left, which is known by
- * hl_serving.features.
+ * step.  Whoever finds them before goes on with them, see unfinished.h: they are
+ * compared with the source as those of the encoder in use are.
+ *
+ * Those are written as they come, with the places of older versions marked in
+ * the same transaction, so that they are in order after each; what we compare
+ * with is what we have left, which is known by hl_serving.features.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +31,7 @@
 #include "store/prepare.h"
 #include "store/refresh_internal.h"
 #include "store/session.h"
+#include "store/unfinished.h"
 
 #define FULL_BYTES (8 * 1024 * 1024)	/* of packed n-grams in a block */
 #define ERASE_BLOCKS 8			/* written again at a time */
@@ -39,13 +42,14 @@ struct Preparation
 	const Project *project;
 	Oid			extension;
 	ProjectState start;			/* as we found it, or left it */
-	bool		fits;
+	bool		renews;			/* by an encoder that is not in use yet */
+	int64		encoder_id;		/* 0: it is to be fitted */
+	char	   *wanted;			/* what the project's encoder shall be */
 	EncoderPlan *plan;			/* of the encoder that is fitted */
 	SourceCopy *copy;			/* rows to be encoded */
 	FittedEncoder *fitted;
 	Refreshed	features;
 	RefreshState state;
-	int64		done;
 };
 
 /* ---------------------------------------------------------------------- */
@@ -67,9 +71,9 @@ compare_source(Preparation *preparation)
 
 	features->encoder = NULL;
 	refresh_init(&preparation->state, preparation->project, features);
-	if (!preparation->fits)
+	features->encoder_id = preparation->encoder_id;
+	if (preparation->encoder_id != 0)
 	{
-		features->encoder_id = preparation->start.encoder_id;
 		features->encoder = encoder_open(features->encoder_id, false, preparation->context);
 		refresh_read_blocks(&preparation->state);
 	}
@@ -78,11 +82,32 @@ compare_source(Preparation *preparation)
 	refresh_forget_unseen(&preparation->state);
 }
 
-/* What there is cannot read the input any more. */
+/* It cannot read the input any more. */
 static bool
 encoder_unfit(const Project *project, int64 encoder_id)
 {
 	return !encoder_suits(encoder_open(encoder_id, false, CurrentMemoryContext), project);
+}
+
+/* What there is is not what the project shall have, or not any more. */
+static bool
+encoder_to_renew(const Project *project, const ProjectState *start, bool may_refit)
+{
+	return start->encoder_id == 0 || encoder_unfit(project, start->encoder_id) ||
+		(may_refit && (encoder_outgrown(start->encoder_id, start->items) ||
+					   !encoder_is_wanted(project, start->encoder_id)));
+}
+
+/* With what was read it turns out that the encoder does not do. */
+static bool
+encoder_failed(const Preparation *preparation)
+{
+	const Refreshed *features = &preparation->features;
+
+	return features->misfit ||
+		(preparation->renews &&
+		 encoder_outgrown(preparation->encoder_id,
+						  features->items + source_copy_rows(preparation->copy)));
 }
 
 Preparation *
@@ -97,35 +122,47 @@ preparation_read(const Project *project, bool may_refit)
 	preparation->project = project;
 	preparation->extension = extension_oid();
 	state_read(project, start);
-	preparation->fits = start->encoder_id == 0 ||
-		encoder_unfit(project, start->encoder_id) ||
-		(may_refit && (encoder_outgrown(start->encoder_id, start->items) ||
-					   !encoder_is_wanted(project, start->encoder_id)));
+	preparation->wanted = encoder_wanted(project);
+	preparation->encoder_id = start->encoder_id;
+	preparation->renews = encoder_to_renew(project, start, may_refit);
+	if (preparation->renews)
+	{
+		preparation->encoder_id = unfinished_encoder(project);
+		if (preparation->encoder_id != 0 && encoder_unfit(project, preparation->encoder_id))
+			preparation->encoder_id = 0;
+	}
 	preparation->features.state = *start;
 	compare_source(preparation);
-	if (!preparation->fits && preparation->features.misfit)
+	if (preparation->encoder_id != 0 && encoder_failed(preparation))
 	{
 		/* all rows are needed */
 		source_copy_close(preparation->copy);
 		MemoryContextDelete(preparation->state.context);
-		preparation->fits = true;
+		preparation->renews = true;
+		preparation->encoder_id = 0;
 		compare_source(preparation);
 	}
-	if (preparation->fits)
-		preparation->plan = encoder_plan(project, encoder_wanted(project));
+	if (preparation->encoder_id == 0)
+		preparation->plan = encoder_plan(project, preparation->wanted);
 	return preparation;
 }
 
 bool
 preparation_fits(const Preparation *preparation)
 {
-	return preparation->fits;
+	return preparation->encoder_id == 0;
+}
+
+bool
+preparation_renews(const Preparation *preparation)
+{
+	return preparation->renews;
 }
 
 int64
 preparation_done(const Preparation *preparation)
 {
-	return preparation->done;
+	return preparation->state.encoded;
 }
 
 int64
@@ -174,10 +211,7 @@ preparation_encode(Preparation *preparation)
 	bool		more = true;
 
 	while (!block_is_full(state) && (more = source_copy_next(preparation->copy, &row)))
-	{
 		refresh_encode(state, &row);
-		preparation->done++;
-	}
 	if (!more)
 		refresh_encode_rest(state);
 	MemoryContextSwitchTo(before);
@@ -189,7 +223,8 @@ preparation_encode(Preparation *preparation)
 
 /*
  * The source may have been dropped, or created again, since we read it.  Blocks
- * of an encoder that is not in use do not depend on what others write.
+ * of an encoder that is not in use do not depend on what others write, but
+ * somebody may want another one by now.
  */
 bool
 preparation_holds(const Preparation *preparation)
@@ -202,10 +237,11 @@ preparation_holds(const Preparation *preparation)
 		return false;
 	state_read(preparation->project, &now);
 	if (now.encoder_id != start->encoder_id ||
-		(!preparation->fits && now.features != start->features))
+		(!preparation->renews && now.features != start->features))
 		return false;
 	project = project_read(preparation->project->id, false);
-	return project != NULL && project->source == preparation->project->source;
+	return project != NULL && project->source == preparation->project->source &&
+		(!preparation->renews || strcmp(encoder_wanted(project), preparation->wanted) == 0);
 }
 
 void
@@ -214,9 +250,10 @@ preparation_encoder(Preparation *preparation)
 	RefreshState *state = &preparation->state;
 	Refreshed  *features = &preparation->features;
 
-	if (preparation->fits)
+	if (preparation->fitted != NULL)
 	{
 		features->encoder_id = encoder_store(preparation->fitted);
+		unfinished_begin(features->encoder_id);
 		encoder_discard(preparation->fitted);
 		preparation->fitted = NULL;
 		features->encoder = encoder_open(features->encoder_id, false, preparation->context);
@@ -236,7 +273,7 @@ preparation_write(Preparation *preparation)
 	ProjectState *start = &preparation->start;
 
 	refresh_write(&preparation->state);
-	if (preparation->fits)
+	if (preparation->renews)
 		return;
 	start->features++;
 	preparation->features.state = *start;
@@ -262,7 +299,9 @@ preparation_finish(Preparation *preparation)
 
 	state_read(project, &now);
 	refresh_write(&preparation->state);
-	if (features->changed > 0 || preparation->fits || features->items != now.items)
+	if (preparation->renews)
+		unfinished_end(features->encoder_id);
+	if (features->changed > 0 || preparation->renews || features->items != now.items)
 	{
 		features->state = now;
 		features->state.features++;

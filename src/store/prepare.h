@@ -34,8 +34,9 @@ typedef struct Preparation Preparation;
  */
 extern Preparation *preparation_read(const Project *project, bool may_refit);
 
-/* Is an encoder fitted? */
+/* Is an encoder fitted?  Is it another than the one in use, or begun with before? */
 extern bool preparation_fits(const Preparation *preparation);
+extern bool preparation_renews(const Preparation *preparation);
 extern void preparation_fit(Preparation *preparation);
 
 /*

@@ -247,6 +247,8 @@ refresh_encode(RefreshState *state, const SourceRow *row)
 	entry->hash = row_hash(row);
 	if (entry->hash != 0)
 		row_batch_add(&state->batch, row, NULL);
+	else
+		state->encoded++;
 }
 
 static void
@@ -260,6 +262,7 @@ row_encoded(const SourceRow *row, void *tag pg_attribute_unused(), Status status
 	else if (entry->block == WAITS_NEW)
 		state->result->changed++;
 	state->result->items += entry->hash != 0 ? 1 : 0;
+	state->encoded++;
 }
 
 void

@@ -43,8 +43,8 @@ typedef struct Refreshed
 
 /*
  * Deletes some blocks of encoders that are not in use, then those encoders:
- * replaced or abandoned ones.  True: there may be more.  The project's lock is
- * held.
+ * replaced or abandoned ones, but for the one to go on with (unfinished.h).
+ * True: there may be more.  The project's lock is held.
  */
 extern bool features_sweep(const Project *project);
 

@@ -41,6 +41,7 @@ typedef struct RefreshState
 	Caller		caller;			/* of the encoding */
 	Encoding	encoding;
 	RowBatch	batch;
+	int64		encoded;		/* rows that are, or cannot be */
 	unsigned char *packed;
 	size_t		packed_size;
 	SourceLabels labels;

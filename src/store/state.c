@@ -13,6 +13,7 @@
 #include "store/classes.h"
 #include "store/refresh_internal.h"
 #include "store/session.h"
+#include "store/unfinished.h"
 
 #define SWEEP_BLOCKS 64			/* deleted at a time */
 
@@ -66,22 +67,27 @@ features_sweep(const Project *project)
 	static Statement blocks = {
 		"DELETE FROM @hl_feature_block WHERE ctid = ANY (ARRAY(SELECT b.ctid FROM @hl_feature_block b "
 		"WHERE b.project_id = $1 AND b.encoder_id IS DISTINCT FROM "
-		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) LIMIT $2))",
-		2, {INT4OID, INT4OID}, NULL, 0
+		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) "
+		"AND b.encoder_id <> $3 LIMIT $2))",
+		3, {INT4OID, INT4OID, INT8OID}, NULL, 0
 	};
 	static Statement encoders = {
 		"WITH unused AS (DELETE FROM @hl_encoder e WHERE e.project_id = $1 AND e.id IS DISTINCT FROM "
-		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) "
+		"(SELECT v.encoder_id FROM @hl_serving v WHERE v.project_id = $1) AND e.id <> $2 "
 		"AND NOT EXISTS (SELECT 1 FROM @hl_model m WHERE m.project_id = $1 AND m.encoder_id = e.id AND m.stored) "
 		"RETURNING e.id) "
 		"DELETE FROM @hl_encoder_part p USING unused u WHERE p.encoder_id = u.id",
-		1, {INT4OID}, NULL, 0
+		2, {INT4OID, INT8OID}, NULL, 0
 	};
-	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(SWEEP_BLOCKS)};
+	int64		spared = unfinished_encoder(project);
+	Datum		values[3] = {
+		Int32GetDatum(project->id), Int32GetDatum(SWEEP_BLOCKS), Int64GetDatum(spared)
+	};
 
 	statement_run_as_extension(&blocks, values, NULL, false);
 	if (SPI_processed > 0)
 		return true;
+	values[1] = Int64GetDatum(spared);
 	statement_run_as_extension(&encoders, values, NULL, false);
 	return false;
 }

@@ -21,6 +21,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "humanloop.h"
@@ -412,6 +413,20 @@ run_step(int64 run, const char *step)
 	statement_run_as_extension(&update, values, NULL, false);
 }
 
+/* The columns came with 0.4.0. */
+void
+run_rows(int64 run, int64 done, int64 total)
+{
+	static Statement update = {
+		"UPDATE @hl_run SET rows_done = $2, rows_total = $3 WHERE id = $1",
+		3, {INT8OID, INT8OID, INT8OID}, NULL, 0
+	};
+	Datum		values[3] = {Int64GetDatum(run), Int64GetDatum(done), Int64GetDatum(total)};
+
+	if (get_attnum(extension_table("hl_run"), "rows_done") != InvalidAttrNumber)
+		statement_run_as_extension(&update, values, NULL, false);
+}
+
 void
 run_end(int64 run, const char *state, int32 model)
 {
@@ -526,9 +541,12 @@ runs_bury(void)
 		"error = 'the worker ended in the middle of it' WHERE state = 'running' RETURNING project_id, kind) "
 		"UPDATE @hl_work w SET failures = w.failures + 1, failed = d.kind, "
 		"last_error = 'the worker ended in the middle of a run', "
-		"last_error_at = pg_catalog.clock_timestamp(), train_at = pg_catalog.clock_timestamp() + "
-		"pg_catalog.make_interval(secs => least($1 * (pg_catalog.power(2.0, least(w.failures, 20)) - 1), $2)) "
-		"FROM dead d WHERE w.project_id = d.project_id",
+		"last_error_at = pg_catalog.clock_timestamp(), "
+		"train_at = CASE WHEN d.kind = 'train' THEN n.next ELSE w.train_at END, "
+		"retry_at = CASE WHEN d.kind = 'train' THEN w.retry_at ELSE n.next END "
+		"FROM dead d JOIN (SELECT project_id, pg_catalog.clock_timestamp() + pg_catalog.make_interval("
+		"secs => least($1 * (pg_catalog.power(2.0, least(failures, 20)) - 1), $2)) AS next "
+		"FROM @hl_work) n USING (project_id) WHERE w.project_id = d.project_id",
 		2, {FLOAT8OID, FLOAT8OID}, NULL, 0
 	};
 	Datum		values[2] = {Float8GetDatum(RETRY_FIRST), Float8GetDatum(RETRY_MOST)};

@@ -93,6 +93,9 @@ extern void changes_sweep(void);
 extern int64 run_begin(int32 project_id, const char *kind, const char *step);
 extern void run_step(int64 run, const char *step);
 
+/* How many rows it has encoded, and how many it will have. */
+extern void run_rows(int64 run, int64 done, int64 total);
+
 /* state: 'done', 'rejected', 'superseded'; model 0: none was made */
 extern void run_end(int64 run, const char *state, int32 model);
 

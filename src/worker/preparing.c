@@ -35,7 +35,7 @@ typedef enum Got
 typedef struct Preparing
 {
 	Turn	   *turn;
-	int64		run;
+	int64		run;			/* 0: none */
 	Preparation *preparation;
 	ChangePlaces *places;		/* of changes; NULL: none */
 	bool		more;			/* what a step has left */
@@ -44,16 +44,27 @@ typedef struct Preparing
 
 typedef void (*Step) (Preparing *preparing);
 
+/* In the transaction that writes the rows. */
+static void
+count_rows(const Preparing *state)
+{
+	if (state->run != 0)
+		run_rows(state->run, preparation_done(state->preparation),
+				 preparation_rows(state->preparation));
+}
+
 static void
 store_encoder(Preparing *state)
 {
 	preparation_encoder(state->preparation);
+	count_rows(state);
 }
 
 static void
 write_block(Preparing *state)
 {
 	preparation_write(state->preparation);
+	count_rows(state);
 }
 
 static void
@@ -68,6 +79,7 @@ static void
 finish(Preparing *state)
 {
 	preparation_finish(state->preparation);
+	count_rows(state);
 	changes_encoded(state->turn->project_id);
 	if (state->places != NULL)
 	{
@@ -80,7 +92,10 @@ finish(Preparing *state)
 static void
 sweep(Preparing *state)
 {
-	state->more = features_sweep(state->turn->project);
+	/* what it shall have may be another by now */
+	const Project *project = project_read_any(state->turn->project_id, false);
+
+	state->more = project != NULL && features_sweep(project);
 }
 
 /*
@@ -150,7 +165,7 @@ encode_rows(Preparing *state)
 	return true;
 }
 
-/* Replaced and abandoned encoders. */
+/* Replaced encoders, and those that nobody goes on with. */
 static void
 sweep_all(Preparing *state)
 {
@@ -168,12 +183,52 @@ take_steps(Preparing *state)
 	{
 		start_step(state->turn, state->run, "fitting features");
 		preparation_fit(preparation);
-		sweep_all(state);
 	}
+	if (preparation_renews(preparation))
+		sweep_all(state);
 	start_step(state->turn, state->run, "encoding");
 	state->told = GetCurrentTimestamp();
 	return step_locked(state, store_encoder, true) && encode_rows(state) &&
 		step_locked(state, finish, true);
+}
+
+/*
+ * What takes a while is a run also where it is no training: it can be seen, and
+ * one that takes the server down is not begun over and over.
+ */
+static void
+begin_run(Preparing *state)
+{
+	transaction_begin();
+	if (project_try_keep(state->turn->project_id))
+		state->run = run_begin(state->turn->project_id, state->turn->doing, "encoding");
+	transaction_commit();
+}
+
+static void
+end_run(const Preparing *state, bool done)
+{
+	transaction_begin();
+	if (project_try_keep(state->turn->project_id))
+		run_end(state->run, done ? "done" : "superseded", 0);
+	transaction_commit();
+}
+
+static bool
+prepare_rows(Preparing *state)
+{
+	bool		own_run = state->run == 0 && preparation_rows(state->preparation) > BLOCK_ROWS;
+	bool		done;
+
+	if (own_run)
+		begin_run(state);
+	done = take_steps(state);
+	features_forget(state->turn->project_id);
+	if (preparation_renews(state->preparation))
+		sweep_all(state);
+	if (own_run && state->run != 0)
+		end_run(state, done);
+	return done;
 }
 
 bool
@@ -185,6 +240,7 @@ prepare(Turn *turn, int64 run, bool may_refit, ChangePlaces *places)
 	MemoryContext before = MemoryContextSwitchTo(context);
 	bool		done = false;
 
+	litter_left();
 	computing++;
 	preparing = turn->project_id;
 	start_step(turn, run, "reading the source");
@@ -193,12 +249,7 @@ prepare(Turn *turn, int64 run, bool may_refit, ChangePlaces *places)
 		state.preparation = preparation_read(turn->project, may_refit);
 	transaction_commit();
 	if (state.preparation != NULL)
-	{
-		done = take_steps(&state);
-		features_forget(turn->project_id);
-		if (preparation_fits(state.preparation))
-			sweep_all(&state);
-	}
+		done = prepare_rows(&state);
 	preparing = 0;
 	computing--;
 	MemoryContextSwitchTo(before);

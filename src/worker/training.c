@@ -27,7 +27,8 @@ int32		training_project = 0;
 void
 start_step(const Turn *turn, int64 run, const char *step)
 {
-	report(turn, psprintf("%s: %s", run == 0 ? "rows" : "training", step));
+	report(turn, psprintf("%s: %s", strcmp(turn->doing, "train") == 0 ? "training" : turn->doing,
+						  step));
 	if (run == 0)
 		return;
 	transaction_begin();

@@ -299,7 +299,6 @@ static void
 take_all_rows(Turn *turn)
 {
 	turn->doing = "rows";
-	litter_left();
 	if (!prepare(turn, 0, false, &turn->changes.rows_places))
 		return;
 	/* it knows the rows of labelled items as they were */

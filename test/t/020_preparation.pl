@@ -137,26 +137,62 @@ wait_for('the next model comes', q{SELECT model = 2 FROM hl_serving});
 wait_for('the old blocks go', q{SELECT count(DISTINCT encoder_id) = 1 FROM hl_feature_block});
 is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
 
-# A crash in the middle leaves nothing.
+# An end in the middle: the next worker goes on where the last one was.
+my $unfinished = q{SELECT string_agg(concat_ws(' ', id, (SELECT count(*) FROM hl_encoder_part p WHERE p.encoder_id = e.id)), ', ') FROM hl_encoder e WHERE unfinished};
+my $blocks = q{SELECT md5(string_agg(concat_ws(' ', block, xmin), ',' ORDER BY block)) FROM hl_feature_block WHERE block <= };
 query(q{SELECT hl_drop_project('docs'); DELETE FROM doc WHERE id > 60000});
 create();
 label(1, 60);
 wait_until_encoding();
 worker_gone($node);
-cmp_ok(query($leftovers), '>', '0', 'a worker that is terminated has no time to clean up');
+my $encoder = query($unfinished);
+my $last = query(q{SELECT max(block) FROM hl_feature_block});
+my $written = query($blocks . $last);
+like($encoder, qr/^\d+ \d+$/, 'a worker that is terminated leaves one encoder');
 label(61, 62);
-wait_for('the next one does', "SELECT ($leftovers) = 0");
-query(q{SELECT hl_resume('docs')});
+wait_for('the next one goes on with it', q{SELECT encoder_id IS NOT NULL FROM hl_serving});
+is(query(q{SELECT encoder_id FROM hl_serving}), $encoder =~ s/ .*//r, 'and it serves');
+is(query($blocks . $last), $written, 'what was encoded before is as it was');
+is(query($unfinished), '', 'it is finished now');
+wait_for('it trains', q{SELECT model > 0 FROM hl_serving});
+wait_for('all is done', q{SELECT count(*) = 0 FROM hl_change});
+is(query($leftovers), '0', 'nothing is left over');
+is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
+
+# The same after a crash, and rows that have changed since are encoded again.
+query(q{SELECT hl_drop_project('docs')});
+create();
+label(1, 60);
 wait_until_encoding();
 my $killed = worker($node);
 crash($node, $killed);
 is(query("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $killed)"), 't', 'the server is back after a worker was killed');
+$encoder = query($unfinished);
+$last = query(q{SELECT max(block) FROM hl_feature_block});
+like($encoder, qr/^\d+ \d+$/, 'the encoder is there');
+query(q{DELETE FROM doc WHERE id BETWEEN 100 AND 109; UPDATE doc SET body = 'another text ' || id WHERE id BETWEEN 110 AND 119});
 label(63, 64);
 query(q{SELECT hl_resume('docs')});
 wait_for('it trains after all', q{SELECT model > 0 FROM hl_serving});
+is(query(q{SELECT encoder_id FROM hl_serving}), $encoder =~ s/ .*//r, 'with the encoder that was there');
 wait_for('all is done', q{SELECT count(*) = 0 FROM hl_change});
 is(query($leftovers), '0', 'nothing is left over');
 is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
+is(query(q{SELECT hl_refresh('docs')}), '0', 'a refresh finds nothing to do');
+wait_for('what was made from rows that are gone is erased', q{SELECT bool_and(live_rows = octet_length(hashes) / 8) FROM hl_feature_block});
+
+# Whoever trains himself leaves nothing of what was begun.
+query(q{SELECT hl_drop_project('docs')});
+create();
+label(1, 60);
+wait_until_encoding();
+query(q{SELECT hl_pause('docs')});
+worker_gone($node);
+isnt(query($unfinished), '', 'an encoder is begun');
+query(q{SELECT hl_train('docs')});
+is(query($leftovers), '0', 'and gone with a training by hand');
+is(query($compare), '0 twice, 0 missing, 0 gone', 'features are those of the source');
+query(q{SELECT hl_resume('docs')});
 
 # Whoever trains himself supersedes it.
 query(q{SELECT hl_drop_project('docs')});
