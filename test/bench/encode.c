@@ -9,7 +9,7 @@
  * text a line.  TOKENS is written: the numbers of each text's tokens, a line a
  * text, for a peer that has no tokenizer.  Prints texts a second and GFLOP/s as
  * the texts come and sorted by length, the GFLOP/s of a product of square
- * matrices before and after, and the most memory of the process, in kB.
+ * matrices, the most memory of the process, in kB, and the vector of the first text.
  * Seconds are those of the processor, as the machine is not ours alone.
  *
  *-------------------------------------------------------------------------
@@ -150,6 +150,18 @@ operations(const TransformerConfig *config, const Text *texts, int n)
 	return all * config->layers;
 }
 
+/* Of a single text. */
+static void
+print_vector(const Encoder *encoder, const Text *text, Encoding *encoding, float *dense)
+{
+	need(encode_texts(encoder, &text->bytes, &text->length, 1, encoding, dense) == STATUS_SUCCESS,
+		 "cannot encode");
+	printf("vector");
+	for (int i = 0; i < encoder_dims(encoder); i++)
+		printf(" %.6f", (double) dense[i]);
+	printf("\n");
+}
+
 static void
 run(const char *order, const Encoder *encoder, const Text *texts, int n)
 {
@@ -178,6 +190,8 @@ run(const char *order, const Encoder *encoder, const Text *texts, int n)
 	seconds = now() - start;
 	printf("%s %.1f %.1f\n", order, n / seconds,
 		   operations(&encoder->transformer->config, texts, n) / seconds / 1e9);
+	if (strcmp(order, "given") == 0)
+		print_vector(encoder, texts, &encoding, dense);
 	encoding_free(&encoding);
 	free(dense);
 }
