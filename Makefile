@@ -230,6 +230,11 @@ uninstall: uninstall-more
 install-blas: all installdirs
 	$(INSTALL_SHLIB) $(BLAS_MODULE) '$(DESTDIR)$(pkglibdir)/'
 
+# A bench of the plain C rooms alone, as they are compiled for the server.
+build/bench/%: test/bench/%.c $(ROOM_SOURCES:.c=.o) src/math/matrix_blas.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Isrc -o $@ $^ $(BLAS_LIBS) -lm
+
 # PGXS forgets that it has installed DOCS without their directory.
 uninstall-more:
 	rm -f '$(DESTDIR)$(pkglibdir)/$(BLAS_MODULE)'
