@@ -1,52 +1,8 @@
 -- Encoders that are imported from files: here from the rows of a table.
 SET client_min_messages = warning;
 
--- A small BERT, made here: numbers in the order of bytes that the files have.
-CREATE FUNCTION little_endian(value bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
-	SELECT string_agg(substr(value, i, 1), ''::bytea ORDER BY i DESC) FROM generate_series(1, length(value)) i
-$$;
-
-CREATE TABLE shape (n int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, name text, dims int[]);
-INSERT INTO shape (name, dims) VALUES
-	('embeddings.word_embeddings.weight', '{40,8}'), ('embeddings.position_embeddings.weight', '{16,8}'),
-	('embeddings.token_type_embeddings.weight', '{2,8}'),
-	('embeddings.LayerNorm.weight', '{8}'), ('embeddings.LayerNorm.bias', '{8}');
-INSERT INTO shape (name, dims)
-	SELECT 'encoder.layer.0.' || name, dims::int[] FROM (VALUES
-		('attention.self.query.weight', '{8,8}'), ('attention.self.query.bias', '{8}'),
-		('attention.self.key.weight', '{8,8}'), ('attention.self.key.bias', '{8}'),
-		('attention.self.value.weight', '{8,8}'), ('attention.self.value.bias', '{8}'),
-		('attention.output.dense.weight', '{8,8}'), ('attention.output.dense.bias', '{8}'),
-		('attention.output.LayerNorm.weight', '{8}'), ('attention.output.LayerNorm.bias', '{8}'),
-		('intermediate.dense.weight', '{12,8}'), ('intermediate.dense.bias', '{12}'),
-		('output.dense.weight', '{8,12}'), ('output.dense.bias', '{8}'),
-		('output.LayerNorm.weight', '{8}'), ('output.LayerNorm.bias', '{8}')) v(name, dims);
-
-CREATE FUNCTION elements(dims int[]) RETURNS int
-LANGUAGE sql IMMUTABLE AS $$ SELECT CASE cardinality(dims) WHEN 1 THEN dims[1] ELSE dims[1] * dims[2] END $$;
-
--- Seven bits of a hash a weight: no two texts alike.
-CREATE FUNCTION weights(name text, n int) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
-	SELECT string_agg(little_endian(float4send(((hashtextextended(name, i) & 127) - 64) / 64.0)), ''::bytea ORDER BY i)
-	FROM generate_series(1, n) i
-$$;
-
-CREATE FUNCTION header() RETURNS jsonb
-LANGUAGE sql STABLE AS $$
-	SELECT jsonb_object_agg(name, jsonb_build_object('dtype', 'F32', 'shape', to_jsonb(dims),
-		'data_offsets', jsonb_build_array(4 * (upto - elements(dims)), 4 * upto)))
-	FROM (SELECT *, sum(elements(dims)) OVER (ORDER BY n)::int AS upto FROM shape) s
-$$;
-
-CREATE FUNCTION safetensors(header text) RETURNS bytea
-LANGUAGE sql STABLE AS $$
-	SELECT little_endian(int8send(octet_length(header))) || convert_to(header, 'UTF8') ||
-		(SELECT string_agg(weights(name, elements(dims)), ''::bytea ORDER BY n) FROM shape)
-$$;
-
-CREATE TABLE good (file text, part int, data bytea);
+-- A small BERT.
+SELECT make_shape('bert', words => 40, positions => 16, layers => 1);
 INSERT INTO good VALUES
 	('config.json', 0, '{"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12, "vocab_size": 40, "max_position_embeddings": 16, "type_vocab_size": 2, "hidden_act": "gelu"}'),
 	('vocab.txt', 0, E'[PAD]\\012[UNK]\\012[CLS]\\012[SEP]\\012'),
@@ -75,19 +31,6 @@ SELECT error_of(format($$SELECT hl_import_encoder('x', 'transformer', staging =>
 -- ---------------------------------------------------------------------------
 -- Files that are damaged, or not what they seem to be
 -- ---------------------------------------------------------------------------
-
-CREATE TABLE bad (file text, part int, data bytea);
-
--- The error for the good files with one of them replaced (NULL: left out).
-CREATE FUNCTION import_with(name text, content bytea) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	DELETE FROM bad;
-	INSERT INTO bad SELECT * FROM good WHERE file <> name;
-	INSERT INTO bad SELECT name, 0, content WHERE content IS NOT NULL;
-	RETURN error_of($q$SELECT hl_import_encoder('bad', 'transformer', staging => 'bad')$q$);
-END
-$$;
 
 CREATE FUNCTION config_with(changes jsonb) RETURNS bytea
 LANGUAGE sql STABLE AS $$
@@ -268,8 +211,10 @@ COMMIT;
 SELECT hl_drop_project('requests');
 SELECT hl_drop_encoder('small');
 SELECT count(*) AS left_over FROM hl_encoder_part;
-DROP TABLE anns, bobs, request, place, good, bad, shape;
-DROP FUNCTION import_with, config_with, tokenizer_with, tensors_with, safetensors, header, weights, elements, little_endian;
+DROP TABLE anns, bobs, request, place;
+DROP FUNCTION config_with, tokenizer_with, tensors_with;
+TRUNCATE good, bad;
+REVOKE SELECT ON good FROM regress_hl_ann, regress_hl_bob;
 REVOKE CREATE ON SCHEMA public FROM regress_hl_ann, regress_hl_bob;
 DROP ROLE regress_hl_ann;
 DROP ROLE regress_hl_bob;
