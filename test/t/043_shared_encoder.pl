@@ -400,6 +400,24 @@ $standby->restart;
 is(join(' ', files($elsewhere)), '', 'until that is restarted');
 
 # ----------------------------------------------------------------------
+# Vectors of words
+# ----------------------------------------------------------------------
+
+my @rows = map { my $i = $_; join ' ', map { sprintf '%.3f', sin($i * 7 + $_ * $_) } 1 .. 100 } 0 .. 100;
+my @known = (qw(please take back where is the parcel with i was charged twice for order), map { "word$_" } 1 .. 20000);
+my $words = PostgreSQL::Test::Utils::tempdir();
+
+spew("$words/vectors.txt", join '', map { "$known[$_] $rows[$_ % 101]\n" } 0 .. $#known);
+chmod 0755, $words;
+my @others = files();
+$node->safe_psql('postgres', qq{SET client_min_messages = warning; SELECT hl_import_encoder('words', 'word_vectors', path => '$words');
+	SELECT hl_create_project('third', 'ticket', 'body', encoder => 'words');
+	SELECT hl_label_many('third', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 45; SELECT hl_train('third')});
+is(scalar(() = files()), @others + 1, 'word vectors have a file, too');
+my $embed_words = q{SELECT md5(string_agg(hl_embed('third', body)::text, ' ' ORDER BY id)) FROM ticket};
+is($node->safe_psql('postgres', $embed_words), $node->safe_psql('postgres', "SET humanloop.share_encoders = off; $embed_words"), 'and are the same');
+
+# ----------------------------------------------------------------------
 # Word for word the same from a real one
 # ----------------------------------------------------------------------
 
