@@ -175,7 +175,6 @@ is(sqlstate($node, q{SELECT hl_drop_encoder('minilm')}), '2BP01', 'so that it ca
 query(q{SELECT hl_drop_project('words'), hl_drop_project('tickets'), hl_drop_encoder('minilm')});
 is(query(q{SELECT count(*) FROM hl_encoder_part}), 0, 'nothing is left of it');
 
-$node->stop;
 # ----------------------------------------------------------------------
 # What the guide shows
 # ----------------------------------------------------------------------
@@ -186,14 +185,15 @@ is(scalar @shown, 4, 'blocks of the guide');
 $node->safe_psql('postgres', 'CREATE DATABASE shop');
 query(q{CREATE EXTENSION humanloop;
 	CREATE TABLE ticket (id int PRIMARY KEY, body text);
-	INSERT INTO ticket SELECT i, CASE WHEN i % 2 = 0 THEN 'where is the parcel with number ' ELSE 'I was charged twice for order ' END || i FROM generate_series(1, 40) i;
+	INSERT INTO ticket SELECT i, CASE WHEN i % 2 = 0 THEN 'the courier has not brought my parcel ' ELSE 'I was charged twice for order ' END || i FROM generate_series(1, 40) i;
 	SELECT hl_create_project('tickets', 'ticket', 'body');
 	SELECT hl_label_many('tickets', array_agg(id::text), array_agg(CASE id % 2 WHEN 0 THEN 'delivery' ELSE 'billing' END)) FROM ticket WHERE id <= 30;
 	SELECT model FROM hl_train('tickets')}, 'shop');
 my @outputs = map { query("\\set minilm $minilm\n$_", 'shop') } @shown;
 is($outputs[0], 'minilm|transformer|384', 'it imports');
 is($outputs[1], "\ntext+minilm|30", 'it goes over to it');
-is(scalar(grep { /^where is the parcel/ } split /\n/, $outputs[2]), 3, 'it finds texts of the same meaning');
+is(scalar(grep { /^the courier/ } split /\n/, $outputs[2]), 3, 'it finds texts of the same meaning');
 is($outputs[3], "\ntext|30", 'it goes back');
 
+$node->stop;
 done_testing();
