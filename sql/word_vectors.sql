@@ -83,6 +83,19 @@ SELECT encoder, deployed FROM hl_train('requests');
 SELECT (SELECT array_agg(key ORDER BY key) FROM jsonb_object_keys(figures -> 'shares') key) AS parts FROM hl_models('requests') WHERE serving;
 SELECT label FROM hl_predict('requests', 'the courier has not brought my parcel');
 SELECT error_of($$SELECT hl_drop_encoder('few')$$);
+
+-- How much each part counts can be given, if the names are those of the parts.
+SELECT encoder FROM hl_create_project('weighed', 'request', 'body', encoder => 'text+glove', options => '{"shares": {"glove": 3, "text": 1}}');
+SELECT hl_label_many('weighed', array_agg(id::text), array_agg(topic)) FROM request WHERE id <= 80;
+SELECT deployed FROM hl_train('weighed');
+SELECT figures FROM hl_models('weighed');
+SELECT hl_set_encoder('weighed', 'text+few');
+SELECT deployed FROM hl_train('weighed');
+SELECT jsonb_array_length(figures -> 'tried') AS tried FROM hl_models('weighed') WHERE serving;
+SELECT hl_drop_project('weighed');
+SELECT shares, error_of(format($$SELECT hl_create_project('x', 'request', 'body', options => '{"shares": %s}')$$, shares)) FROM unnest(ARRAY['1', '[1]', '"text"', '{}', '{"text": "1"}', '{"text": -1}', '{"text": 0}', '{"text": 1e300}', '{"text": {}}',
+	(SELECT jsonb_object_agg(i, 1)::text FROM generate_series(1, 17) i)]) shares;
+SELECT strategy, count(*) FROM hl_simulate('request', 'body', 'topic', strategies => '{random}', rounds => 2, runs => 1, encoder => 'text+glove', options => '{"shares": {"glove": 0.5, "text": 0.5}}') GROUP BY 1;
 SELECT strategy, count(*), max(accuracy) > 0.5 AS learns FROM hl_simulate('request', 'body', 'topic', strategies => '{random}', rounds => 5, runs => 1, encoder => 'glove') GROUP BY 1;
 
 -- Weights that are not those of these words are damage.

@@ -178,13 +178,8 @@ append_shares(StringInfo json, const EncoderPlan *plan, const float *share)
 	appendStringInfoChar(json, '{');
 	for (int i = 0; i < plan->n; i++)
 	{
-		const PlannedPart *part = &plan->part[i];
-		const char *name = part->name;
-
-		if (plan->project->ninputs > 1)
-			name = psprintf("%s(%s)", name, plan->project->inputs[part->input].column);
 		appendStringInfoString(json, i == 0 ? "" : ", ");
-		escape_json(json, name);
+		escape_json(json, encoder_plan_part(plan, i));
 		appendStringInfo(json, ": %.2f", share[i]);
 	}
 	appendStringInfoChar(json, '}');

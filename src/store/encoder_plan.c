@@ -192,6 +192,36 @@ encoder_plan(const Project *project, const char *name)
 	return make_plan(project, name, true);
 }
 
+const char *
+encoder_plan_part(const EncoderPlan *plan, int i)
+{
+	const PlannedPart *part = &plan->part[i];
+
+	return plan->project->ninputs == 1 ? part->name :
+		psprintf("%s(%s)", part->name, plan->project->inputs[part->input].column);
+}
+
+bool
+encoder_plan_shares(const EncoderPlan *plan, float *share)
+{
+	const ProjectOptions *options = &plan->project->options;
+
+	if (options->nshares != plan->n || plan->n < 2)
+		return false;
+	for (int i = 0; i < plan->n; i++)
+	{
+		const char *name = encoder_plan_part(plan, i);
+		int			which = 0;
+
+		while (which < options->nshares && strcmp(options->shares[which].part, name) != 0)
+			which++;
+		if (which == options->nshares)
+			return false;
+		share[i] = options->shares[which].share;
+	}
+	return true;
+}
+
 void
 encoder_plan_add(EncoderPlan *plan, const NamedEncoder *named, const Encoder *encoder)
 {

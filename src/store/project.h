@@ -33,6 +33,13 @@ typedef struct ProjectInput
 	InputKind	kind;
 } ProjectInput;
 
+/* How much a part of the encoder counts, as somebody wants it. */
+typedef struct NamedShare
+{
+	char	   *part;
+	float		share;			/* of the whole, which is 1 */
+} NamedShare;
+
 /* Options of a project, with their defaults filled in; see options.c */
 typedef struct ProjectOptions
 {
@@ -51,6 +58,8 @@ typedef struct ProjectOptions
 	int			keep_models;	/* that are stored whole */
 	int64		random_seed;
 	const char *targets;		/* condition, see targets.h; NULL: none */
+	const NamedShare *shares;	/* nshares of them; 0: chosen */
+	int			nshares;
 } ProjectOptions;
 
 typedef struct Project

@@ -222,6 +222,9 @@ train_read(Training *training, const Project *project, bool scan)
 	training->labelled = labelled_items(&training->consensus, training->context);
 	training->asked = targets_read(project, training->context);
 	read_labelled_rows(training);
+	if (project->options.nshares > 0)
+		training->shares_given = encoder_plan_shares(encoder_plan(project, encoder_wanted(project)),
+													 training->share);
 	compact_classes(training);
 	need_labels(training);
 }
@@ -246,7 +249,8 @@ train_compute(Training *training)
 		.folds = options->folds,
 		.seed = (uint64) options->random_seed,
 		.refine = options->refine,
-		.prior_precision = options->prior_precision
+		.prior_precision = options->prior_precision,
+		.share = training->shares_given ? training->share : NULL
 	};
 	const Rows *rows = rows_finish(&training->rows);
 	Caller		caller = caller_in(training->context);

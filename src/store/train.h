@@ -32,6 +32,8 @@ typedef struct Training
 	int			naudited;
 	char	  **classes;		/* of those items, in byte order */
 	int			nclasses;
+	bool		shares_given;	/* by the project's options; then in */
+	float		share[MODEL_MAX_PARTS];
 
 	/* compute */
 	Model	   *model;
