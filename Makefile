@@ -158,6 +158,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/unfinished.c \
 	src/store/wake.c \
 	src/store/work.c \
+	src/worker/encoding.c \
 	src/worker/launcher.c \
 	src/worker/litter.c \
 	src/worker/preparing.c \

@@ -25,6 +25,7 @@ char	   *setting_annotator;
 bool		setting_enabled;
 int			setting_worker_idle_timeout;
 int			setting_worker_source_timeout;
+int			setting_encoding_workers;
 
 void		_PG_init(void);
 
@@ -99,6 +100,13 @@ _PG_init(void)
 							&setting_worker_source_timeout,
 							5 * 60 * 1000, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("humanloop.encoding_workers",
+							"Sets how many processes encode the rows of a project with a slow encoder.",
+							"The background worker is one of them; the others are there as long as it takes.",
+							&setting_encoding_workers,
+							1, 1, 64,
+							PGC_SUSET, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("humanloop");
 	if (process_shared_preload_libraries_in_progress)

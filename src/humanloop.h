@@ -16,6 +16,7 @@ extern char *setting_annotator;
 extern bool setting_enabled;
 extern int	setting_worker_idle_timeout;	/* ms */
 extern int	setting_worker_source_timeout;	/* ms; 0: none */
+extern int	setting_encoding_workers;
 
 /* Limits */
 #define MAX_PROJECT_NAME	50	/* bytes */

@@ -202,6 +202,10 @@ block_is_full(const RefreshState *state)
 		(writer->rows > 0 && writer->terms.len > FULL_BYTES);
 }
 
+/*
+ * Rows that helpers have come before others are read, so that they are never long
+ * without any; after the last row only theirs are left.
+ */
 bool
 preparation_encode(Preparation *preparation)
 {
@@ -210,10 +214,17 @@ preparation_encode(Preparation *preparation)
 	SourceRow	row;
 	bool		more = true;
 
-	while (!block_is_full(state) && (more = source_copy_next(preparation->copy, &row)))
-		refresh_encode(state, &row);
-	if (!more)
-		refresh_encode_rest(state);
+	while (more && !block_is_full(state))
+	{
+		if (row_batch_take(&state->batch, false))
+			continue;
+		if (source_copy_next(preparation->copy, &row))
+			refresh_encode(state, &row);
+		else if (state->batch.waiting != NULL)
+			refresh_encode_rest(state);
+		else
+			more = row_batch_take(&state->batch, true);
+	}
 	MemoryContextSwitchTo(before);
 	return more;
 }
@@ -265,6 +276,24 @@ preparation_encoder(Preparation *preparation)
 	state->locked = true;
 	state->writing = true;
 	source_copy_rewind(preparation->copy);
+}
+
+EncodingTask
+preparation_task(const Preparation *preparation)
+{
+	return (EncodingTask) {
+		.project = preparation->project->name,
+		.extension = preparation->extension,
+		.encoder_id = preparation->features.encoder_id,
+		.ninputs = preparation->project->ninputs,
+		.ahead_dims = preparation->state.batch.ahead_dims
+	};
+}
+
+void
+preparation_helpers(Preparation *preparation, BatchHelpers *helpers)
+{
+	preparation->state.batch.helpers = helpers;
 }
 
 void

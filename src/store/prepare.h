@@ -23,6 +23,7 @@
 #define HUMANLOOP_PREPARE_H
 
 #include "store/refresh.h"
+#include "store/row_batch.h"
 
 typedef struct Preparation Preparation;
 
@@ -47,6 +48,13 @@ extern bool preparation_holds(const Preparation *preparation);
 
 /* Stores the encoder that was fitted; opens the one that is used. */
 extern void preparation_encoder(Preparation *preparation);
+
+/*
+ * After that: what others need to know to help, and who they are; those must be
+ * there until all is encoded.
+ */
+extern EncodingTask preparation_task(const Preparation *preparation);
+extern void preparation_helpers(Preparation *preparation, BatchHelpers *helpers);
 
 /*
  * Encodes a block's worth of rows.  False: that was all, and there is nothing

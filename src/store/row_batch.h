@@ -23,6 +23,40 @@
  */
 typedef void (*RowEncoded) (const SourceRow *row, void *tag, Status status, void *state);
 
+/* Rows that wait to be encoded. */
+typedef struct WaitingRows
+{
+	MemoryContext context;		/* this and all below */
+	int			n;
+	size_t		bytes;
+	SourceRow	rows[BATCH_ROWS];
+	void	   *tags[BATCH_ROWS];
+} WaitingRows;
+
+/* What others need to know to compute what is costly, see encode_ahead. */
+typedef struct EncodingTask
+{
+	const char *project;		/* name */
+	Oid			extension;
+	int64		encoder_id;
+	int			ninputs;
+	int			ahead_dims;		/* 0: nothing is costly */
+} EncodingTask;
+
+/*
+ * Others who do so at the same time as we do.
+ *
+ *		give	lends them rows; false: they have enough, or these are too long
+ *		take	rows that were lent and what they have made of them, or NULL where
+ *				they could not, until the next call.  Returns NULL where there are
+ *				none, or, with wait, none are lent.
+ */
+typedef struct BatchHelpers
+{
+	bool		(*give) (struct BatchHelpers *helpers, WaitingRows *rows);
+	WaitingRows *(*take) (struct BatchHelpers *helpers, bool wait, const float **ahead);
+} BatchHelpers;
+
 typedef struct RowBatch
 {
 	const Encoder *encoder;
@@ -32,10 +66,8 @@ typedef struct RowBatch
 	int			ninputs;
 	int			ahead_dims;		/* 0: nothing is gained by waiting */
 	MemoryContext context;		/* of the rows that wait */
-	int			n;
-	size_t		bytes;
-	SourceRow	rows[BATCH_ROWS];
-	void	   *tags[BATCH_ROWS];
+	WaitingRows *waiting;		/* NULL: none */
+	BatchHelpers *helpers;		/* NULL: none */
 } RowBatch;
 
 /* In the current context, as long as which it is used. */
@@ -43,7 +75,13 @@ extern void row_batch_init(RowBatch *batch, const Encoder *encoder, int ninputs,
 						   Encoding *encoding, RowEncoded encoded, void *state);
 extern void row_batch_add(RowBatch *batch, const SourceRow *row, void *tag);
 
-/* Those that wait; after the last row. */
+/* Those that wait here; after the last row. */
 extern void row_batch_flush(RowBatch *batch);
+
+/*
+ * At most BATCH_ROWS of those that helpers have.  False: none are done, or, with
+ * wait, they have no more.
+ */
+extern bool row_batch_take(RowBatch *batch, bool wait);
 
 #endif							/* HUMANLOOP_ROW_BATCH_H */

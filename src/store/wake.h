@@ -14,6 +14,8 @@
 #define WORKER_LIBRARY "$libdir/humanloop"
 #define WORKER_TYPE "humanloop worker"
 #define WORKER_FUNCTION "hl_worker_main"
+#define ENCODER_TYPE "humanloop encoder"
+#define ENCODER_FUNCTION "hl_encoder_main"
 #define LAUNCHER_TYPE "humanloop launcher"
 #define LAUNCHER_FUNCTION "hl_launcher_main"
 

@@ -16,12 +16,15 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "humanloop.h"
 #include "store/prepare.h"
+#include "worker/encoding.h"
 #include "worker/turn.h"
 #include "worker/turn_internal.h"
 #include "worker/worker.h"
 
 #define PROGRESS_MS 2000
+#define HELPER_ROWS (4 * BATCH_ROWS)	/* for fewer none is started */
 
 int32		preparing = 0;
 
@@ -37,6 +40,7 @@ typedef struct Preparing
 	Turn	   *turn;
 	int64		run;			/* 0: none */
 	Preparation *preparation;
+	EncodingTask task;
 	ChangePlaces *places;		/* of changes; NULL: none */
 	bool		more;			/* what a step has left */
 	TimestampTz told;			/* progress */
@@ -165,6 +169,18 @@ encode_rows(Preparing *state)
 	return true;
 }
 
+/* Others share the work, where it is much. */
+static void
+call_helpers(Preparing *state)
+{
+	int64		rows = preparation_rows(state->preparation);
+	int			n = (int) Min(setting_encoding_workers - 1, rows / HELPER_ROWS);
+
+	state->task = preparation_task(state->preparation);
+	if (n > 0 && state->task.ahead_dims > 0)
+		preparation_helpers(state->preparation, encoding_helpers(&state->task, n));
+}
+
 /* Replaced encoders, and those that nobody goes on with. */
 static void
 sweep_all(Preparing *state)
@@ -188,8 +204,10 @@ take_steps(Preparing *state)
 		sweep_all(state);
 	start_step(state->turn, state->run, "encoding");
 	state->told = GetCurrentTimestamp();
-	return step_locked(state, store_encoder, true) && encode_rows(state) &&
-		step_locked(state, finish, true);
+	if (!step_locked(state, store_encoder, true))
+		return false;
+	call_helpers(state);
+	return encode_rows(state) && step_locked(state, finish, true);
 }
 
 /*
