@@ -23,10 +23,14 @@ BLAS_SOURCES = src/math/matrix_blas.c src/math/matrix_module.c
 BLAS_OBJS = $(BLAS_SOURCES:.c=.o)
 
 # The rooms that know nothing of PostgreSQL ...
-ROOM_SOURCES = src/encode/encode_combined.c \
+ROOM_SOURCES = src/encode/byte_pair.c \
+	src/encode/charsmap.c \
+	src/encode/decimal.c \
+	src/encode/encode_combined.c \
 	src/encode/encode_text.c \
 	src/encode/encode_transformer.c \
 	src/encode/encode_vector.c \
+	src/encode/encode_words.c \
 	src/encode/encoder.c \
 	src/encode/gram_counts.c \
 	src/encode/packed_terms.c \
@@ -35,10 +39,18 @@ ROOM_SOURCES = src/encode/encode_combined.c \
 	src/encode/tensor.c \
 	src/encode/terms.c \
 	src/encode/text_fit.c \
+	src/encode/tokenizer.c \
 	src/encode/transformer.c \
 	src/encode/transformer_io.c \
 	src/encode/transformer_make.c \
 	src/encode/unicode.c \
+	src/encode/unigram.c \
+	src/encode/vocabulary.c \
+	src/encode/word_rows.c \
+	src/encode/word_table.c \
+	src/encode/word_text.c \
+	src/encode/word_vectors.c \
+	src/encode/word_weights.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
 	src/learn/audit.c \
@@ -104,13 +116,16 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/classes.c \
 	src/store/copy.c \
 	src/store/deploy.c \
+	src/store/encoder_choice.c \
 	src/store/encoder_files.c \
 	src/store/encoder_plan.c \
 	src/store/feature.c \
 	src/store/fit.c \
 	src/store/input.c \
 	src/store/input_columns.c \
+	src/store/import_tokenizer.c \
 	src/store/import_transformer.c \
+	src/store/import_words.c \
 	src/store/json_tree.c \
 	src/store/label.c \
 	src/store/learner.c \
@@ -133,10 +148,12 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/row_batch.c \
 	src/store/seed.c \
 	src/store/session.c \
+	src/store/shared_encoder.c \
 	src/store/source.c \
 	src/store/state.c \
 	src/store/targets.c \
 	src/store/train.c \
+	src/store/train_figures.c \
 	src/store/trigger.c \
 	src/store/unfinished.c \
 	src/store/wake.c \
@@ -155,7 +172,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded
+	unencoded inputs encoder_files encoders encoders_kinds word_vectors
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
@@ -213,6 +230,11 @@ uninstall: uninstall-more
 .PHONY: install-blas uninstall-more
 install-blas: all installdirs
 	$(INSTALL_SHLIB) $(BLAS_MODULE) '$(DESTDIR)$(pkglibdir)/'
+
+# A bench of the plain C rooms alone, as they are compiled for the server.
+build/bench/%: test/bench/%.c $(ROOM_SOURCES:.c=.o) src/math/matrix_blas.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Isrc -o $@ $^ $(BLAS_LIBS) -lm
 
 # PGXS forgets that it has installed DOCS without their directory.
 uninstall-more:

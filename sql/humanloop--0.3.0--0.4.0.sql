@@ -132,6 +132,12 @@ CREATE UNIQUE INDEX hl_encoder_named ON hl_encoder (name) WHERE project_id IS NU
 
 -- What the training has chosen where the project's encoder is 'auto'; NULL: nothing.
 ALTER TABLE hl_serving ADD COLUMN chosen text;
+-- What it has compared, and found, at the last training that compared.
+ALTER TABLE hl_serving ADD COLUMN tried jsonb;
+
+-- Of a model: how much the parts of its encoder count, and what was compared.
+ALTER TABLE hl_model ADD COLUMN figures jsonb;
+ALTER TYPE hl_model_version ADD ATTRIBUTE figures jsonb;
 
 CREATE TYPE hl_imported_encoder AS
 	(encoder text, kind text, dims integer, bytes bigint, seconds double precision);

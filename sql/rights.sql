@@ -49,6 +49,7 @@ SELECT declare();
 CREATE TABLE probe (function text PRIMARY KEY, call text);
 INSERT INTO probe VALUES
 	('hl_create_project(text,regclass,text,text,text,text[],text,text,jsonb)', $$true FROM hl_create_project('more', 'desk.ticket', 'body')$$),
+	('hl_create_project(text,regclass,text[],text,text,text[],text,text,jsonb)', $$true FROM hl_create_project('more', 'desk.ticket', ARRAY['body'])$$),
 	('hl_drop_project(text)', $$true FROM hl_drop_project('tickets')$$),
 	('hl_refresh(text)', $$true FROM hl_refresh('tickets')$$),
 	('hl_train(text)', $$true FROM hl_train('points')$$),
@@ -81,7 +82,9 @@ INSERT INTO probe VALUES
 	('hl_merge_classes(text,text[],text)', $$hl_merge_classes('tickets', '{billing}', 'returns') > 0$$),
 	('hl_remove_class(text,text)', $$hl_remove_class('tickets', 'billing') > 0$$),
 	('hl_set_targets(text,text)', $$true FROM hl_set_targets('tickets', 'id > 10')$$),
+	('hl_set_encoder(text,text)', $$true FROM hl_set_encoder('tickets', 'text')$$),
 	('hl_embed(text,text)', $$cardinality(hl_embed('tickets', 'parcel')) > 0$$),
+	('hl_embed(text,anyarray)', $$cardinality(hl_embed('points', ARRAY[1, 0, 0])) > 0$$),
 	('hl_models(text)', $$count(*) > 0 FROM hl_models('tickets')$$),
 	('hl_metrics(text)', $$count(*) > 0 FROM hl_metrics('tickets')$$),
 	('hl_reliability(text)', $$count(*) > 0 FROM hl_reliability('tickets')$$),
@@ -94,7 +97,13 @@ INSERT INTO probe VALUES
 	('hl_privileges(text)', $$count(*) = 5 FROM hl_privileges('tickets')$$),
 	-- this needs no privilege on a project, but SELECT on the relation
 	('hl_simulate(regclass,text,text,text[],integer,integer,integer,integer,text,text,bigint,jsonb)', $$count(*) = 2 FROM hl_simulate('desk.ticket', 'body', 'id', '{random}', rounds => 1, runs => 1)$$),
+	('hl_simulate(regclass,text[],text,text[],integer,integer,integer,integer,text,text,bigint,jsonb)', $$count(*) = 2 FROM hl_simulate('desk.ticket', ARRAY['body'], 'id', '{random}', rounds => 1, runs => 1)$$),
 	('hl_labels_needed(hl_simulation[],double precision)', $$count(*) = 1 FROM hl_labels_needed(ARRAY[ROW('epig', 1, 10, 0.7, 3)::hl_simulation], 0.6)$$),
+	-- an imported encoder is its owner's, who here is nobody; what is imported somebody must be able to read
+	('hl_import_encoder(text,text,text,jsonb,regclass,jsonb)', $$pg_has_role('pg_read_server_files', 'usage') OR hl_import_encoder('x', 'transformer', path => '/nowhere') IS NULL$$),
+	('hl_drop_encoder(text)', $$true FROM hl_drop_encoder('lost')$$),
+	('hl_share_encoder(text,boolean)', $$true FROM hl_share_encoder('lost', false)$$),
+	('hl_may_use_encoder(boolean,hl_role)', $$bool_and(hl_may_use_encoder(shared, NULL)) FROM unnest('{true}'::boolean[]) shared$$),
 	-- these answer everybody, and say nothing to who may nothing
 	('hl_visible(integer)', $$hl_visible(min(id)) FROM hl_ids$$),
 	('hl_may(integer,text)', $$hl_may(min(id), 'annotate') FROM hl_ids$$),
@@ -111,6 +120,7 @@ INSERT INTO probe VALUES
 	('hl_source_altered()', $$has_function_privilege('hl_source_altered()', 'execute')$$),
 	('hl_source_dropped()', $$has_function_privilege('hl_source_dropped()', 'execute')$$);
 CREATE TABLE hl_ids AS SELECT id FROM hl_project;
+INSERT INTO hl_encoder (name, kind, dims, sparse_dims, source_rows, shared) VALUES ('lost', 'transformer', 8, 0, 0, true);
 GRANT SELECT ON hl_ids TO PUBLIC;
 
 -- None is forgotten, and all are there.
@@ -204,6 +214,7 @@ SELECT declare();
 SET client_min_messages = error;
 DELETE FROM hl_ids;
 INSERT INTO hl_ids SELECT id FROM hl_project;
+INSERT INTO hl_encoder (name, kind, dims, sparse_dims, source_rows, shared) VALUES ('lost', 'transformer', 8, 0, 0, true);
 SELECT fill_matrix('{owner,manage,review,annotate,predict,member,outsider,stranger,super,extension}');
 SELECT * FROM matrix WHERE who <> 'extension' EXCEPT SELECT * FROM before;
 -- he has the tables, and in the functions no more than a stranger

@@ -20,6 +20,7 @@ PG_MODULE_MAGIC;
 
 int			setting_work_mem;
 int			setting_cache_size;
+bool		setting_share_encoders;
 char	   *setting_annotator;
 bool		setting_enabled;
 int			setting_worker_idle_timeout;
@@ -65,6 +66,13 @@ _PG_init(void)
 							256 * 1024, 0, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	DefineCustomBoolVariable("humanloop.share_encoders",
+							 "Lets sessions share the memory of imported encoders.",
+							 "By a file among the server's temporary files; off: each has its own copy.",
+							 &setting_share_encoders,
+							 true,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 	DefineCustomStringVariable("humanloop.annotator",
 							   "Sets the name under which labels are stored.",
 							   "Empty: the current role. For applications that answer for many people.",

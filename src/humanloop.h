@@ -11,6 +11,7 @@
 /* Settings (kB for sizes); defined in humanloop.c */
 extern int	setting_work_mem;
 extern int	setting_cache_size;
+extern bool setting_share_encoders;
 extern char *setting_annotator;
 extern bool setting_enabled;
 extern int	setting_worker_idle_timeout;	/* ms */

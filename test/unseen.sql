@@ -4,7 +4,6 @@
 
 -- Each row's text is in the split 'train' or 'test'.
 CREATE TABLE example (id text, split text, text text, label text);
-CREATE TABLE shown (id int PRIMARY KEY, body text, label text);
 
 -- The share of pairs of a row with `is` and one without in which the former has
 -- the greater score (the area under the ROC curve); ties count half.
@@ -17,27 +16,31 @@ CREATE FUNCTION auroc(score float8[], "is" boolean[]) RETURNS float8 LANGUAGE sq
 
 -- One draw: `hidden` of the classes are hidden, `labels` rows of each other class
 -- labelled.  The source is the training rows, with or without (pool) those of the
--- hidden classes; the rows to be told apart are the test rows.
-CREATE FUNCTION unseen(draw int, hidden int, labels int, pool boolean,
+-- hidden classes; the rows to be told apart are the test rows.  `input` is the
+-- column of the table that is learned from.
+CREATE FUNCTION unseen(draw int, hidden int, labels int, pool boolean, input text DEFAULT 'text',
 	OUT epistemic float8, OUT total float8, OUT confidence float8) LANGUAGE plpgsql AS $$
 DECLARE
 	hide text[] := ARRAY(SELECT e.label FROM example e GROUP BY 1 ORDER BY md5(draw || e.label) LIMIT hidden);
 BEGIN
-	TRUNCATE shown;
-	INSERT INTO shown SELECT row_number() OVER (ORDER BY e.id), e.text, e.label FROM example e
-	WHERE split = 'train' AND (pool OR e.label <> ALL (hide));
+	DROP TABLE IF EXISTS shown;
+	EXECUTE format('CREATE TABLE shown AS SELECT row_number() OVER (ORDER BY e.id)::int AS id, e.%I AS input, e.label
+		FROM example e WHERE split = ''train'' AND ($1 OR e.label <> ALL ($2))', input) USING pool, hide;
+	ALTER TABLE shown ADD PRIMARY KEY (id);
 	ANALYZE shown;
-	PERFORM hl_create_project('unseen', 'shown', 'body', options => jsonb_build_object('random_seed', draw));
+	PERFORM hl_create_project('unseen', 'shown', 'input', options => jsonb_build_object('random_seed', draw));
+	-- whatever the input is, the same rows
 	PERFORM hl_label_many('unseen', array_agg(id::text), array_agg(s.label))
-	FROM (SELECT id, shown.label, row_number() OVER (PARTITION BY shown.label ORDER BY md5(draw || body)) AS number
-		FROM shown WHERE shown.label <> ALL (hide)) s
+	FROM (SELECT r.id, r.label, row_number() OVER (PARTITION BY r.label ORDER BY md5(draw || r.text)) AS number
+		FROM (SELECT row_number() OVER (ORDER BY e.id) AS id, e.text, e.label FROM example e
+			WHERE split = 'train' AND (pool OR e.label <> ALL (hide))) r
+		WHERE r.label <> ALL (hide)) s
 	WHERE number <= labels;
 	PERFORM hl_train('unseen');
-	SELECT auroc(array_agg(u.epistemic), array_agg(e.label = ANY (hide))),
-		auroc(array_agg(u.total), array_agg(e.label = ANY (hide))),
-		auroc(array_agg(1 - p.confidence), array_agg(e.label = ANY (hide)))
-	INTO epistemic, total, confidence
-	FROM example e, hl_uncertainty('unseen', e.text) u, hl_predict('unseen', e.text) p
-	WHERE split = 'test';
+	EXECUTE format('SELECT auroc(array_agg(u.epistemic), array_agg(e.label = ANY ($1))),
+			auroc(array_agg(u.total), array_agg(e.label = ANY ($1))),
+			auroc(array_agg(1 - p.confidence), array_agg(e.label = ANY ($1)))
+		FROM example e, hl_uncertainty(''unseen'', e.%1$I) u, hl_predict(''unseen'', e.%1$I) p
+		WHERE split = ''test''', input) INTO epistemic, total, confidence USING hide;
 	PERFORM hl_drop_project('unseen');
 END $$;

@@ -15,12 +15,14 @@
  * whoever stores them.
  *
  * Stored form: number of parts; of each its input, kind and dims, the
- * reference, and, where that is 0, the encoder.
+ * reference, and, where that is 0, the encoder; of word vectors the length of
+ * the weights, and these (0: all words alike).
  *
  *-------------------------------------------------------------------------
  */
 #include "encode_combined.h"
 #include "transformer_internal.h"
+#include "words.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,6 +34,9 @@ typedef struct CombinationPart
 	int			dims;
 	uint64_t	reference;		/* 0: encoder is ours */
 	const Encoder *encoder;		/* NULL: referred to, and not yet found */
+	WordWeights *weights;		/* of word vectors; NULL: all words alike, or ... */
+	unsigned char *stored_weights;	/* ... until the encoder is found */
+	size_t		stored_length;
 	uint32_t	base;			/* of its terms among all */
 } CombinationPart;
 
@@ -93,7 +98,8 @@ encoder_combine(const Caller *caller, const EncoderPart *parts, int n, Encoder *
 	{
 		if (parts[i].input < 0 || parts[i].input >= ENCODER_MAX_INPUTS ||
 			parts[i].encoder == NULL || parts[i].encoder->kind == ENCODER_COMBINED ||
-			(parts[i].reference != 0 && parts[i].encoder->vocabulary > 0))
+			(parts[i].reference != 0 && parts[i].encoder->vocabulary > 0) ||
+			(parts[i].weights != NULL && parts[i].encoder->kind != ENCODER_WORDS))
 			return STATUS_BAD_ARGUMENT;
 	}
 	made = encoder_allocate(caller, ENCODER_COMBINED, 0);
@@ -109,7 +115,7 @@ encoder_combine(const Caller *caller, const EncoderPart *parts, int n, Encoder *
 	for (int i = 0; i < n; i++)
 		made->combination->part[i] = (CombinationPart) {
 			parts[i].input, parts[i].encoder->kind, parts[i].encoder->dims, parts[i].reference,
-			parts[i].encoder, 0
+			parts[i].encoder, parts[i].weights
 		};
 	status = sum_up(made);
 	if (status != STATUS_SUCCESS)
@@ -129,8 +135,14 @@ combination_free(const Caller *caller, Combination *combination)
 	if (combination == NULL)
 		return;
 	for (int i = 0; i < combination->n; i++)
-		if (combination->part[i].reference == 0)
-			encoder_free(caller, (Encoder *) (uintptr_t) combination->part[i].encoder);
+	{
+		CombinationPart *part = &combination->part[i];
+
+		word_weights_free(caller, part->weights);
+		release(caller, part->stored_weights);
+		if (part->reference == 0)
+			encoder_free(caller, (Encoder *) (uintptr_t) part->encoder);
+	}
 	release(caller, combination);
 }
 
@@ -147,20 +159,38 @@ encoder_part(const Encoder *encoder, int i, EncoderPart *part)
 
 	if (encoder->kind != ENCODER_COMBINED)
 	{
-		*part = (EncoderPart) {0, encoder->kind, encoder->dims, 0, encoder};
+		*part = (EncoderPart) {0, encoder->kind, encoder->dims, 0, encoder, NULL};
 		return;
 	}
 	from = &encoder->combination->part[i];
-	*part = (EncoderPart) {from->input, from->kind, from->dims, from->reference, from->encoder};
+	*part = (EncoderPart) {from->input, from->kind, from->dims, from->reference, from->encoder,
+		from->weights};
+}
+
+/* The weights that were read for an encoder that is found now. */
+static Status
+find_weights(const Caller *caller, CombinationPart *part, const Encoder *encoder)
+{
+	Reader		reader;
+
+	if (part->stored_length == 0)
+		return STATUS_SUCCESS;
+	reader_init(&reader, part->stored_weights, part->stored_length);
+	TRY(word_weights_read(caller, &reader, encoder, &part->weights));
+	release(caller, part->stored_weights);
+	part->stored_weights = NULL;
+	part->stored_length = 0;
+	return reader_left(&reader) == 0 ? STATUS_SUCCESS : STATUS_CORRUPT;
 }
 
 Status
-encoder_refer(Encoder *encoder, int i, const Encoder *to)
+encoder_refer(const Caller *caller, Encoder *encoder, int i, const Encoder *to)
 {
 	CombinationPart *part = &encoder->combination->part[i];
 
 	if (to->kind != part->kind || to->dims != part->dims || to->vocabulary > 0)
 		return STATUS_CORRUPT;
+	TRY(find_weights(caller, part, to));
 	part->encoder = to;
 	return STATUS_SUCCESS;
 }
@@ -238,6 +268,10 @@ encode_part(const CombinationPart *part, const EncoderInput *input, const float 
 			Encoding *encoding)
 {
 	encoding->terms = 0;
+	if (part->weights != NULL)
+		return input->text == NULL ? STATUS_BAD_ARGUMENT :
+			encode_words(part->encoder, part->weights, input->text, input->length, encoding,
+						 encoding->dense);
 	if (ahead == NULL)
 		return encode_inputs(part->encoder, input, NULL, encoding);
 	/* of nothing that could be encoded there are no numbers */
@@ -340,6 +374,28 @@ combination_weigh_terms(const Encoder *encoder, Encoding *encoding)
 /* ---------------------------------------------------------------------- */
 /* Stored form */
 
+/* The weights with their length before them. */
+static Status
+write_weights(const CombinationPart *part, Writer *writer)
+{
+	Writer		stored;
+	Status		status = STATUS_SUCCESS;
+
+	/* of an encoder that was not found they are as they were read */
+	if (part->weights == NULL)
+	{
+		write_u64(writer, part->stored_length);
+		write_bytes(writer, part->stored_weights, part->stored_length);
+		return STATUS_SUCCESS;
+	}
+	writer_init(&stored, writer->caller);
+	status = word_weights_write(part->weights, &stored);
+	write_u64(writer, stored.length);
+	write_bytes(writer, stored.bytes, stored.length);
+	release(writer->caller, stored.bytes);
+	return status;
+}
+
 Status
 combination_write(const Encoder *encoder, Writer *writer)
 {
@@ -356,8 +412,38 @@ combination_write(const Encoder *encoder, Writer *writer)
 		write_u64(writer, part->reference);
 		if (part->reference == 0)
 			TRY(encoder_write(part->encoder, writer));
+		if (part->kind == ENCODER_WORDS)
+			TRY(write_weights(part, writer));
 	}
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+static Status
+read_weights(const Caller *caller, Reader *reader, CombinationPart *part)
+{
+	uint64_t	length = read_u64(reader);
+
+	if (reader->failed || length > reader_left(reader))
+		return STATUS_CORRUPT;
+	if (length == 0)
+		return STATUS_SUCCESS;
+	part->stored_weights = allocate_array(caller, (size_t) length, 1);
+	if (part->stored_weights == NULL)
+		return STATUS_NO_MEMORY;
+	part->stored_length = (size_t) length;
+	read_bytes(reader, part->stored_weights, part->stored_length);
+	return STATUS_SUCCESS;
+}
+
+/* The encoder of a part that has no reference. */
+static Status
+read_own(const Caller *caller, Reader *reader, bool in_place, CombinationPart *part)
+{
+	Encoder    *read;
+
+	TRY(encoder_read_part(caller, reader, in_place, &read));
+	part->encoder = read;
+	return read->kind == part->kind && read->dims == part->dims ? STATUS_SUCCESS : STATUS_CORRUPT;
 }
 
 /* One part; what it owns is freed with the combination, n counts it. */
@@ -367,20 +453,21 @@ read_part(const Caller *caller, Reader *reader, bool in_place, CombinationPart *
 	uint32_t	input = read_u32(reader);
 	uint32_t	kind = read_u32(reader);
 	uint32_t	dims = read_u32(reader);
-	Encoder    *read;
 
 	part->reference = read_u64(reader);
 	if (reader->failed || input >= ENCODER_MAX_INPUTS || kind < ENCODER_TEXT ||
-		kind > ENCODER_LAST || kind == ENCODER_COMBINED || dims < 1 || dims > ENCODER_MAX_DIMS)
+		kind > ENCODER_LAST || kind == ENCODER_COMBINED || dims < 1 || dims > ENCODER_MAX_DIMS ||
+		(part->reference != 0 && kind == ENCODER_TEXT))
 		return STATUS_CORRUPT;
 	part->input = (int) input;
 	part->kind = (EncoderKind) kind;
 	part->dims = (int) dims;
-	if (part->reference != 0)
-		return part->kind == ENCODER_TEXT ? STATUS_CORRUPT : STATUS_SUCCESS;
-	TRY(encoder_read_part(caller, reader, in_place, &read));
-	part->encoder = read;
-	return read->kind == part->kind && read->dims == part->dims ? STATUS_SUCCESS : STATUS_CORRUPT;
+	if (part->reference == 0)
+		TRY(read_own(caller, reader, in_place, part));
+	if (part->kind == ENCODER_WORDS)
+		TRY(read_weights(caller, reader, part));
+	return part->reference == 0 && part->stored_length > 0 ?
+		find_weights(caller, part, part->encoder) : STATUS_SUCCESS;
 }
 
 Status

@@ -23,6 +23,7 @@
 
 #include "terms.h"
 #include "transformer_internal.h"
+#include "words.h"
 
 /* Largest values that a fitted encoder can hold, with room */
 #define MAX_IDF 1000.0f
@@ -31,8 +32,6 @@
 /* No fitted vocabulary comes near: its table is at most half full. */
 #define MAX_PROBES 4096
 
-/* Terms whose projections are added in one pass over the sums */
-#define TERMS_A_PASS 4
 #define DIMS_A_STEP 32
 
 /* First length of the sparse arrays of an encoding */
@@ -295,14 +294,12 @@ encode_terms(const Encoder *encoder, const char *utf8, size_t length, Encoding *
 }
 
 /*
- * sum[j] += sum over four terms of weight * mantissa[j], in this order.  The
- * inner loop has a fixed length: at the usual optimisation level compilers
+ * The inner loop has a fixed length: at the usual optimisation level compilers
  * use wide registers for such loops only.
  */
 WIDE_CLONES
-static void
-add_projections(double *restrict sum, int dims, const double *weight,
-				const int16_t *const *rows)
+void
+add_rows(double *restrict sum, int dims, const double *weight, const int16_t *const *rows)
 {
 	const int16_t *restrict a = rows[0];
 	const int16_t *restrict b = rows[1];
@@ -334,14 +331,8 @@ add_projections(double *restrict sum, int dims, const double *weight,
 static inline void
 fetch_projections(const int16_t *const *rows, int dims)
 {
-#ifdef __GNUC__
-	for (int k = 0; k < TERMS_A_PASS; k++)
-		for (int j = 0; j < dims; j += 32)
-			__builtin_prefetch(rows[k] + j);
-#else
-	(void) rows;
-	(void) dims;
-#endif
+	for (int k = 0; k < ROWS_A_PASS; k++)
+		fetch_row(rows[k], dims);
 }
 
 /*
@@ -352,7 +343,7 @@ static void
 look_up_pass(const Encoder *encoder, const Encoding *encoding, int i,
 			 const int16_t **rows, double *weight)
 {
-	for (int k = 0; k < TERMS_A_PASS; k++)
+	for (int k = 0; k < ROWS_A_PASS; k++)
 	{
 		bool		there = i + k < encoding->terms;
 		size_t		term = there ? encoding->index[i + k] : encoding->index[0];
@@ -372,18 +363,18 @@ project(const Encoder *encoder, Encoding *encoding)
 	int			dims = encoder->dims;
 	double		sum = 0.0;
 	double		length;
-	const int16_t *rows[2][TERMS_A_PASS];
-	double		weight[2][TERMS_A_PASS];
+	const int16_t *rows[2][ROWS_A_PASS];
+	double		weight[2][ROWS_A_PASS];
 	int			now = 0;
 
 	memset(scratch->sum, 0, (size_t) dims * sizeof(double));
 	if (encoding->terms > 0)
 		look_up_pass(encoder, encoding, 0, rows[now], weight[now]);
-	for (int i = 0; i < encoding->terms; i += TERMS_A_PASS)
+	for (int i = 0; i < encoding->terms; i += ROWS_A_PASS)
 	{
-		look_up_pass(encoder, encoding, i + TERMS_A_PASS, rows[!now], weight[!now]);
+		look_up_pass(encoder, encoding, i + ROWS_A_PASS, rows[!now], weight[!now]);
 		fetch_projections(rows[!now], dims);
-		add_projections(scratch->sum, dims, weight[now], rows[now]);
+		add_rows(scratch->sum, dims, weight[now], rows[now]);
 		now = !now;
 	}
 	for (int j = 0; j < dims; j++)
@@ -401,6 +392,8 @@ encode_text(const Encoder *encoder, const char *utf8, size_t length, Encoding *e
 {
 	if (encoder->kind == ENCODER_TRANSFORMER)
 		return transformer_encode(encoder, &utf8, &length, 1, encoding, encoding->dense);
+	if (encoder->kind == ENCODER_WORDS)
+		return encode_words(encoder, NULL, utf8, length, encoding, encoding->dense);
 	if (encoder->kind != ENCODER_TEXT)
 		return STATUS_BAD_ARGUMENT;
 	TRY(encode_terms(encoder, utf8, length, encoding));

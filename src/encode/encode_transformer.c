@@ -93,7 +93,7 @@ add_text(const Transformer *transformer, const Caller *caller, const char *utf8,
 	uint32_t   *id = block->id + block->tokens;
 	int			count;
 
-	TRY(wordpiece_encode(transformer->wordpiece, caller, utf8, length, id + 1,
+	TRY(tokenizer_encode(&transformer->tokenizer, caller, utf8, length, id + 1,
 						 transformer->config.max_tokens - 2, &count));
 	id[0] = transformer->config.first;
 	id[count + 1] = transformer->config.last;

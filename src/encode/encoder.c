@@ -15,11 +15,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "words_internal.h"
+
 #define ENCODER_MAGIC UINT32_C(0x4E454C48)	/* "HLEN" */
 
 static const uint32_t newest_version[] = {
 	[ENCODER_TEXT] = 1,[ENCODER_VECTOR] = 1,[ENCODER_TRANSFORMER] = 2,
-	[ENCODER_COMBINED] = 1
+	[ENCODER_WORDS] = 1,[ENCODER_COMBINED] = 1
 };
 
 EncoderKind
@@ -66,6 +68,7 @@ encoder_free(const Caller *caller, Encoder *encoder)
 	release(caller, encoder->slots);
 	transformer_free(caller, encoder->transformer);
 	combination_free(caller, encoder->combination);
+	word_table_free(caller, encoder->word_table);
 	release(caller, encoder);
 }
 
@@ -86,6 +89,8 @@ encoding_init(const Caller *caller, const Encoder *encoder, Encoding *encoding)
 		status = text_encoding_init(encoder, encoding);
 	else if (encoder->kind == ENCODER_COMBINED)
 		status = combination_encoding_init(encoder, encoding);
+	else if (encoder->kind == ENCODER_WORDS)
+		status = words_encoding_init(encoder, encoding);
 	if (status != STATUS_SUCCESS)
 		encoding_free(encoding);
 	return status;
@@ -171,9 +176,8 @@ dense_blank(const float *dense, int dims)
 	return true;
 }
 
-/* STATUS_NO_MEMORY where the writer failed. */
-Status
-encoder_write(const Encoder *encoder, Writer *writer)
+static Status
+write_encoder(const Encoder *encoder, bool expanded, Writer *writer)
 {
 	write_u32(writer, ENCODER_MAGIC);
 	write_u32(writer, newest_version[encoder->kind]);
@@ -182,10 +186,25 @@ encoder_write(const Encoder *encoder, Writer *writer)
 	if (encoder->kind == ENCODER_TEXT)
 		TRY(text_encoder_write(encoder, writer));
 	if (encoder->kind == ENCODER_TRANSFORMER)
-		TRY(transformer_write(encoder, writer));
+		TRY(transformer_write(encoder, expanded, writer));
 	if (encoder->kind == ENCODER_COMBINED)
 		TRY(combination_write(encoder, writer));
+	if (encoder->kind == ENCODER_WORDS)
+		TRY(word_table_write(encoder->word_table, encoder->dims, writer));
 	return writer->failed ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+/* STATUS_NO_MEMORY where the writer failed. */
+Status
+encoder_write(const Encoder *encoder, Writer *writer)
+{
+	return write_encoder(encoder, false, writer);
+}
+
+Status
+encoder_write_expanded(const Encoder *encoder, Writer *writer)
+{
+	return write_encoder(encoder, true, writer);
 }
 
 static bool
@@ -218,6 +237,8 @@ read_encoder(const Caller *caller, Reader *reader, bool in_place, bool is_part,
 		status = text_encoder_read(caller, reader, in_place, read);
 	else if (kind == ENCODER_TRANSFORMER)
 		status = transformer_read(caller, reader, version, in_place, read);
+	else if (kind == ENCODER_WORDS)
+		status = word_table_read(caller, reader, in_place, (int) dims, &read->word_table);
 	else if (kind == ENCODER_COMBINED)
 		status = combination_read(caller, reader, in_place, read);
 	if (status != STATUS_SUCCESS)

@@ -12,6 +12,7 @@
  *	  encode_text.c		built-in text features (TF-IDF + truncated SVD)
  *	  encode_vector.c	vectors that somebody else has computed
  *	  transformer.h		pretrained encoders of the BERT family
+ *	  words.h			vectors of words, from the files of others
  *	  encode_combined.c	several of them side by side
  *
  *-------------------------------------------------------------------------
@@ -27,6 +28,7 @@ typedef enum EncoderKind
 	ENCODER_TEXT = 1,
 	ENCODER_VECTOR = 2,
 	ENCODER_TRANSFORMER = 3,
+	ENCODER_WORDS = 4,
 	ENCODER_COMBINED = 5
 } EncoderKind;
 
@@ -65,8 +67,9 @@ extern Status encoding_init(const Caller *caller, const Encoder *encoder, Encodi
 extern void encoding_free(Encoding *encoding);
 
 /*
- * UTF-8 text (invalid bytes are treated as separators, never an error) to
- * dense and sparse parts.  STATUS_BAD_ARGUMENT for an encoder of vectors.
+ * UTF-8 text to dense and sparse parts.  Invalid bytes are never an error:
+ * they separate, or are, for a transformer of byte pairs, bytes like others.
+ * STATUS_BAD_ARGUMENT for an encoder of vectors.
  */
 extern Status encode_text(const Encoder *encoder, const char *utf8, size_t length,
 						  Encoding *encoding);
@@ -140,11 +143,20 @@ extern Status encoder_read(const Caller *caller, Reader *reader, Encoder **encod
 
 /*
  * The same, but what nearly all of it is (the projection of text features;
- * of a transformer the vectors of words, and in F32 all weights) stays where
- * it is in the reader's bytes if they are aligned and little-endian: they
- * must then outlive the encoder unchanged, as a mapped file does.
+ * of a transformer the vectors of words, and in F32 all weights; of word
+ * vectors everything) stays where it is in the reader's bytes if they are
+ * aligned and little-endian: they must then outlive the encoder unchanged,
+ * as a mapped file does.
  */
 extern Status encoder_read_in_place(const Caller *caller, Reader *reader, Encoder **encoder);
+
+/*
+ * Writes it in a form that is larger where it has to be, and of which all that
+ * encoder_read_in_place can leave where it is does stay there: weights of a
+ * transformer are F32, whatever they were.  Read and encoder_write()n again it
+ * remains that.  Every reader reads it, too.
+ */
+extern Status encoder_write_expanded(const Encoder *encoder, Writer *writer);
 extern void encoder_free(const Caller *caller, Encoder *encoder);
 
 /* An encoder of vectors of a given length. */
@@ -159,6 +171,7 @@ typedef struct EncoderPart
 	uint64_t	reference;		/* 0: stored with the combination; else what
 								 * the caller knows the encoder by */
 	const Encoder *encoder;		/* NULL: not found yet */
+	struct WordWeights *weights;	/* of word vectors; NULL: all words alike */
 } EncoderPart;
 
 #define COMBINATION_MAX_PARTS 16
@@ -178,10 +191,11 @@ extern void encoder_part(const Encoder *encoder, int i, EncoderPart *part);
 
 /*
  * After reading: what part i, which has a reference, refers to; it must outlive
- * the combination.  STATUS_CORRUPT where that is another kind of encoder.
+ * the combination.  STATUS_CORRUPT where that is another kind of encoder, or
+ * another than its weights are for; STATUS_NO_MEMORY.
  * Without, encoding_init is STATUS_BAD_ARGUMENT.
  */
-extern Status encoder_refer(Encoder *encoder, int i, const Encoder *to);
+extern Status encoder_refer(const Caller *caller, Encoder *encoder, int i, const Encoder *to);
 
 /*
  * Fitting the text encoder.  All texts of the source go through

@@ -36,6 +36,7 @@ struct Encoder
 	EncoderKind kind;
 	int			dims;
 	struct Transformer *transformer;	/* for transformers only */
+	struct WordTable *word_table;	/* for word vectors only */
 	Combination *combination;	/* for combinations only */
 
 	/*
@@ -57,6 +58,37 @@ struct Encoder
 	uint64_t   *slots;			/* 2^slot_bits: low half of hash, term + 1 */
 	float		count_weight[TERM_MAX_COUNT + 1];	/* 1 + ln(count) */
 };
+
+/* Rows of mantissas that add_rows takes at once */
+#define ROWS_A_PASS 4
+
+/*
+ * A row of dims floats, each a finite number, as mantissas of 15 bits and
+ * sign; returns their common scale.  The error of each is below 2^-16 of the
+ * largest.
+ */
+extern float quantise_row(const float *row, int dims, int16_t *mantissa);
+
+/*
+ * sum[j] += sum over four rows of weight * mantissa[j], in this order.  All
+ * products are exact if the weights are floats; a row whose weight is 0 may
+ * be any.
+ */
+extern void add_rows(double *restrict sum, int dims, const double *weight,
+					 const int16_t *const *rows);
+
+/* Asks for a row that is used a little later. */
+static inline void
+fetch_row(const int16_t *row, int dims)
+{
+#ifdef __GNUC__
+	for (int j = 0; j < dims; j += 32)
+		__builtin_prefetch(row + j);
+#else
+	(void) row;
+	(void) dims;
+#endif
+}
 
 /* An empty encoder of that kind; NULL when there is no memory. */
 extern Encoder *encoder_allocate(const Caller *caller, EncoderKind kind, int dims);

@@ -62,26 +62,6 @@ typedef struct TermReader
 	uint64_t	hashes[BATCH];
 } TermReader;
 
-/* One more 32-bit value; a bijection of hash for each value. */
-static inline uint64_t
-hash_step(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * UINT64_C(0x9FB21C651E98DF25);
-	return hash ^ hash >> 32;
-}
-
-/*
- * Spreads what the last steps have left in few bits over all of them, and
- * puts the kind into bit 0.
- */
-static inline uint64_t
-hash_finish(uint64_t hash, uint64_t kind)
-{
-	hash = (hash ^ hash >> 29) * UINT64_C(0xD6E8FEB86659FD93);
-	hash ^= hash >> 32;
-	return (hash & ~UINT64_C(1)) | kind;
-}
-
 /* Hands over what has been collected, and asks whether to go on. */
 static Status
 flush_batch(TermReader *reader)

@@ -25,6 +25,26 @@ term_kind(uint64_t hash)
 	return (int) (hash & 1);
 }
 
+/* One more 32-bit value; a bijection of hash for each value. */
+static inline uint64_t
+hash_step(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * UINT64_C(0x9FB21C651E98DF25);
+	return hash ^ hash >> 32;
+}
+
+/*
+ * Spreads what the last steps have left in few bits over all of them, and
+ * puts the kind into bit 0.
+ */
+static inline uint64_t
+hash_finish(uint64_t hash, uint64_t kind)
+{
+	hash = (hash ^ hash >> 29) * UINT64_C(0xD6E8FEB86659FD93);
+	hash ^= hash >> 32;
+	return (hash & ~UINT64_C(1)) | kind;
+}
+
 /* Takes count hashes; what it returns other than STATUS_SUCCESS ends the text. */
 typedef Status (*TermSink) (void *state, const uint64_t *hashes, int count);
 

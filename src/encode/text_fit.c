@@ -490,13 +490,9 @@ make_matrix(TextFit *fit, const Encoder *encoder)
 	return status;
 }
 
-/*
- * One row of the projection (dims floats) as mantissas of 15 bits and sign
- * with a common scale.  The largest becomes +-32767, so that the error of
- * each is below 2^-16 of the largest.
- */
-static float
-quantise(const float *row, int dims, int16_t *mantissa)
+/* The largest becomes +-32767. */
+float
+quantise_row(const float *row, int dims, int16_t *mantissa)
 {
 	float		largest = 0.0f;
 	float		scale;
@@ -538,7 +534,7 @@ make_projection(TextFit *fit, Encoder *encoder)
 		status = STATUS_NO_MEMORY;
 	for (size_t i = 0; i < vocabulary && status == STATUS_SUCCESS; i++)
 	{
-		encoder->scale[i] = quantise(vectors + i * (size_t) encoder->dims, encoder->dims,
+		encoder->scale[i] = quantise_row(vectors + i * (size_t) encoder->dims, encoder->dims,
 									 encoder->mantissa + i * (size_t) encoder->dims);
 		if (i % 4096 == 0 && stopped(fit->caller))
 			status = STATUS_STOPPED;

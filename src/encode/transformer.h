@@ -14,7 +14,7 @@
 
 #include "encoder.h"
 #include "tensor.h"
-#include "wordpiece.h"
+#include "tokenizer.h"
 
 /* Limits of what is believed of a configuration */
 #define TRANSFORMER_MAX_LAYERS 128
@@ -67,25 +67,25 @@ typedef struct TransformerConfig
 /* For a message to whoever brought the files; both in printable ASCII. */
 typedef struct TransformerProblem
 {
-	char		name[128];		/* of a tensor or piece, cut; or empty */
+	char		name[128];		/* of a tensor, cut; or empty */
 	char		what[128];		/* "is missing", "is of shape [3, 4], not [4, 4]" */
 } TransformerProblem;
 
 /*
- * Makes the encoder; everything is copied.  Tensors have the names of
+ * Makes the encoder; tensors are copied.  They have the names of
  * BertModel and RobertaModel ("embeddings.word_embeddings.weight",
  * "encoder.layer.0.attention.self.query.weight" ...) or of DistilBertModel
  * ("transformer.layer.0.attention.q_lin.weight" ...), also behind "bert.",
  * "roberta." or "distilbert.", and with the oldest files' LayerNorm.gamma and
- * LayerNorm.beta; those that are not needed (pooler,
- * position_ids) are passed over.
+ * LayerNorm.beta; those that are not needed (pooler, position_ids) are passed
+ * over.  The tokenizer, whose numbers must all be below vocab_size, is the
+ * encoder's after success, and *tokenizer empty; else it stays the caller's.
  * STATUS_BAD_ARGUMENT, or STATUS_NOT_FINITE for a weight that is no number,
  * with *problem filled in; STATUS_NO_MEMORY, STATUS_STOPPED.
  */
 extern Status transformer_make(const Caller *caller, const TransformerConfig *config,
 							   const Tensor *tensors, size_t ntensors,
-							   const WordPieceOptions *options,
-							   const WordPieceEntry *vocabulary, size_t pieces,
-							   Encoder **encoder, TransformerProblem *problem);
+							   Tokenizer *tokenizer, Encoder **encoder,
+							   TransformerProblem *problem);
 
 #endif							/* HUMANLOOP_TRANSFORMER_H */

@@ -34,8 +34,9 @@ typedef struct TransformerLayer
 typedef struct Transformer
 {
 	TransformerConfig config;
-	WordPiece  *wordpiece;
+	Tokenizer	tokenizer;
 	TensorType	type;			/* of the stored form, and of words */
+	TensorType	weights_type;	/* of the stored form: the same, or F32 */
 
 	/*
 	 * The words' vectors are half of a small encoder and a text needs few of
@@ -104,7 +105,9 @@ extern Status transformer_convert(const Caller *caller, TensorType type,
 								  const unsigned char *bytes, size_t n, float *floats);
 
 extern void transformer_free(const Caller *caller, Transformer *transformer);
-extern Status transformer_write(const Encoder *encoder, Writer *writer);
+
+/* expanded: all weights but the words' vectors as F32. */
+extern Status transformer_write(const Encoder *encoder, bool expanded, Writer *writer);
 extern Status transformer_read(const Caller *caller, Reader *reader, uint32_t version,
 							   bool in_place, Encoder *encoder);
 

@@ -38,8 +38,10 @@ typedef struct Part
 
 /* In the order in which they are stored; the words come first. */
 static const Part first_parts[] = {
-	{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight", EXTENT_WORDS, EXTENT_WIDTH},
-	{"embeddings.position_embeddings.weight", "embeddings.position_embeddings.weight", EXTENT_POSITIONS, EXTENT_WIDTH},
+	{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight",
+	EXTENT_WORDS, EXTENT_WIDTH},
+	{"embeddings.position_embeddings.weight", "embeddings.position_embeddings.weight",
+	EXTENT_POSITIONS, EXTENT_WIDTH},
 	{"embeddings.token_type_embeddings.weight", NULL, EXTENT_TYPES, EXTENT_WIDTH},
 	{"embeddings.LayerNorm.weight", "embeddings.LayerNorm.weight", EXTENT_WIDTH, EXTENT_NONE},
 	{"embeddings.LayerNorm.bias", "embeddings.LayerNorm.bias", EXTENT_WIDTH, EXTENT_NONE},
@@ -108,7 +110,7 @@ transformer_config_fault(const TransformerConfig *config)
 		return "num_attention_heads does not divide hidden_size";
 	if (config->intermediate < 1 || config->intermediate > TRANSFORMER_MAX_INTERMEDIATE)
 		return "intermediate_size is out of range";
-	if (config->words < 1 || config->words > WORDPIECE_MAX_PIECES)
+	if (config->words < 1 || config->words > VOCABULARY_MAX_PIECES)
 		return "vocab_size is out of range";
 	if (config->positions < 3 || config->positions > TRANSFORMER_MAX_POSITIONS)
 		return "max_position_embeddings is out of range";
@@ -220,7 +222,7 @@ transformer_free(const Caller *caller, Transformer *transformer)
 {
 	if (transformer == NULL)
 		return;
-	wordpiece_free(caller, transformer->wordpiece);
+	tokenizer_free(caller, &transformer->tokenizer);
 	if (!transformer->words_borrowed)
 		release(caller, (void *) (uintptr_t) transformer->words);
 	if (!transformer->weights_borrowed)
@@ -452,6 +454,7 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	for (int i = 1; i < parts; i++)
 		if (found[i] != NULL && found[i]->type != transformer->type)
 			transformer->type = TENSOR_F32;
+	transformer->weights_type = transformer->type;
 	if (!transformer_count_weights(config, &count))
 		return STATUS_NO_MEMORY;
 	weights = allocate_array(caller, count, sizeof(float));
@@ -478,52 +481,10 @@ take_tensors(const Caller *caller, const Tensor *tensors, size_t ntensors,
 	return STATUS_SUCCESS;
 }
 
-/* The vocabulary, and that each of its numbers has a vector. */
-static Status
-take_vocabulary(const Caller *caller, const WordPieceOptions *options,
-				const WordPieceEntry *vocabulary, size_t pieces,
-				Transformer *transformer, TransformerProblem *problem)
-{
-	static const char *const complaints[] = {
-		[WORDPIECE_OPTIONS] = "the tokenizer's prefix or length of words is out of range",
-		[WORDPIECE_TOO_MANY] = "the vocabulary is empty or too large",
-		[WORDPIECE_EMPTY] = "is an empty piece of the vocabulary",
-		[WORDPIECE_LONG] = "is too long for a piece of the vocabulary",
-		[WORDPIECE_ID] = "has a number that is out of range",
-		[WORDPIECE_TWICE] = "is in the vocabulary twice",
-		[WORDPIECE_ID_TWICE] = "has the number of another piece",
-		[WORDPIECE_NO_UNKNOWN] = "no piece has the number of the unknown one",
-		[WORDPIECE_CROWDED] = "the vocabulary fits into no table"
-	};
-	WordPieceFault fault;
-	size_t		at;
-	Status		status = wordpiece_make(caller, options, vocabulary, pieces,
-										&transformer->wordpiece, &fault, &at);
-
-	if (status == STATUS_BAD_ARGUMENT)
-	{
-		bool		entry = fault != WORDPIECE_OPTIONS && fault != WORDPIECE_TOO_MANY &&
-			fault != WORDPIECE_NO_UNKNOWN && fault != WORDPIECE_CROWDED;
-
-		complain(problem, entry ? vocabulary[at].bytes : "", entry ? vocabulary[at].length : 0,
-				 "%s", complaints[fault]);
-	}
-	if (status == STATUS_SUCCESS &&
-		wordpiece_ids(transformer->wordpiece) > (uint32_t) transformer->config.words)
-	{
-		complain(problem, "", 0, "the vocabulary has numbers beyond vocab_size, %d",
-				 transformer->config.words);
-		status = STATUS_BAD_ARGUMENT;
-	}
-	return status;
-}
-
 Status
 transformer_make(const Caller *caller, const TransformerConfig *config,
 				 const Tensor *tensors, size_t ntensors,
-				 const WordPieceOptions *options,
-				 const WordPieceEntry *vocabulary, size_t pieces,
-				 Encoder **encoder, TransformerProblem *problem)
+				 Tokenizer *tokenizer, Encoder **encoder, TransformerProblem *problem)
 {
 	const char *fault = transformer_config_fault(config);
 	const Tensor **found;
@@ -537,12 +498,20 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 		complain(problem, "", 0, "%s", fault);
 		return STATUS_BAD_ARGUMENT;
 	}
+	if (tokenizer->kind == TOKENIZER_NONE)
+	{
+		complain(problem, "", 0, "there is no tokenizer");
+		return STATUS_BAD_ARGUMENT;
+	}
+	if (tokenizer_ids(tokenizer) > (uint32_t) config->words)
+	{
+		complain(problem, "", 0, "the vocabulary has numbers beyond vocab_size, %d", config->words);
+		return STATUS_BAD_ARGUMENT;
+	}
 	made = encoder_allocate(caller, ENCODER_TRANSFORMER, config->width);
 	if (made == NULL)
 		return STATUS_NO_MEMORY;
 	status = transformer_allocate(caller, config, made);
-	if (status == STATUS_SUCCESS)
-		status = take_vocabulary(caller, options, vocabulary, pieces, made->transformer, problem);
 	if (status == STATUS_SUCCESS)
 	{
 		found = allocate_array(caller, (size_t) part_count(config), sizeof(found[0]));
@@ -555,6 +524,8 @@ transformer_make(const Caller *caller, const TransformerConfig *config,
 		encoder_free(caller, made);
 		return status;
 	}
+	made->transformer->tokenizer = *tokenizer;
+	*tokenizer = (Tokenizer) {.kind = TOKENIZER_NONE};
 	*encoder = made;
 	return STATUS_SUCCESS;
 }

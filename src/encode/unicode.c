@@ -304,6 +304,12 @@ fold_text(Folder *folder, FoldedChar *out, size_t room)
 	return written;
 }
 
+CharacterClass
+character_class(uint32_t code_point)
+{
+	return (CharacterClass) character_record(code_point)->class;
+}
+
 /* The properties of a code point below the end of the tables. */
 static inline const PlainRecord *
 plain_record(uint32_t code_point)
@@ -326,6 +332,13 @@ general_class(uint32_t code_point)
 		(code_point >= 0xF0000 && (code_point & 0xFFFF) < 0xFFFE))
 		return GENERAL_CONTROL;
 	return GENERAL_OTHER;
+}
+
+bool
+white_space(uint32_t code_point)
+{
+	return code_point == 0x0B || code_point == 0x0C || code_point == 0x85 ||
+		general_class(code_point) == GENERAL_SPACE;
 }
 
 /* Hangul syllables come apart by arithmetic (Unicode Standard, section 3.12). */

@@ -89,6 +89,9 @@ extern size_t fold_text(Folder *folder, FoldedChar *out, size_t room);
 extern bool decode_utf8(const unsigned char *text, size_t length, size_t *position,
 						uint32_t *code_point);
 
+/* The class of a code point as it is written, before it is folded. */
+extern CharacterClass character_class(uint32_t code_point);
+
 /*
  * The rest is for pretrained encoders, whose tokenizers do not fold: they
  * take the general category, the canonical decomposition and the small
@@ -100,10 +103,15 @@ typedef enum GeneralClass
 	GENERAL_SPACE,				/* White_Space, and no control but TAB, LF, CR */
 	GENERAL_CONTROL,			/* Cc, Cf, Co, surrogates */
 	GENERAL_MARK,				/* Mn */
-	GENERAL_PUNCTUATION			/* P*, and all ASCII symbols */
+	GENERAL_PUNCTUATION,		/* P*, and all ASCII symbols */
+	GENERAL_LETTER,				/* L* */
+	GENERAL_NUMBER				/* N* */
 } GeneralClass;
 
 extern GeneralClass general_class(uint32_t code_point);
+
+/* White_Space, with the controls among it: VT, FF, NEL. */
+extern bool white_space(uint32_t code_point);
 
 /* The longest of a code point in Unicode 14 */
 #define MAX_DECOMPOSITION 4

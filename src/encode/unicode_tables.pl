@@ -131,6 +131,8 @@ sub general_of
 	return 'GENERAL_SPACE' if $char =~ /\p{White_Space}/;
 	return 'GENERAL_MARK' if $char =~ /\p{Mn}/;
 	return 'GENERAL_PUNCTUATION' if $char =~ /\p{P}|[\x21-\x2F\x3A-\x40\x5B-\x60\x7B-\x7E]/;
+	return 'GENERAL_LETTER' if $char =~ /\p{L}/;
+	return 'GENERAL_NUMBER' if $char =~ /\p{N}/;
 	return 'GENERAL_OTHER';
 }
 

@@ -15,30 +15,15 @@
 
 #include "unicode.h"
 
-/* Longer runs of full slots do not come by chance: the table is half empty. */
-#define MAX_PROBES 4096
-
-/* Bytes of text between two questions whether to stop; entries likewise */
+/* Bytes of text between two questions whether to stop */
 #define BYTES_A_QUESTION 65536
-#define ENTRIES_A_QUESTION 4096
-
-#define HASH_START UINT64_C(0xCBF29CE484222325)
 
 struct WordPiece
 {
 	WordPieceOptions options;
 	char		prefix[WORDPIECE_MAX_PREFIX];	/* options.prefix points here */
 	uint64_t	prefix_hash;
-	size_t		n;
-	size_t		longest;		/* bytes of the longest entry */
-	uint32_t	ids;			/* highest number + 1 */
-	uint32_t   *id;				/* n */
-	size_t	   *start;			/* n + 1; entry i is bytes start[i] .. */
-	unsigned char *bytes;
-
-	/* where entries are found: entry + 1 low, the high half of its hash high */
-	int			slot_bits;
-	uint64_t   *slots;			/* 2^slot_bits */
+	Vocabulary	vocabulary;
 };
 
 /* The word that is being collected, and what has come of those before. */
@@ -54,134 +39,16 @@ typedef struct Words
 	unsigned char bytes[WORDPIECE_MAX_WORD * 4];
 } Words;
 
-/* FNV-1a (Fowler, Noll and Vo): can be continued byte by byte. */
-static inline uint64_t
-hash_bytes(uint64_t hash, const unsigned char *bytes, size_t length)
+static bool
+valid_options(const WordPieceOptions *options)
 {
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001B3);
-	return hash;
+	return options->prefix_length <= WORDPIECE_MAX_PREFIX &&
+		options->max_word >= 1 && options->max_word <= WORDPIECE_MAX_WORD;
 }
 
-static inline size_t
-first_slot(const WordPiece *wordpiece, uint64_t hash)
-{
-	return (size_t) ((hash ^ hash >> 32) * UINT64_C(0x9E3779B97F4A7C15) >>
-					 (64 - wordpiece->slot_bits));
-}
-
-/* Is entry i the prefix (where continued) and these bytes? */
-static inline bool
-same_entry(const WordPiece *wordpiece, size_t i, bool continued,
-		   const unsigned char *bytes, size_t length)
-{
-	const unsigned char *entry = wordpiece->bytes + wordpiece->start[i];
-	size_t		entry_length = wordpiece->start[i + 1] - wordpiece->start[i];
-	size_t		prefix = continued ? wordpiece->options.prefix_length : 0;
-
-	return entry_length == prefix + length &&
-		memcmp(entry, wordpiece->prefix, prefix) == 0 &&
-		memcmp(entry + prefix, bytes, length) == 0;
-}
-
-/*
- * The slot of an entry of that hash and these bytes, or the empty one where
- * it would be; SIZE_MAX after too many others.
- */
-static size_t
-find_slot(const WordPiece *wordpiece, uint64_t hash, bool continued,
-		  const unsigned char *bytes, size_t length)
-{
-	size_t		mask = ((size_t) 1 << wordpiece->slot_bits) - 1;
-	size_t		slot = first_slot(wordpiece, hash);
-
-	for (int probes = 0; probes < MAX_PROBES; probes++)
-	{
-		uint64_t	held = wordpiece->slots[slot];
-
-		if (held == 0 ||
-			(held >> 32 == hash >> 32 &&
-			 same_entry(wordpiece, (uint32_t) held - 1, continued, bytes, length)))
-			return slot;
-		slot = (slot + 1) & mask;
-	}
-	return SIZE_MAX;
-}
-
-/* The table of entries, which must be different. */
+/* A tokenizer with these options and an empty vocabulary. */
 static Status
-index_entries(const Caller *caller, WordPiece *wordpiece, WordPieceFault *fault, size_t *at)
-{
-	wordpiece->slot_bits = 1;
-	while (((size_t) 1 << wordpiece->slot_bits) < wordpiece->n * 2)
-		wordpiece->slot_bits++;
-	wordpiece->slots = allocate_array(caller, (size_t) 1 << wordpiece->slot_bits,
-									  sizeof(uint64_t));
-	if (wordpiece->slots == NULL)
-		return STATUS_NO_MEMORY;
-	for (size_t i = 0; i < wordpiece->n; i++)
-	{
-		const unsigned char *bytes = wordpiece->bytes + wordpiece->start[i];
-		size_t		length = wordpiece->start[i + 1] - wordpiece->start[i];
-		uint64_t	hash = hash_bytes(HASH_START, bytes, length);
-		size_t		slot = find_slot(wordpiece, hash, false, bytes, length);
-
-		if (i % ENTRIES_A_QUESTION == 0 && stopped(caller))
-			return STATUS_STOPPED;
-		*at = i;
-		*fault = slot == SIZE_MAX ? WORDPIECE_CROWDED : WORDPIECE_TWICE;
-		if (slot == SIZE_MAX || wordpiece->slots[slot] != 0)
-			return STATUS_BAD_ARGUMENT;
-		wordpiece->slots[slot] = (hash >> 32) << 32 | (uint32_t) (i + 1);
-		if (length > wordpiece->longest)
-			wordpiece->longest = length;
-	}
-	*fault = WORDPIECE_FINE;
-	return STATUS_SUCCESS;
-}
-
-/* Numbers must be in range and different; one is that of the unknown. */
-static Status
-check_ids(const Caller *caller, WordPiece *wordpiece, WordPieceFault *fault, size_t *at)
-{
-	Status		status = STATUS_SUCCESS;
-	uint8_t    *seen = allocate_array(caller, WORDPIECE_MAX_PIECES / 8, 1);
-
-	if (seen == NULL)
-		return STATUS_NO_MEMORY;
-	for (size_t i = 0; i < wordpiece->n && status == STATUS_SUCCESS; i++)
-	{
-		uint32_t	id = wordpiece->id[i];
-
-		*at = i;
-		if (id >= WORDPIECE_MAX_PIECES)
-			*fault = WORDPIECE_ID;
-		else if (seen[id / 8] >> id % 8 & 1)
-			*fault = WORDPIECE_ID_TWICE;
-		if (*fault != WORDPIECE_FINE)
-			status = STATUS_BAD_ARGUMENT;
-		else
-		{
-			seen[id / 8] |= (uint8_t) (1 << id % 8);
-			if (id >= wordpiece->ids)
-				wordpiece->ids = id + 1;
-		}
-	}
-	if (status == STATUS_SUCCESS &&
-		(wordpiece->options.unknown >= wordpiece->ids ||
-		 !(seen[wordpiece->options.unknown / 8] >> wordpiece->options.unknown % 8 & 1)))
-	{
-		*fault = WORDPIECE_NO_UNKNOWN;
-		status = STATUS_BAD_ARGUMENT;
-	}
-	release(caller, seen);
-	return status;
-}
-
-/* An empty tokenizer with these options and room for n entries of that size. */
-static Status
-allocate_wordpiece(const Caller *caller, const WordPieceOptions *options, size_t n,
-				   size_t bytes, WordPiece **wordpiece)
+allocate_wordpiece(const Caller *caller, const WordPieceOptions *options, WordPiece **wordpiece)
 {
 	WordPiece  *made = allocate_array(caller, 1, sizeof(WordPiece));
 
@@ -192,69 +59,39 @@ allocate_wordpiece(const Caller *caller, const WordPieceOptions *options, size_t
 	if (options->prefix_length > 0)
 		memcpy(made->prefix, options->prefix, options->prefix_length);
 	made->options.prefix = made->prefix;
-	made->prefix_hash = hash_bytes(HASH_START, (const unsigned char *) made->prefix,
+	made->prefix_hash = piece_hash(PIECE_HASH_START, (const unsigned char *) made->prefix,
 								   options->prefix_length);
-	made->n = n;
-	made->id = allocate_array(caller, n, sizeof(uint32_t));
-	made->start = allocate_array(caller, n + 1, sizeof(size_t));
-	made->bytes = allocate_array(caller, bytes, 1);
-	return made->id == NULL || made->start == NULL || made->bytes == NULL ?
-		STATUS_NO_MEMORY : STATUS_SUCCESS;
-}
-
-/* The tokenizer's entries are there: checks them and makes them findable. */
-static Status
-finish_wordpiece(const Caller *caller, WordPiece *wordpiece, WordPieceFault *fault, size_t *at)
-{
-	TRY(check_ids(caller, wordpiece, fault, at));
-	return index_entries(caller, wordpiece, fault, at);
+	return STATUS_SUCCESS;
 }
 
 static bool
-valid_options(const WordPieceOptions *options)
+has_unknown(const WordPiece *wordpiece)
 {
-	return options->prefix_length <= WORDPIECE_MAX_PREFIX &&
-		options->max_word >= 1 && options->max_word <= WORDPIECE_MAX_WORD;
+	for (size_t i = 0; i < wordpiece->vocabulary.n; i++)
+		if (wordpiece->vocabulary.id[i] == wordpiece->options.unknown)
+			return true;
+	return false;
 }
 
 Status
 wordpiece_make(const Caller *caller, const WordPieceOptions *options,
-			   const WordPieceEntry *entries, size_t n,
-			   WordPiece **wordpiece, WordPieceFault *fault, size_t *at)
+			   const PieceEntry *entries, size_t n,
+			   WordPiece **wordpiece, TokenizerFault *fault, size_t *at)
 {
-	size_t		bytes = 0;
 	Status		status;
 
 	*wordpiece = NULL;
 	*at = 0;
-	*fault = WORDPIECE_FINE;
-	if (!valid_options(options))
-		*fault = WORDPIECE_OPTIONS;
-	else if (n == 0 || n > WORDPIECE_MAX_PIECES)
-		*fault = WORDPIECE_TOO_MANY;
-	for (size_t i = 0; i < n && *fault == WORDPIECE_FINE; i++)
-	{
-		*at = i;
-		if (entries[i].length == 0)
-			*fault = WORDPIECE_EMPTY;
-		else if (entries[i].length > WORDPIECE_MAX_BYTES)
-			*fault = WORDPIECE_LONG;
-		bytes += entries[i].length;
-	}
-	if (*fault != WORDPIECE_FINE)
+	*fault = valid_options(options) ? FAULT_NONE : FAULT_OPTIONS;
+	if (*fault != FAULT_NONE)
 		return STATUS_BAD_ARGUMENT;
-	status = allocate_wordpiece(caller, options, n, bytes, wordpiece);
+	status = allocate_wordpiece(caller, options, wordpiece);
 	if (status == STATUS_SUCCESS)
+		status = vocabulary_make(caller, entries, n, &(*wordpiece)->vocabulary, fault, at);
+	if (status == STATUS_SUCCESS && !has_unknown(*wordpiece))
 	{
-		WordPiece  *made = *wordpiece;
-
-		for (size_t i = 0; i < n; i++)
-		{
-			memcpy(made->bytes + made->start[i], entries[i].bytes, entries[i].length);
-			made->start[i + 1] = made->start[i] + entries[i].length;
-			made->id[i] = entries[i].id;
-		}
-		status = finish_wordpiece(caller, made, fault, at);
+		*fault = FAULT_NO_UNKNOWN;
+		status = STATUS_BAD_ARGUMENT;
 	}
 	if (status != STATUS_SUCCESS)
 	{
@@ -269,17 +106,14 @@ wordpiece_free(const Caller *caller, WordPiece *wordpiece)
 {
 	if (wordpiece == NULL)
 		return;
-	release(caller, wordpiece->id);
-	release(caller, wordpiece->start);
-	release(caller, wordpiece->bytes);
-	release(caller, wordpiece->slots);
+	vocabulary_free(caller, &wordpiece->vocabulary);
 	release(caller, wordpiece);
 }
 
 uint32_t
 wordpiece_ids(const WordPiece *wordpiece)
 {
-	return wordpiece->ids;
+	return wordpiece->vocabulary.ids;
 }
 
 /*
@@ -292,26 +126,28 @@ longest_piece(const Words *words, int from, uint32_t *id, int *next)
 	const WordPiece *wordpiece = words->wordpiece;
 	bool		continued = from > 0;
 	size_t		begin = continued ? words->end[from - 1] : 0;
-	size_t		longest = wordpiece->longest;
-	uint64_t	hash = continued ? wordpiece->prefix_hash : HASH_START;
+	size_t		prefix = continued ? wordpiece->options.prefix_length : 0;
+	size_t		longest = wordpiece->vocabulary.longest;
+	uint64_t	hash = continued ? wordpiece->prefix_hash : PIECE_HASH_START;
 	uint64_t	hashes[WORDPIECE_MAX_WORD];
 	size_t		hashed = begin;
 	int			last = from;	/* behind the last that can be part of it */
 
 	while (last < words->characters && words->end[last] - begin <= longest)
 	{
-		hash = hash_bytes(hash, words->bytes + hashed, words->end[last] - hashed);
+		hash = piece_hash(hash, words->bytes + hashed, words->end[last] - hashed);
 		hashed = words->end[last];
 		hashes[last++] = hash;
 	}
 	for (; last > from; last--)
 	{
-		size_t		slot = find_slot(wordpiece, hashes[last - 1], continued,
-									 words->bytes + begin, words->end[last - 1] - begin);
+		size_t		piece = vocabulary_find(&wordpiece->vocabulary, hashes[last - 1],
+											wordpiece->prefix, prefix, words->bytes + begin,
+											words->end[last - 1] - begin);
 
-		if (slot != SIZE_MAX && wordpiece->slots[slot] != 0)
+		if (piece != SIZE_MAX)
 		{
-			*id = wordpiece->id[(uint32_t) wordpiece->slots[slot] - 1];
+			*id = wordpiece->vocabulary.id[piece];
 			*next = last;
 			return true;
 		}
@@ -485,10 +321,7 @@ wordpiece_encode(const WordPiece *wordpiece, const Caller *caller,
 	return STATUS_SUCCESS;
 }
 
-/*
- * Stored: flags, max_word, unknown, prefix, then how many entries and bytes,
- * the numbers, the lengths, the bytes.
- */
+/* Stored: flags, max_word, unknown, prefix, then the vocabulary. */
 void
 wordpiece_write(const WordPiece *wordpiece, Writer *writer)
 {
@@ -500,46 +333,16 @@ wordpiece_write(const WordPiece *wordpiece, Writer *writer)
 	write_u32(writer, options->unknown);
 	write_u32(writer, (uint32_t) options->prefix_length);
 	write_bytes(writer, wordpiece->prefix, options->prefix_length);
-	write_u32(writer, (uint32_t) wordpiece->n);
-	write_u64(writer, wordpiece->start[wordpiece->n]);
-	for (size_t i = 0; i < wordpiece->n; i++)
-		write_u32(writer, wordpiece->id[i]);
-	for (size_t i = 0; i < wordpiece->n; i++)
-		write_u32(writer, (uint32_t) (wordpiece->start[i + 1] - wordpiece->start[i]));
-	write_bytes(writer, wordpiece->bytes, wordpiece->start[wordpiece->n]);
-}
-
-/* Numbers, lengths and bytes into a tokenizer that has room for them. */
-static Status
-read_entries(Reader *reader, WordPiece *wordpiece, size_t bytes)
-{
-	for (size_t i = 0; i < wordpiece->n; i++)
-		wordpiece->id[i] = read_u32(reader);
-	for (size_t i = 0; i < wordpiece->n; i++)
-	{
-		uint32_t	length = read_u32(reader);
-
-		if (length == 0 || length > WORDPIECE_MAX_BYTES)
-			return STATUS_CORRUPT;
-		wordpiece->start[i + 1] = wordpiece->start[i] + length;
-	}
-	if (wordpiece->start[wordpiece->n] != bytes)
-		return STATUS_CORRUPT;
-	read_bytes(reader, wordpiece->bytes, bytes);
-	return reader->failed ? STATUS_CORRUPT : STATUS_SUCCESS;
+	vocabulary_write(&wordpiece->vocabulary, writer);
 }
 
 Status
 wordpiece_read(const Caller *caller, Reader *reader, WordPiece **wordpiece)
 {
 	WordPieceOptions options = {0};
-	WordPieceFault fault = WORDPIECE_FINE;
 	uint32_t	flags = read_u32(reader);
 	uint32_t	max_word = read_u32(reader);
 	char		prefix[WORDPIECE_MAX_PREFIX];
-	uint32_t	n;
-	uint64_t	bytes;
-	size_t		at;
 	uint32_t	prefix_length;
 	Status		status;
 
@@ -556,21 +359,17 @@ wordpiece_read(const Caller *caller, Reader *reader, WordPiece **wordpiece)
 	options.prefix = prefix;
 	options.prefix_length = prefix_length;
 	read_bytes(reader, prefix, prefix_length);
-	n = read_u32(reader);
-	bytes = read_u64(reader);
-	if (reader->failed || !valid_options(&options) ||
-		n == 0 || n > WORDPIECE_MAX_PIECES ||
-		bytes > reader_left(reader) || (reader_left(reader) - bytes) / 8 < n)
+	if (reader->failed || !valid_options(&options))
 		return STATUS_CORRUPT;
-	status = allocate_wordpiece(caller, &options, n, (size_t) bytes, wordpiece);
+	status = allocate_wordpiece(caller, &options, wordpiece);
 	if (status == STATUS_SUCCESS)
-		status = read_entries(reader, *wordpiece, (size_t) bytes);
-	if (status == STATUS_SUCCESS)
-		status = finish_wordpiece(caller, *wordpiece, &fault, &at);
+		status = vocabulary_read(caller, reader, &(*wordpiece)->vocabulary);
+	if (status == STATUS_SUCCESS && !has_unknown(*wordpiece))
+		status = STATUS_CORRUPT;
 	if (status != STATUS_SUCCESS)
 	{
 		wordpiece_free(caller, *wordpiece);
 		*wordpiece = NULL;
 	}
-	return status == STATUS_BAD_ARGUMENT ? STATUS_CORRUPT : status;
+	return status;
 }

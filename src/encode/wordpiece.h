@@ -19,12 +19,7 @@
 #ifndef HUMANLOOP_WORDPIECE_H
 #define HUMANLOOP_WORDPIECE_H
 
-#include "../math/base.h"
-#include "../math/buffer.h"
-
-/* Pieces a vocabulary may have, their numbers and their length in bytes */
-#define WORDPIECE_MAX_PIECES (1 << 21)
-#define WORDPIECE_MAX_BYTES 1024
+#include "vocabulary.h"
 
 /* Longest prefix in bytes, and most characters that options.max_word allows */
 #define WORDPIECE_MAX_PREFIX 16
@@ -42,30 +37,7 @@ typedef struct WordPieceOptions
 	int			max_word;		/* a word of more characters is unknown: 100 */
 } WordPieceOptions;
 
-/* A piece of the vocabulary; any bytes, 1 to WORDPIECE_MAX_BYTES of them. */
-typedef struct WordPieceEntry
-{
-	const char *bytes;
-	size_t		length;
-	uint32_t	id;				/* below WORDPIECE_MAX_PIECES */
-} WordPieceEntry;
-
 typedef struct WordPiece WordPiece;
-
-/* What is wrong with a vocabulary */
-typedef enum WordPieceFault
-{
-	WORDPIECE_FINE = 0,
-	WORDPIECE_OPTIONS,			/* prefix too long, max_word out of range */
-	WORDPIECE_TOO_MANY,			/* none, or more than there may be */
-	WORDPIECE_EMPTY,			/* entry without bytes */
-	WORDPIECE_LONG,				/* entry with too many */
-	WORDPIECE_ID,				/* number out of range */
-	WORDPIECE_TWICE,			/* the same bytes as an entry before */
-	WORDPIECE_ID_TWICE,			/* the same number as an entry before */
-	WORDPIECE_NO_UNKNOWN,		/* no entry has the number of the unknown */
-	WORDPIECE_CROWDED			/* made so that no table can hold it */
-} WordPieceFault;
 
 /*
  * Makes a tokenizer of n entries, which are copied.  STATUS_BAD_ARGUMENT
@@ -73,8 +45,8 @@ typedef enum WordPieceFault
  * STATUS_NO_MEMORY, STATUS_STOPPED.
  */
 extern Status wordpiece_make(const Caller *caller, const WordPieceOptions *options,
-							 const WordPieceEntry *entries, size_t n,
-							 WordPiece **wordpiece, WordPieceFault *fault, size_t *at);
+							 const PieceEntry *entries, size_t n,
+							 WordPiece **wordpiece, TokenizerFault *fault, size_t *at);
 extern void wordpiece_free(const Caller *caller, WordPiece *wordpiece);
 
 /* One more than the highest number of a piece. */

@@ -46,6 +46,12 @@ parts_memory(int n, int dims, int classes)
 		rows * (2 * dims * sizeof(float) + sizeof(int)) + (size_t) classes * 2 * sizeof(int);
 }
 
+double
+share_gain(int n)
+{
+	return SHARE_GAIN / sqrt(n);
+}
+
 float
 share_scale(float share, int n)
 {
@@ -168,7 +174,7 @@ choose_shares(const Caller *caller, const Rows *rows, const int *label, int clas
 
 	for (int i = 0; i < count && status == STATUS_SUCCESS; i++)
 	{
-		double		gain = SHARE_GAIN / sqrt(tried.rows.n);
+		double		gain = share_gain(tried.rows.n);
 
 		set_shares(i, parts, trial[i].share);
 		status = try_shares(caller, &tried, classes, options, &trial[i]);

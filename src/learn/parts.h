@@ -27,6 +27,9 @@ extern Status choose_shares(const Caller *caller, const Rows *rows, const int *l
 							int classes, const TrainOptions *options, float *share,
 							PartTrial *trial, int *trials);
 
+/* Nats a row by which something must be better than something else, of n rows. */
+extern double share_gain(int n);
+
 /*
  * What the features of a part are multiplied by for that share: encoders give each
  * of n parts the same length.

@@ -332,7 +332,8 @@ make_refined(Trainer *trainer)
 /*
  * Fits refined features where there is something to fit them to, and decides
  * between the ways to train.  Refined features are never worse with many
- * rows; with few the cross-validated loss says which way is better.
+ * rows of text features alone; with few, or beside other encoders, the cross-
+ * validated loss says which way is better.
  */
 static Status
 choose_candidate(Trainer *trainer)
@@ -352,7 +353,7 @@ choose_candidate(Trainer *trainer)
 		TRY(validate(trainer, &trainer->refined));
 		trainer->best = &trainer->refined;
 	}
-	if (!refine || (wanted < 0 && rows->n < QUICK_ROWS))
+	if (!refine || (wanted < 0 && (rows->n < QUICK_ROWS || rows->parts > 1)))
 	{
 		TRY(validate(trainer, &trainer->dense));
 		if (!refine ||

@@ -13,6 +13,9 @@
 
 #include <string.h>
 
+/* So many numbers are converted at a time */
+#define SINK_ELEMENTS 256
+
 /* See buffer.h. */
 bool
 little_endian(void)
@@ -47,11 +50,13 @@ copy_elements(void *to, const void *from, size_t count, size_t size)
 void
 writer_init(Writer *writer, const Caller *caller)
 {
-	writer->caller = caller;
-	writer->bytes = NULL;
-	writer->length = 0;
-	writer->capacity = 0;
-	writer->failed = false;
+	*writer = (Writer) {.caller = caller};
+}
+
+void
+writer_init_sink(Writer *writer, WriterSink sink, void *state)
+{
+	*writer = (Writer) {.sink = sink, .sink_state = state};
 }
 
 /*
@@ -92,6 +97,32 @@ writer_reserve(Writer *writer, size_t length)
 	return position;
 }
 
+/* The same to the sink, which gets large arrays as they are where it can. */
+static void
+sink_elements(Writer *writer, const unsigned char *values, size_t count, size_t size)
+{
+	unsigned char some[SINK_ELEMENTS * sizeof(uint64_t)];
+
+	if (writer->failed || count * size > SIZE_MAX / 4 - writer->length)
+	{
+		writer->failed = true;
+		return;
+	}
+	writer->length += count * size;
+	if (little_endian() || size == 1)
+	{
+		writer->failed = !writer->sink(writer->sink_state, values, count * size);
+		return;
+	}
+	for (size_t i = 0; i < count && !writer->failed; i += SINK_ELEMENTS)
+	{
+		size_t		n = count - i < SINK_ELEMENTS ? count - i : SINK_ELEMENTS;
+
+		copy_elements(some, values + i * size, n, size);
+		writer->failed = !writer->sink(writer->sink_state, some, n * size);
+	}
+}
+
 /* count elements of size bytes in stored order. */
 static void
 write_elements(Writer *writer, const void *values, size_t count, size_t size)
@@ -101,6 +132,11 @@ write_elements(Writer *writer, const void *values, size_t count, size_t size)
 	if (count > SIZE_MAX / 8 / size)
 	{
 		writer->failed = true;
+		return;
+	}
+	if (writer->sink != NULL)
+	{
+		sink_elements(writer, values, count, size);
 		return;
 	}
 	position = writer_reserve(writer, count * size);
@@ -154,21 +190,15 @@ write_u64s(Writer *writer, const uint64_t *values, size_t count)
 void
 write_doubles_as_floats(Writer *writer, const double *values, size_t count)
 {
-	unsigned char *position;
+	float		some[SINK_ELEMENTS];
 
-	if (count > SIZE_MAX / 8 / sizeof(float))
+	for (size_t i = 0; i < count && !writer->failed; i += SINK_ELEMENTS)
 	{
-		writer->failed = true;
-		return;
-	}
-	position = writer_reserve(writer, count * sizeof(float));
-	if (position == NULL)
-		return;
-	for (size_t i = 0; i < count; i++)
-	{
-		float		value = (float) values[i];
+		size_t		n = count - i < SINK_ELEMENTS ? count - i : SINK_ELEMENTS;
 
-		copy_elements(position + i * sizeof(float), &value, 1, sizeof(float));
+		for (size_t j = 0; j < n; j++)
+			some[j] = (float) values[i + j];
+		write_floats(writer, some, n);
 	}
 }
 

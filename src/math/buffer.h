@@ -3,10 +3,10 @@
  * buffer.h
  *	  Bytes of stored models and encoders, written and read with bounds.
  *
- * Little-endian on every machine.  The writer grows in the Caller's memory;
- * the reader never runs past its end: after the first short read everything
- * it returns is zero and `failed` stays set, so that a whole structure can
- * be read before the one check.
+ * Little-endian on every machine.  The writer grows in the Caller's memory, or
+ * hands on what it is given; the reader never runs past its end: after the
+ * first short read everything it returns is zero and `failed` stays set, so
+ * that a whole structure can be read before the one check.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,13 +21,19 @@ extern bool little_endian(void);
 /* Copies count elements of size bytes between memory and stored order. */
 extern void copy_elements(void *to, const void *from, size_t count, size_t size);
 
+/* Takes the next bytes that are written; false: it cannot. */
+typedef bool (*WriterSink) (void *state, const void *bytes, size_t length);
+
 typedef struct Writer
 {
 	const Caller *caller;
-	unsigned char *bytes;
+	unsigned char *bytes;		/* NULL where there is a sink */
 	size_t		length;
 	size_t		capacity;
-	bool		failed;			/* out of memory: what follows is lost */
+	bool		failed;			/* out of memory, or the sink has failed: what
+								 * follows is lost */
+	WriterSink	sink;			/* or NULL */
+	void	   *sink_state;
 } Writer;
 
 typedef struct Reader
@@ -39,6 +45,8 @@ typedef struct Reader
 } Reader;
 
 extern void writer_init(Writer *writer, const Caller *caller);
+/* Keeps nothing: all bytes go to the sink, which may longjmp out. */
+extern void writer_init_sink(Writer *writer, WriterSink sink, void *state);
 extern void write_bytes(Writer *writer, const void *bytes, size_t length);
 extern void write_u32(Writer *writer, uint32_t value);
 extern void write_u64(Writer *writer, uint64_t value);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -28,7 +29,18 @@ PG_FUNCTION_INFO_V1(hl_share_encoder);
 PG_FUNCTION_INFO_V1(hl_may_use_encoder);
 PG_FUNCTION_INFO_V1(hl_set_encoder);
 
-#define TRANSFORMER "transformer"
+/* The kinds that there are, and the options that each has. */
+typedef struct ImportKind
+{
+	const char *name;
+	Encoder    *(*import) (EncoderFiles *files, const ImportOptions *options, const Caller *caller);
+	const char *options[2];
+} ImportKind;
+
+static const ImportKind kinds[] = {
+	{"transformer", import_transformer, {"pooling", "max_tokens"}},
+	{"word_vectors", import_words, {"format", "max_words"}}
+};
 
 /* ---------------------------------------------------------------------- */
 /* Importing */
@@ -42,34 +54,76 @@ bad_option(const char *name, const char *hint)
 			 errhint("%s", hint)));
 }
 
-static void
-read_option(const char *name, const JsonbValue *value, ImportOptions *options)
+static const ImportKind *
+find_kind(const char *name)
 {
-	if (strcmp(name, "pooling") == 0)
+	for (int i = 0; i < (int) lengthof(kinds); i++)
 	{
-		options->pooling = value->type != jbvString ? "" :
-			pnstrdup(value->val.string.val, value->val.string.len);
-		if (strcmp(options->pooling, "mean") != 0 && strcmp(options->pooling, "cls") != 0)
-			bad_option(name, "Give \"mean\" or \"cls\".");
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
 	}
-	else if (strcmp(name, "max_tokens") == 0)
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized kind of encoder \"%s\"", name),
+			 errhint("Kinds are \"transformer\" and \"word_vectors\".")));
+	return NULL;
+}
+
+/* A whole number from least on. */
+static int
+number_option(const char *name, const JsonbValue *value, int least)
+{
+	double		number = -1.0;
+
+	if (value->type == jbvNumeric)
+		number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+													NumericGetDatum(value->val.numeric)));
+	if (!(number >= least && number <= PG_INT32_MAX) || number != (int) number)
+		bad_option(name, psprintf("Give a whole number from %d on.", least));
+	return (int) number;
+}
+
+/* One of some words. */
+static const char *
+word_option(const char *name, const JsonbValue *value, const char *const *words, int n,
+			const char *hint)
+{
+	for (int i = 0; i < n && value->type == jbvString; i++)
 	{
-		if (value->type != jbvNumeric)
-			bad_option(name, "Give a whole number from 3 on.");
-		options->max_tokens = DatumGetInt32(DirectFunctionCall1(numeric_int4,
-																NumericGetDatum(value->val.numeric)));
-		if (options->max_tokens < 3)
-			bad_option(name, "Give a whole number from 3 on.");
+		if ((int) strlen(words[i]) == value->val.string.len &&
+			strncmp(words[i], value->val.string.val, value->val.string.len) == 0)
+			return words[i];
 	}
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized option \"%s\" of an encoder", name),
-				 errhint("Options are \"pooling\" and \"max_tokens\".")));
+	bad_option(name, hint);
+	return NULL;
 }
 
 static void
-read_options(Jsonb *json, ImportOptions *options)
+read_option(const ImportKind *kind, const char *name, const JsonbValue *value,
+			ImportOptions *options)
+{
+	static const char *const poolings[] = {"mean", "cls"};
+	static const char *const formats[] = {"glove", "text", "binary"};
+
+	if (strcmp(name, kind->options[0]) != 0 && strcmp(name, kind->options[1]) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unrecognized option \"%s\" of an encoder", name),
+				 errhint("Options of kind \"%s\" are \"%s\" and \"%s\".", kind->name,
+						 kind->options[0], kind->options[1])));
+	if (strcmp(name, "pooling") == 0)
+		options->pooling = word_option(name, value, poolings, 2, "Give \"mean\" or \"cls\".");
+	else if (strcmp(name, "max_tokens") == 0)
+		options->max_tokens = number_option(name, value, 3);
+	else if (strcmp(name, "format") == 0)
+		options->format = word_option(name, value, formats, 3,
+									  "Give \"glove\", \"text\" (word2vec, fastText) or \"binary\" (word2vec).");
+	else
+		options->max_words = number_option(name, value, 1);
+}
+
+static void
+read_options(const ImportKind *kind, Jsonb *json, ImportOptions *options)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
@@ -86,7 +140,7 @@ read_options(Jsonb *json, ImportOptions *options)
 		if (token == WJB_KEY)
 			name = pnstrdup(value.val.string.val, value.val.string.len);
 		else if (token == WJB_VALUE && value.type != jbvNull)
-			read_option(name, &value, options);
+			read_option(kind, name, &value, options);
 	}
 }
 
@@ -110,7 +164,7 @@ hl_import_encoder(PG_FUNCTION_ARGS)
 	ImportOptions options = {0};
 	EncoderFiles *files;
 	const char *name;
-	const char *kind;
+	const ImportKind *kind;
 	Encoder    *encoder;
 	Caller		caller;
 	Writer		writer;
@@ -122,26 +176,21 @@ hl_import_encoder(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project_prevent_if_read_only("hl_import_encoder()");
 	name = required_text(fcinfo, 0, "name");
-	kind = required_text(fcinfo, 1, "kind");
+	kind = find_kind(required_text(fcinfo, 1, "kind"));
 	if (!PG_ARGISNULL(5))
-		read_options(PG_GETARG_JSONB_P(5), &options);
+		read_options(kind, PG_GETARG_JSONB_P(5), &options);
 	need_free_name(name);
-	if (strcmp(kind, TRANSFORMER) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized kind of encoder \"%s\"", kind),
-				 errhint("Kinds are \"transformer\".")));
 	files = encoder_files_open(optional_text(fcinfo, 2),
 							   PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3),
 							   PG_ARGISNULL(4) ? InvalidOid : PG_GETARG_OID(4));
 	blas_load();
 	caller = caller_in(CurrentMemoryContext);
-	encoder = import_transformer(files, &options, &caller);
+	encoder = kind->import(files, &options, &caller);
 	writer_init(&writer, &caller);
 	status_check(encoder_write(encoder, &writer), "store the encoder");
-	(void) named_encoder_store(name, kind, encoder, &writer);
+	(void) named_encoder_store(name, kind->name, encoder, &writer);
 	values[0] = CStringGetTextDatum(name);
-	values[1] = CStringGetTextDatum(kind);
+	values[1] = CStringGetTextDatum(kind->name);
 	values[2] = Int32GetDatum(encoder_dims(encoder));
 	values[3] = Int64GetDatum((int64) writer.length);
 	values[4] = Float8GetDatum((GetCurrentTimestamp() - started) / 1e6);

@@ -22,18 +22,20 @@ PG_FUNCTION_INFO_V1(hl_deploy);
 PG_FUNCTION_INFO_V1(hl_pause);
 PG_FUNCTION_INFO_V1(hl_resume);
 
+#define SELECT_MODELS(figures) \
+	"SELECT m.model, m.model IS NOT DISTINCT FROM v.model, m.deployed, m.stored, m.encoder, " \
+	"pg_catalog.cardinality(m.classes), m.labels, m.accuracy, m.accuracy_low, m.accuracy_high, " \
+	"m.log_loss, m.calibration_error, m.prior_precision, m.refined, m.trained_by, m.reason, " \
+	"m.trained_at, m.seconds" figures " " \
+	"FROM @hl_model m LEFT JOIN @hl_serving v ON v.project_id = m.project_id " \
+	"WHERE m.project_id = $1 ORDER BY m.model"
 
 Datum
 hl_models(PG_FUNCTION_ARGS)
 {
-	static Statement select = {
-		"SELECT m.model, m.model IS NOT DISTINCT FROM v.model, m.deployed, m.stored, m.encoder, "
-		"pg_catalog.cardinality(m.classes), m.labels, m.accuracy, m.accuracy_low, m.accuracy_high, "
-		"m.log_loss, m.calibration_error, m.prior_precision, m.refined, m.trained_by, m.reason, "
-		"m.trained_at, m.seconds "
-		"FROM @hl_model m LEFT JOIN @hl_serving v ON v.project_id = m.project_id "
-		"WHERE m.project_id = $1 ORDER BY m.model", 1, {INT4OID}, NULL, 0
-	};
+	static Statement select = {SELECT_MODELS(", m.figures"), 1, {INT4OID}, NULL, 0};
+	/* with the row type of 0.3.0 */
+	static Statement select_old = {SELECT_MODELS(""), 1, {INT4OID}, NULL, 0};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
 	Datum		values[1];
@@ -42,7 +44,7 @@ hl_models(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
-	statement_run_as_extension(&select, values, NULL, true);
+	statement_run_as_extension(set->setDesc->natts > 18 ? &select : &select_old, values, NULL, true);
 	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;

@@ -153,6 +153,14 @@ check_vectors(const Predictor *predictor, const Input *first)
 }
 
 void
+text_not_finite(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("the encoder finds no finite vector for the text")));
+}
+
+void
 predictor_add(Predictor *predictor, const Input *input)
 {
 	Status		status;
@@ -171,9 +179,7 @@ predictor_add(Predictor *predictor, const Input *input)
 		return;
 	}
 	if (status == STATUS_NOT_FINITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("the encoder finds no finite vector for the text")));
+		text_not_finite();
 	status_check(status, "encode the input");
 	rows_add_encoding(&predictor->rows, &predictor->rows.encoding);
 }
@@ -305,9 +311,9 @@ wrong_inputs(const Predictor *predictor, int n)
 	ereport(ERROR,
 			(errcode(n < 0 ? ERRCODE_DATATYPE_MISMATCH : ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 			 n < 0 ?
-			 errmsg("project \"%s\" has %d inputs", predictor->project_name,
+			 errmsg("project \"%s\" has %d inputs, not one", predictor->project_name,
 					predictor->project->ninputs) :
-			 errmsg("%d inputs, but project \"%s\" has %d", n, predictor->project_name,
+			 errmsg("array of %d elements, but project \"%s\" has %d inputs", n, predictor->project_name,
 					predictor->project->ninputs),
 			 errhint("Give an array of text with an element for each, NULL where it is missing: %s.",
 					 inputs_form(predictor->project))));

@@ -46,6 +46,9 @@ extern Predictor *predictor_get(FunctionCallInfo fcinfo);
 /* Encodes a row as the next of predictor->rows; error where a vector is no good. */
 extern void predictor_add(Predictor *predictor, const Input *input);
 
+/* The error that an encoder, whose weights are numbers, makes none of a text. */
+extern void text_not_finite(void) pg_attribute_noreturn();
+
 /* Blank features for what cannot be encoded: the prior's answer. */
 extern void predictor_add_blank(Predictor *predictor);
 

@@ -8,11 +8,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "sql/api.h"
 #include "sql/predict.h"
+#include "store/caller.h"
+#include "store/named_encoder.h"
 #include "store/session.h"
 
 PG_FUNCTION_INFO_V1(hl_predict_text);
@@ -163,29 +166,80 @@ hl_probabilities_array(PG_FUNCTION_ARGS)
 	return probabilities(fcinfo, array_argument);
 }
 
+/* ---------------------------------------------------------------------- */
+/* Vectors */
+
 static Datum
 embed(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 {
 	Predictor  *predictor = predictor_get(fcinfo);
 	Input		input = read_argument(predictor, fcinfo);
-	int			dims = encoder_dims(predictor->serving.encoder);
-	Datum	   *values;
 
 	if (input_missing(&input))
 		PG_RETURN_NULL();
 	predictor_add(predictor, &input);
 	rows_reset(&predictor->rows);
-	values = palloc_array_checked(Datum, dims);
-	for (int i = 0; i < dims; i++)
-		values[i] = Float4GetDatum(predictor->rows.encoding.dense[i]);
-	PG_RETURN_ARRAYTYPE_P(construct_array(values, dims, FLOAT4OID, sizeof(float4), true,
-										  TYPALIGN_INT));
+	return float_array(predictor->rows.encoding.dense, encoder_dims(predictor->serving.encoder));
+}
+
+/* By an imported encoder that the caller may use. */
+static Datum
+embed_named(const char *name, Datum text)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop embedding",
+												  ALLOCSET_DEFAULT_SIZES);
+	Caller		caller = caller_in(context);
+	Input		input = input_from_text(text);
+	NamedEncoder named;
+	const Encoder *encoder;
+	Encoding	encoding;
+	Status		status;
+	Datum		vector;
+	Call		call;
+
+	call_begin(&call);
+	blas_load();
+	named_encoder_use(name, &named);
+	encoder = encoder_open(named.id, true, context);
+	status_check(encoding_init(&caller, encoder, &encoding), "encode the text");
+	status = encode_input(encoder, &input, &encoding);
+	if (status == STATUS_NOT_FINITE)
+		text_not_finite();
+	status_check(status, "encode the text");
+	call_end(&call);
+	vector = float_array(encoding.dense, encoder_dims(encoder));
+	MemoryContextDelete(context);
+	return vector;
+}
+
+/* Is it the name of an encoder?  A project of that name goes before. */
+static bool
+names_encoder(FunctionCallInfo fcinfo, const char *name)
+{
+	const Predictor *predictor = fcinfo->flinfo->fn_extra;
+	NamedEncoder named;
+	bool		encoder;
+	Call		call;
+
+	if (predictor != NULL && strcmp(predictor->project_name, name) == 0)
+		return false;
+	call_begin(&call);
+	encoder = !project_is_there(name) && named_encoder_read(name, true, &named) &&
+		named_encoder_usable(&named, GetUserId());
+	call_end(&call);
+	return encoder;
 }
 
 Datum
 hl_embed(PG_FUNCTION_ARGS)
 {
-	return embed(fcinfo, text_argument);
+	char	   *name = required_text(fcinfo, 0, "project");
+
+	if (!names_encoder(fcinfo, name))
+		return embed(fcinfo, text_argument);
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	return embed_named(name, PG_GETARG_DATUM(1));
 }
 
 Datum

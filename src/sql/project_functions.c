@@ -392,23 +392,12 @@ warn_of_public_schema(void)
 						 quote_identifier(get_namespace_name(schema)))));
 }
 
-/* project has its inputs' names; all other arguments are those of both functions. */
-static Datum
-create_project(FunctionCallInfo fcinfo, Project *project)
+/* What is declared but the inputs, by which the two functions differ; returns the options. */
+static Jsonb *
+read_declaration(FunctionCallInfo fcinfo, Project *project)
 {
-	Relation	relation;
 	Jsonb	   *options;
-	Ranking		ranking;
-	int64		items;
-	bool		complete;
-	Datum		values[6];
-	bool		nulls[6] = {false};
-	Datum		row;
-	Call		call;
 
-	call_begin(&call);
-	project_prevent_if_read_only("hl_create_project");
-	warn_of_public_schema();
 	project->name = required_text(fcinfo, 0, "name");
 	check_name(project->name);
 	if (PG_ARGISNULL(1))
@@ -425,7 +414,27 @@ create_project(FunctionCallInfo fcinfo, Project *project)
 	options = PG_ARGISNULL(8) ? DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"))) :
 		PG_GETARG_JSONB_P(8);
 	project_options_parse(options, &project->options);
+	return options;
+}
 
+/* project has its inputs' names. */
+static Datum
+create_project(FunctionCallInfo fcinfo, Project *project)
+{
+	Relation	relation;
+	Jsonb	   *options;
+	Ranking		ranking;
+	int64		items;
+	bool		complete;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	Datum		row;
+	Call		call;
+
+	call_begin(&call);
+	project_prevent_if_read_only("hl_create_project");
+	warn_of_public_schema();
+	options = read_declaration(fcinfo, project);
 	check_new(project);
 
 	relation = open_source(project->source);

@@ -26,6 +26,7 @@
 #include "learn/simulate.h"
 #include "sql/api.h"
 #include "sql/simulation.h"
+#include "store/encoder_plan.h"
 #include "store/caller.h"
 #include "store/replay.h"
 #include "store/session.h"
@@ -94,7 +95,7 @@ strategies_argument(FunctionCallInfo fcinfo, int n, int *count)
 
 /* What of a project's options means something here. */
 static const char *const project_options[] = {
-	"dimensions", "vocabulary", "sample_rows", "folds", "prior_precision", "refine"
+	"dimensions", "vocabulary", "sample_rows", "folds", "prior_precision", "refine", "shares"
 };
 
 typedef struct Options
@@ -332,6 +333,7 @@ simulate_strategies(FunctionCallInfo fcinfo, Project *project)
 	Acquisition *strategies;
 	Options		options;
 	Replay	   *replay;
+	float		share[MODEL_MAX_PARTS];
 	Call		call;
 
 	call_begin(&call);
@@ -366,6 +368,9 @@ simulate_strategies(FunctionCallInfo fcinfo, Project *project)
 		.folds = options.project.folds, .refine = options.project.refine,
 			.prior_precision = options.project.prior_precision
 	};
+	if (project->options.nshares > 0 &&
+		encoder_plan_shares(encoder_plan(project, encoder_base(project)), share))
+		replays.options.train.share = share;
 	replays.context = AllocSetContextCreate(CurrentMemoryContext, "humanloop simulation",
 											ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < replays.strategies; i++)

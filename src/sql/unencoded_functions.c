@@ -57,6 +57,25 @@ plain_reason(int dims, const Input *input)
 	return NULL;
 }
 
+/* Of a text that all parts are silent about: what would have made one speak. */
+static const char *
+blank_reason(const Encoder *encoder)
+{
+	const char *reason = "no vector";
+
+	for (int i = 0; i < encoder_parts(encoder); i++)
+	{
+		EncoderPart part;
+
+		encoder_part(encoder, i, &part);
+		if (part.kind == ENCODER_TEXT)
+			return "no known n-gram";
+		if (part.kind == ENCODER_WORDS)
+			reason = "no known word";
+	}
+	return reason;
+}
+
 /* What is wrong with one of a row's inputs, which is encoded alone; NULL: nothing. */
 static const char *
 reason_of(Unencoded *unencoded, int index, const Input *input)
@@ -81,7 +100,7 @@ reason_of(Unencoded *unencoded, int index, const Input *input)
 	status_check(status, "encode a row");
 	if (!dense_blank(unencoded->encoding.dense, encoder_dims(unencoded->encoder)))
 		return NULL;
-	return text ? "no known n-gram" : "all zero";
+	return text ? blank_reason(unencoded->encoder) : "all zero";
 }
 
 /* Of several inputs each reason says whose it is. */

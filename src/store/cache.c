@@ -13,6 +13,7 @@
  *
  * Entries in use are pinned by a memory context of their user; the rest is
  * dropped, least recently used first, when humanloop.cache_size is exceeded.
+ * What an encoder shares with other sessions (shared_encoder.c) does not count.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,7 @@
 #include "store/classes.h"
 #include "store/parts.h"
 #include "store/session.h"
+#include "store/shared_encoder.h"
 
 /* names: what the model's classes are called now */
 #define SELECT_SERVING(names) \
@@ -146,7 +148,7 @@ pin(CacheEntry *entry, MemoryContext context)
  * refers to nothing: else it would not be of the kind that the part says it is.
  */
 static void
-open_references(Encoder *encoder, bool read_only, MemoryContext context)
+open_references(const Caller *caller, Encoder *encoder, bool read_only, MemoryContext context)
 {
 	static int	depth = 0;
 
@@ -170,7 +172,7 @@ open_references(Encoder *encoder, bool read_only, MemoryContext context)
 			depth--;
 		}
 		PG_END_TRY();
-		status_check(encoder_refer(encoder, i, to), "read the encoder");
+		status_check(encoder_refer(caller, encoder, i, to), "read the encoder");
 	}
 }
 
@@ -196,10 +198,8 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 	before = MemoryContextSwitchTo(context);
 	if (kind == ENTRY_ENCODER)
 	{
-		/* its bytes stay: most of them are used where they are */
-		encoder_parts_read(id, read_only, &reader);
-		status_check(encoder_read_in_place(caller, &reader, &entry->encoder), "read the encoder");
-		open_references(entry->encoder, read_only, context);
+		entry->encoder = shared_encoder_load(id, read_only, caller);
+		open_references(caller, entry->encoder, read_only, context);
 	}
 	else
 	{

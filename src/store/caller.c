@@ -75,6 +75,12 @@ caller_in(MemoryContext context)
 	return caller;
 }
 
+size_t
+caller_memory(const Caller *caller)
+{
+	return MemoryContextMemAllocated((MemoryContext) caller->state, true);
+}
+
 void
 status_check(Status status, const char *doing)
 {

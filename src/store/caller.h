@@ -16,6 +16,9 @@
  */
 extern Caller caller_in(MemoryContext context);
 
+/* Bytes that its context has by now, whoever has asked for them. */
+extern size_t caller_memory(const Caller *caller);
+
 /*
  * CHECK_FOR_INTERRUPTS(), and whatever else the process does now and then while
  * it computes: the worker sets the hook, which may run transactions of its

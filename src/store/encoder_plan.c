@@ -83,14 +83,15 @@ encoder_is_wanted(const Project *project, int64 encoder_id)
 /* Names */
 
 static void
-add_part(EncoderPlan *plan, int input, EncoderKind kind, int64 named, const Encoder *encoder)
+add_part(EncoderPlan *plan, const char *name, int input, EncoderKind kind, int64 named,
+		 const Encoder *encoder)
 {
 	if (plan->n == COMBINATION_MAX_PARTS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("encoder \"%s\" has more than %d parts", plan->name,
 						COMBINATION_MAX_PARTS)));
-	plan->part[plan->n++] = (PlannedPart) {input, kind, named, encoder};
+	plan->part[plan->n++] = (PlannedPart) {name, input, kind, named, encoder};
 }
 
 /* A part for each input of that kind; an error where there is none. */
@@ -104,7 +105,7 @@ add_parts(EncoderPlan *plan, const char *name, InputKind reads, EncoderKind kind
 	for (int i = 0; i < project->ninputs; i++)
 	{
 		if (project->inputs[i].kind == reads)
-			add_part(plan, i, kind, named, encoder);
+			add_part(plan, name, i, kind, named, encoder);
 	}
 	if (plan->n == before)
 		ereport(ERROR,
@@ -189,6 +190,43 @@ EncoderPlan *
 encoder_plan(const Project *project, const char *name)
 {
 	return make_plan(project, name, true);
+}
+
+const char *
+encoder_plan_part(const EncoderPlan *plan, int i)
+{
+	const PlannedPart *part = &plan->part[i];
+
+	return plan->project->ninputs == 1 ? part->name :
+		psprintf("%s(%s)", part->name, plan->project->inputs[part->input].column);
+}
+
+bool
+encoder_plan_shares(const EncoderPlan *plan, float *share)
+{
+	const ProjectOptions *options = &plan->project->options;
+
+	if (options->nshares != plan->n || plan->n < 2)
+		return false;
+	for (int i = 0; i < plan->n; i++)
+	{
+		const char *name = encoder_plan_part(plan, i);
+		int			which = 0;
+
+		while (which < options->nshares && strcmp(options->shares[which].part, name) != 0)
+			which++;
+		if (which == options->nshares)
+			return false;
+		share[i] = options->shares[which].share;
+	}
+	return true;
+}
+
+void
+encoder_plan_add(EncoderPlan *plan, const NamedEncoder *named, const Encoder *encoder)
+{
+	plan->name = psprintf("%s+%s", plan->name, named->name);
+	add_parts(plan, named->name, INPUT_TEXT, encoder_kind(encoder), named->id, encoder);
 }
 
 void

@@ -20,6 +20,7 @@
 
 typedef struct PlannedPart
 {
+	const char *name;			/* "text", "vector" or of an imported one */
 	int			input;			/* of the project */
 	EncoderKind kind;
 	int64		named;			/* id of an imported one; 0: fitted */
@@ -48,6 +49,18 @@ extern bool encoder_is_wanted(const Project *project, int64 encoder_id);
  * error where an encoder is gone or cannot read what the inputs are.
  */
 extern EncoderPlan *encoder_plan(const Project *project, const char *name);
+
+/* Another part, or one for each text that there is, of an imported encoder; also in the name. */
+extern void encoder_plan_add(EncoderPlan *plan, const NamedEncoder *named, const Encoder *encoder);
+
+/* What a part is called in figures: "minilm", or, of several inputs, "minilm(subject)". */
+extern const char *encoder_plan_part(const EncoderPlan *plan, int i);
+
+/*
+ * The shares of the option, where it names just the parts of this encoder.  False:
+ * they are to be chosen.
+ */
+extern bool encoder_plan_shares(const EncoderPlan *plan, float *share);
 
 /*
  * An error unless the current user may use all that a name consists of, and it

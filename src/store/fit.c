@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "encode/words.h"
 #include "humanloop.h"
 #include "store/caller.h"
 #include "store/feature.h"
@@ -18,14 +19,13 @@
 #include "store/parts.h"
 #include "store/session.h"
 
+/* One pass over the rows. */
 typedef struct FitState
 {
-	const EncoderPlan *plan;
-	const Caller *caller;
-	size_t		memory;			/* bytes that may be used, in all */
-	size_t		besides;		/* that are in use already */
-	const char *doing;
-	TextFit    *fit[COMBINATION_MAX_PARTS]; /* of parts that are fitted to texts */
+	TextFit    *fit;			/* of a text; NULL: there is none to fit */
+	WordWeightsFit *words;		/* likewise, of the weights of word vectors */
+	int			text;			/* which of the inputs that is */
+	bool		again;			/* the rest is known from the pass before */
 	Lengths		lengths[MAX_INPUTS];	/* of inputs that are vectors */
 	int64		rows;
 } FitState;
@@ -34,124 +34,146 @@ static void
 fit_row(const SourceRow *row, void *argument)
 {
 	FitState   *state = argument;
-	const EncoderPlan *plan = state->plan;
+	const Input *text = input_nth(&row->input, state->text);
 	int			i = 0;
 
 	if (input_missing(&row->input))
 		return;
+	if (state->fit != NULL && !text->missing)
+		status_check(text_fit_add(state->fit, text->text, text->length), "fit the text encoder");
+	if (state->words != NULL && !text->missing)
+		status_check(word_weights_fit_add(state->words, text->text, text->length),
+					 "count words");
+	if (state->again)
+		return;
 	state->rows++;
 	for (const Input *input = &row->input; input != NULL; input = input->next)
 		lengths_add(&state->lengths[i++], input);
-	for (i = 0; i < plan->n; i++)
-	{
-		const Input *input = input_nth(&row->input, plan->part[i].input);
-
-		if (state->fit[i] != NULL && !input->missing)
-			status_check(text_fit_add(state->fit[i], input->text, input->length),
-						 "fit the text encoder");
-	}
 }
 
 TextFit *
-text_fit_begin(const Caller *caller, const TextFitOptions *options, size_t besides,
-			   const char *doing)
+text_fit_begin(const Caller *caller, const TextFitOptions *options, const char *doing)
 {
+	size_t		all = (size_t) setting_work_mem * 1024;
 	size_t		needed = 0;
 	TextFit    *fit;
 	Status		status = text_fit_start(caller, options, &fit, &needed);
 
 	/* by our own setting; else there is none indeed */
 	if (needed > 0)
-		memory_check(Max(needed + besides, (size_t) setting_work_mem * 1024 + 1024 * 1024), doing);
+		memory_check(Max(needed + all - options->memory, all + 1024 * 1024), doing);
 	status_check(status, doing);
 	return fit;
 }
 
-/* Texts share what memory there is. */
-static void
-begin_texts(FitState *state)
+/* One text after the other, as each wants all the memory that there is. */
+static Encoder *
+fit_text(const ProjectOptions *project, int input, const Caller *caller, const char *doing,
+		 RowFeed feed, void *from, FitState *state)
 {
-	const EncoderPlan *plan = state->plan;
-	const ProjectOptions *project = &plan->project->options;
+	size_t		all = (size_t) setting_work_mem * 1024;
 	TextFitOptions options = {
 		.dims = project->dimensions,
 		.vocabulary = project->vocabulary,
 		.sample_rows = project->sample_rows,
+		.memory = all - Min(caller_memory(caller), all),
 		.seed = (uint64) project->random_seed
 	};
-	int			texts = 0;
-
-	for (int i = 0; i < plan->n; i++)
-		texts += plan->part[i].kind == ENCODER_TEXT;
-	if (texts > 0)
-		options.memory = (state->memory - state->besides) / texts;
-	for (int i = 0; i < plan->n; i++)
-	{
-		if (plan->part[i].kind == ENCODER_TEXT)
-			state->fit[i] = text_fit_begin(state->caller, &options,
-										   state->besides + (texts - 1) * options.memory,
-										   state->doing);
-	}
-}
-
-/* Vectors of the length that most of the input have. */
-static Encoder *
-make_vectors(FitState *state, int input)
-{
-	const Project *project = state->plan->project;
-	int			dims = lengths_most(&state->lengths[input], 0);
 	Encoder    *encoder;
 
-	if (dims == 0 && project->ninputs == 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the source of project \"%s\" has no vectors yet", project->name),
-				 errhint("Fill column \"%s\" first.", project->inputs[input].column)));
-	/* beside others it keeps a place, and any vector shows that it is too small */
-	make_vector_encoder(state->caller, Max(dims, NO_VECTORS_DIMS), &encoder);
+	state->text = input;
+	state->fit = text_fit_begin(caller, &options, doing);
+	feed(fit_row, state, from);
+	status_check(text_fit_finish(state->fit, &encoder), "fit the text encoder");
+	text_fit_free(state->fit);
+	state->fit = NULL;
+	state->again = true;
 	return encoder;
 }
 
-/* After the last row. */
-static EncoderPart
-finish_part(FitState *state, int i)
+/* How much each word counts, from how often it is in the rows. */
+static WordWeights *
+fit_words(const PlannedPart *part, const Caller *caller, const char *doing, RowFeed feed,
+		  void *from, FitState *state)
 {
-	const PlannedPart *planned = &state->plan->part[i];
-	EncoderPart part = {.input = planned->input, .reference = (uint64) planned->named};
+	WordWeightsOptions options = WORD_WEIGHTS_DEFAULT;
+	WordWeights *weights;
+
+	memory_check(caller_memory(caller) + word_weights_fit_bytes(part->encoder, &options), doing);
+	state->text = part->input;
+	status_check(word_weights_fit_start(caller, part->encoder, &options, &state->words), doing);
+	feed(fit_row, state, from);
+	status_check(word_weights_fit_finish(state->words, &weights), doing);
+	word_weights_fit_free(state->words);
+	state->words = NULL;
+	state->again = true;
+	return weights;
+}
+
+/*
+ * Beside inputs that are there, one that is not yet keeps a place: the first
+ * vectors that come are longer than that, and so the encoder is fitted anew.
+ */
+static Encoder *
+fit_vector(int input, const Caller *caller, const FitState *state)
+{
 	Encoder    *encoder;
 
-	if (planned->named != 0)
-		part.encoder = planned->encoder;
-	else if (planned->kind == ENCODER_TEXT)
+	make_vector_encoder(caller, Max(lengths_most(&state->lengths[input], 0), NO_VECTORS_DIMS),
+						&encoder);
+	return encoder;
+}
+
+/* Where all that the encoder reads is vectors, there must be some. */
+static void
+need_vectors(const EncoderPlan *plan, const FitState *state)
+{
+	const Project *project = plan->project;
+
+	for (int i = 0; i < plan->n; i++)
 	{
-		status_check(text_fit_finish(state->fit[i], &encoder), "fit the text encoder");
-		text_fit_free(state->fit[i]);
-		part.encoder = encoder;
+		if (plan->part[i].kind != ENCODER_VECTOR ||
+			lengths_most(&state->lengths[plan->part[i].input], 0) > 0)
+			return;
 	}
-	else
-		part.encoder = make_vectors(state, planned->input);
-	return part;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the source of project \"%s\" has no vectors yet", project->name),
+			 errhint("Fill column \"%s\" first.", project->inputs[plan->part[0].input].column)));
 }
 
 Encoder *
-project_fit(const EncoderPlan *plan, const Caller *caller, size_t besides, const char *doing,
-			RowFeed feed, void *from, int64 *rows)
+project_fit(const EncoderPlan *plan, const Caller *caller, const char *doing, RowFeed feed,
+			void *from, int64 *rows)
 {
 	FitState   *state = palloc0(sizeof(FitState));
 	EncoderPart parts[COMBINATION_MAX_PARTS];
-	Encoder    *encoder;
+	Encoder    *encoder = NULL;
 	Status		status;
 
-	state->plan = plan;
-	state->caller = caller;
-	state->memory = (size_t) setting_work_mem * 1024;
-	state->besides = besides;
-	state->doing = doing;
-	begin_texts(state);
-	feed(fit_row, state, from);
-	*rows = state->rows;
 	for (int i = 0; i < plan->n; i++)
-		parts[i] = finish_part(state, i);
+	{
+		const PlannedPart *planned = &plan->part[i];
+
+		parts[i] = (EncoderPart) {
+			.input = planned->input, .reference = (uint64) planned->named,
+			.encoder = planned->encoder
+		};
+		if (planned->named == 0 && planned->kind == ENCODER_TEXT)
+			parts[i].encoder = fit_text(&plan->project->options, planned->input, caller, doing,
+										feed, from, state);
+		else if (planned->kind == ENCODER_WORDS)
+			parts[i].weights = fit_words(planned, caller, doing, feed, from, state);
+	}
+	if (!state->again)
+		feed(fit_row, state, from);
+	need_vectors(plan, state);
+	for (int i = 0; i < plan->n; i++)
+	{
+		if (plan->part[i].kind == ENCODER_VECTOR)
+			parts[i].encoder = fit_vector(plan->part[i].input, caller, state);
+	}
+	*rows = state->rows;
 	pfree(state);
 	if (plan->n == 1 && parts[0].reference == 0)
 		return unconstify(Encoder *, parts[0].encoder);
@@ -177,7 +199,7 @@ encoder_compute(const EncoderPlan *plan, RowFeed feed, void *from)
 	fitted->context = context;
 	fitted->caller = caller_in(context);
 	fitted->plan = plan;
-	encoder = project_fit(plan, &fitted->caller, 0, "fit the text encoder", feed, from,
+	encoder = project_fit(plan, &fitted->caller, "fit the text encoder", feed, from,
 						  &fitted->rows);
 	fitted->dims = encoder_dims(encoder);
 	fitted->sparse_dims = encoder_sparse_dims(encoder);

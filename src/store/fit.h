@@ -29,19 +29,20 @@ typedef struct FittedEncoder
 typedef void (*RowFeed) (SourceCallback callback, void *state, void *from);
 
 /*
- * Begins to fit a text encoder; an error where there is not the memory, beside
- * what is in use.
+ * Begins to fit a text encoder; an error where options->memory, of what the
+ * setting allows, is not enough.
  */
 extern TextFit *text_fit_begin(const Caller *caller, const TextFitOptions *options,
-							   size_t besides, const char *doing);
+							   const char *doing);
 
 /*
  * The encoder that is planned, from rows of the inputs; of several parts, or one
- * that is imported, a combination.  besides: bytes in use of what may be used.  rows: that have an
- * input.  Memory is the caller's.
+ * that is imported, a combination.  In the caller's memory; what that one has
+ * lent already is not to be had again.  feed is called for each text that is
+ * fitted, and once where there is none.  rows: that have an input.
  */
-extern Encoder *project_fit(const EncoderPlan *plan, const Caller *caller, size_t besides,
-							const char *doing, RowFeed feed, void *from, int64 *rows);
+extern Encoder *project_fit(const EncoderPlan *plan, const Caller *caller, const char *doing,
+							RowFeed feed, void *from, int64 *rows);
 
 /* Fits one; needs no transaction unless feed does. */
 extern FittedEncoder *encoder_compute(const EncoderPlan *plan, RowFeed feed, void *from);

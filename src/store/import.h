@@ -4,6 +4,7 @@
  *	  From somebody's files to an encoder.
  *
  *	  import_transformer.c	config.json, tokenizer.json or vocab.txt, safetensors
+ *	  import_words.c		vectors of words, in one file
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +17,10 @@
 /* What cannot be told from the files, or shall be otherwise; 0 or NULL: as they say. */
 typedef struct ImportOptions
 {
-	const char *pooling;		/* "mean" or "cls" */
-	int			max_tokens;
+	const char *pooling;		/* of a transformer: "mean" or "cls" */
+	int			max_tokens;		/* of a transformer */
+	const char *format;			/* of word vectors: "glove", "text" or "binary" */
+	int			max_words;		/* of word vectors */
 } ImportOptions;
 
 /*
@@ -26,5 +29,8 @@ typedef struct ImportOptions
  */
 extern Encoder *import_transformer(EncoderFiles *files, const ImportOptions *options,
 								   const Caller *caller);
+
+extern Encoder *import_words(EncoderFiles *files, const ImportOptions *options,
+							 const Caller *caller);
 
 #endif							/* HUMANLOOP_IMPORT_H */

@@ -10,24 +10,18 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "encode/safetensors.h"
 #include "encode/transformer.h"
 #include "store/caller.h"
-#include "store/import.h"
-#include "store/json_tree.h"
+#include "store/import_internal.h"
 #include "store/session.h"
 
 #define CONFIG "config.json"
-#define TOKENIZER "tokenizer.json"
-#define TOKENIZER_CONFIG "tokenizer_config.json"
-#define VOCABULARY "vocab.txt"
 #define POOLING "1_Pooling/config.json"
 #define SENTENCES "sentence_bert_config.json"
 
-#define MOST_JSON (256 * 1024 * 1024)
 #define MOST_TENSORS INT64CONST(0x1000000000)
 
 /* Where the files do not say: what most encoders of sentences are trained with. */
@@ -42,54 +36,9 @@ typedef struct Import
 	const ImportOptions *options;
 	Caller		caller;			/* for what is gone at the end */
 	TransformerConfig config;
-	WordPieceOptions pieces;
-	WordPieceEntry *entries;
-	size_t		nentries;
 	Tensor	   *tensors;
 	size_t		ntensors;
 } Import;
-
-static void
-bad_file(const char *file, const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_EXCEPTION),
-			 errmsg("cannot import \"%s\": %s", file, what)));
-}
-
-static void
-not_supported(const char *file, const char *what, const char *given, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("cannot import \"%s\": %s \"%s\" is not supported", file, what,
-					given == NULL ? "" : pg_any_to_server(given, strlen(given), PG_UTF8)),
-			 errhint("%s", hint)));
-}
-
-/* NULL: there is no such file. */
-static JsonNode *
-read_json(Import *import, const char *name)
-{
-	int			i = encoder_files_find(import->files, name);
-	size_t		length;
-	unsigned char *bytes;
-
-	if (i < 0)
-		return NULL;
-	bytes = encoder_files_read(import->files, i, MOST_JSON, &length);
-	return json_tree_parse(name, bytes, length);
-}
-
-static void
-need_file(const Import *import, const char *name)
-{
-	if (encoder_files_find(import->files, name) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("file \"%s\" is missing", name),
-				 errhint("A transformer is imported from config.json, tokenizer.json or vocab.txt, and model.safetensors.")));
-}
 
 /* ---------------------------------------------------------------------- */
 /* config.json */
@@ -103,7 +52,7 @@ family_of(const char *type)
 		return FAMILY_DISTILBERT;
 	if (strcmp(type, "roberta") == 0 || strcmp(type, "xlm-roberta") == 0)
 		return FAMILY_ROBERTA;
-	not_supported(CONFIG, "model type", type, "Supported are bert, distilbert, roberta and xlm-roberta.");
+	import_not_supported(CONFIG, "model type", type, "Supported are bert, distilbert, roberta and xlm-roberta.");
 	return FAMILY_BERT;
 }
 
@@ -123,23 +72,23 @@ read_config(Import *import)
 	const char *activation;
 	const char *positions;
 
-	need_file(import, CONFIG);
-	json = read_json(import, CONFIG);
+	import_need_file(import->files, CONFIG);
+	json = import_json(import->files, CONFIG);
 	config->family = family_of(json_string(CONFIG, json, "model_type", "bert"));
 	distil = config->family == FAMILY_DISTILBERT;
 	activation = json_string(CONFIG, json, distil ? "activation" : "hidden_act", "gelu");
 	if (strcmp(activation, "gelu") != 0)
-		not_supported(CONFIG, "activation", activation, "Supported is gelu.");
+		import_not_supported(CONFIG, "activation", activation, "Supported is gelu.");
 	positions = json_string(CONFIG, json, "position_embedding_type", "absolute");
 	if (strcmp(positions, "absolute") != 0)
-		not_supported(CONFIG, "position_embedding_type", positions, "Supported is absolute.");
+		import_not_supported(CONFIG, "position_embedding_type", positions, "Supported is absolute.");
 	config->layers = config_int(json, distil ? "n_layers" : "num_hidden_layers",
 								TRANSFORMER_MAX_LAYERS);
 	config->heads = config_int(json, distil ? "n_heads" : "num_attention_heads", 1 << 14);
 	config->width = config_int(json, distil ? "dim" : "hidden_size", 1 << 14);
 	config->intermediate = config_int(json, distil ? "hidden_dim" : "intermediate_size",
 									  TRANSFORMER_MAX_INTERMEDIATE);
-	config->words = config_int(json, "vocab_size", WORDPIECE_MAX_PIECES);
+	config->words = config_int(json, "vocab_size", VOCABULARY_MAX_PIECES);
 	config->positions = config_int(json, "max_position_embeddings", TRANSFORMER_MAX_POSITIONS);
 	config->types = distil ? 0 : json_int(CONFIG, json, "type_vocab_size", 1, TRANSFORMER_MAX_TYPES, 2);
 	config->layer_norm_eps = json_number(CONFIG, json, "layer_norm_eps", 1e-12);
@@ -156,7 +105,7 @@ read_pooling(Import *import)
 {
 	TransformerConfig *config = &import->config;
 	const char *given = import->options->pooling;
-	const JsonNode *json = read_json(import, POOLING);
+	const JsonNode *json = import_json(import->files, POOLING);
 
 	if (given != NULL)
 	{
@@ -168,7 +117,7 @@ read_pooling(Import *import)
 	else if (json_truth(POOLING, json, "pooling_mode_cls_token", false))
 		config->pooling = POOLING_FIRST;
 	else
-		not_supported(POOLING, "pooling", "neither mean nor cls",
+		import_not_supported(POOLING, "pooling", "neither mean nor cls",
 					  "Option \"pooling\" says which of \"mean\" and \"cls\" to use all the same.");
 }
 
@@ -177,7 +126,7 @@ read_length(Import *import)
 {
 	TransformerConfig *config = &import->config;
 	int			most = Min(config->positions - config->first_position, TRANSFORMER_MAX_TOKENS);
-	const JsonNode *json = read_json(import, SENTENCES);
+	const JsonNode *json = import_json(import->files, SENTENCES);
 	int			tokens = json == NULL ? USUAL_TOKENS :
 		json_int(SENTENCES, json, "max_seq_length", 3, PG_INT32_MAX, USUAL_TOKENS);
 
@@ -189,181 +138,6 @@ read_length(Import *import)
 	if (import->options->max_tokens > 0)
 		tokens = import->options->max_tokens;
 	config->max_tokens = Min(tokens, most);
-}
-
-/* ---------------------------------------------------------------------- */
-/* The tokenizer */
-
-/* The number of a piece; an error where it has none. */
-static uint32_t
-piece_number(const Import *import, const char *file, const char *piece)
-{
-	for (size_t i = 0; i < import->nentries; i++)
-	{
-		if (import->entries[i].length == strlen(piece) &&
-			memcmp(import->entries[i].bytes, piece, strlen(piece)) == 0)
-			return import->entries[i].id;
-	}
-	bad_file(file, psprintf("there is no token \"%s\" in the vocabulary",
-							pg_any_to_server(piece, strlen(piece), PG_UTF8)));
-	return 0;
-}
-
-static void
-read_vocabulary(Import *import, const JsonNode *model)
-{
-	const JsonNode *vocabulary = json_expect(TOKENIZER, model, "vocab", JSON_IS_OBJECT);
-
-	import->entries = palloc_array_checked(WordPieceEntry, vocabulary->count);
-	for (const JsonNode *node = vocabulary->first; node != NULL; node = node->next)
-	{
-		WordPieceEntry *entry = &import->entries[import->nentries++];
-		double		number = node->kind == JSON_IS_NUMBER ? strtod(node->text, NULL) : -1.0;
-
-		if (!(number >= 0.0 && number < WORDPIECE_MAX_PIECES && number == (uint32_t) number))
-			bad_file(TOKENIZER, psprintf("the number of a token is not a whole number below %d",
-										 WORDPIECE_MAX_PIECES));
-		entry->bytes = node->name;
-		entry->length = strlen(node->name);
-		entry->id = (uint32_t) number;
-	}
-}
-
-static void
-read_normalizer(Import *import, const JsonNode *json)
-{
-	const JsonNode *normalizer = json_member(json, "normalizer");
-	WordPieceOptions *pieces = &import->pieces;
-	const char *type = json_string(TOKENIZER, normalizer, "type", "none");
-
-	if (strcmp(type, "BertNormalizer") != 0)
-		not_supported(TOKENIZER, "normalizer", type, "Supported is BertNormalizer.");
-	pieces->lower_case = json_truth(TOKENIZER, normalizer, "lowercase", true);
-	pieces->strip_accents = json_truth(TOKENIZER, normalizer, "strip_accents", pieces->lower_case);
-	pieces->split_cjk = json_truth(TOKENIZER, normalizer, "handle_chinese_chars", true);
-}
-
-/* The id of {"SpecialToken": {"id": "[CLS]"}}; NULL: that is something else. */
-static const char *
-template_token(const JsonNode *node)
-{
-	const JsonNode *special = json_member(node, "SpecialToken");
-
-	return special == NULL ? NULL : json_string(TOKENIZER, special, "id", NULL);
-}
-
-/* What surrounds a text: as the post-processor says, or as BERT does it. */
-static void
-read_surroundings(Import *import, const JsonNode *json)
-{
-	const JsonNode *after = json_member(json, "post_processor");
-	const char *type = json_string(TOKENIZER, after, "type", "none");
-	const char *first = "[CLS]";
-	const char *last = "[SEP]";
-
-	if (strcmp(type, "TemplateProcessing") == 0)
-	{
-		const JsonNode *single = json_expect(TOKENIZER, after, "single", JSON_IS_ARRAY);
-		const JsonNode *text = single->first == NULL ? NULL : single->first->next;
-
-		first = single->first == NULL ? NULL : template_token(single->first);
-		last = text == NULL || text->next == NULL ? NULL : template_token(text->next);
-		if (single->count != 3 || first == NULL || last == NULL ||
-			json_member(text, "Sequence") == NULL)
-			bad_file(TOKENIZER, "a text is not surrounded by one token before and one behind");
-	}
-	else if (strcmp(type, "BertProcessing") == 0 || strcmp(type, "RobertaProcessing") == 0)
-	{
-		const JsonNode *cls = json_expect(TOKENIZER, after, "cls", JSON_IS_ARRAY)->first;
-		const JsonNode *sep = json_expect(TOKENIZER, after, "sep", JSON_IS_ARRAY)->first;
-
-		if (cls == NULL || sep == NULL || cls->kind != JSON_IS_STRING || sep->kind != JSON_IS_STRING)
-			bad_file(TOKENIZER, "\"cls\" and \"sep\" do not name a token");
-		first = cls->text;
-		last = sep->text;
-	}
-	else if (strcmp(type, "none") != 0)
-		not_supported(TOKENIZER, "post-processor", type,
-					  "Supported are TemplateProcessing, BertProcessing and RobertaProcessing.");
-	import->config.first = piece_number(import, TOKENIZER, first);
-	import->config.last = piece_number(import, TOKENIZER, last);
-}
-
-static void
-read_tokenizer(Import *import, const JsonNode *json)
-{
-	const JsonNode *model = json_expect(TOKENIZER, json, "model", JSON_IS_OBJECT);
-	const char *type = json_string(TOKENIZER, model, "type", "WordPiece");
-
-	if (strcmp(type, "WordPiece") != 0)
-		not_supported(TOKENIZER, "tokenizer", type, "Supported is WordPiece.");
-	read_vocabulary(import, model);
-	read_normalizer(import, json);
-	read_surroundings(import, json);
-	import->pieces.prefix = json_string(TOKENIZER, model, "continuing_subword_prefix", "##");
-	import->pieces.max_word = json_int(TOKENIZER, model, "max_input_chars_per_word", 1,
-									   WORDPIECE_MAX_WORD, 100);
-	import->pieces.unknown = piece_number(import, TOKENIZER,
-										  json_string(TOKENIZER, model, "unk_token", "[UNK]"));
-	import->pieces.prefix_length = strlen(import->pieces.prefix);
-}
-
-/* A line a piece, numbered from 0. */
-static void
-read_lines(Import *import)
-{
-	size_t		length;
-	char	   *bytes = (char *) encoder_files_read(import->files,
-													encoder_files_find(import->files, VOCABULARY),
-													MOST_JSON, &length);
-	char	   *end = bytes + length;
-	size_t		lines = 0;
-
-	for (size_t i = 0; i < length; i++)
-		lines += bytes[i] == '\n';
-	import->entries = palloc_array_checked(WordPieceEntry, lines + 1);
-	for (char *line = bytes; line < end;)
-	{
-		char	   *next = memchr(line, '\n', end - line);
-		size_t		bytes_of = (next == NULL ? end : next) - line;
-		WordPieceEntry *entry = &import->entries[import->nentries];
-
-		if (bytes_of > 0 && line[bytes_of - 1] == '\r')
-			bytes_of--;
-		*entry = (WordPieceEntry) {line, bytes_of, (uint32_t) import->nentries++};
-		line = next == NULL ? end : next + 1;
-	}
-}
-
-static void
-read_plain_vocabulary(Import *import)
-{
-	const JsonNode *json = read_json(import, TOKENIZER_CONFIG);
-	WordPieceOptions *pieces = &import->pieces;
-
-	read_lines(import);
-	pieces->lower_case = json_truth(TOKENIZER_CONFIG, json, "do_lower_case", true);
-	pieces->strip_accents = json_truth(TOKENIZER_CONFIG, json, "strip_accents", pieces->lower_case);
-	pieces->split_cjk = json_truth(TOKENIZER_CONFIG, json, "tokenize_chinese_chars", true);
-	pieces->prefix = "##";
-	pieces->prefix_length = 2;
-	pieces->max_word = 100;
-	pieces->unknown = piece_number(import, VOCABULARY, "[UNK]");
-	import->config.first = piece_number(import, VOCABULARY, "[CLS]");
-	import->config.last = piece_number(import, VOCABULARY, "[SEP]");
-}
-
-static void
-read_pieces(Import *import)
-{
-	JsonNode   *json = read_json(import, TOKENIZER);
-
-	if (json != NULL)
-		read_tokenizer(import, json);
-	else if (encoder_files_find(import->files, VOCABULARY) >= 0)
-		read_plain_vocabulary(import);
-	else
-		need_file(import, TOKENIZER);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -383,26 +157,12 @@ static const char *const safetensors_faults[] = {
 	[SAFETENSORS_OVERLAP] = "shares bytes with another"
 };
 
-/* In ASCII: file names and tensors may be called anything. */
-static char *
-printable(const char *name)
-{
-	char	   *copy = pnstrdup(name, 100);
-
-	for (char *c = copy; *c != '\0'; c++)
-	{
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-	return copy;
-}
-
 static void
 bad_tensors(const char *file, const char *tensor, SafetensorsFault fault)
 {
 	if (tensor == NULL)
-		bad_file(file, safetensors_faults[fault]);
-	bad_file(file, psprintf("tensor \"%s\" %s", printable(tensor), safetensors_faults[fault]));
+		import_bad_file(file, safetensors_faults[fault]);
+	import_bad_file(file, psprintf("tensor \"%s\" %s", import_printable(tensor), safetensors_faults[fault]));
 }
 
 static uint64
@@ -416,8 +176,8 @@ element_number(const char *file, const JsonNode *tensor, const JsonNode *node)
 	value = node->kind == JSON_IS_NUMBER ? strtoull(node->text, &end, 10) : 0;
 	if (node->kind != JSON_IS_NUMBER || errno != 0 || *end != '\0' || node->text[0] == '-' ||
 		value > PG_INT64_MAX)
-		bad_file(file, psprintf("shape or place of tensor \"%s\" are not whole numbers",
-								printable(tensor->name)));
+		import_bad_file(file, psprintf("shape or place of tensor \"%s\" are not whole numbers",
+								import_printable(tensor->name)));
 	return value;
 }
 
@@ -431,8 +191,8 @@ read_entry(const char *file, const JsonNode *tensor, SafetensorsEntry *entry)
 	int			rank = 0;
 
 	if (tensor->kind != JSON_IS_OBJECT)
-		bad_file(file, psprintf("tensor \"%s\" is not described by an object",
-								printable(tensor->name)));
+		import_bad_file(file, psprintf("tensor \"%s\" is not described by an object",
+								import_printable(tensor->name)));
 	shape = json_expect(file, tensor, "shape", JSON_IS_ARRAY);
 	place = json_expect(file, tensor, "data_offsets", JSON_IS_ARRAY);
 	entry->type = json_expect(file, tensor, "dtype", JSON_IS_STRING)->text;
@@ -505,11 +265,11 @@ find_safetensors(const Import *import)
 		if (length <= suffix || strcmp(name + length - suffix, ".safetensors") != 0)
 			continue;
 		if (found >= 0)
-			bad_file(name, "there is more than one file of tensors, and none is model.safetensors");
+			import_bad_file(name, "there is more than one file of tensors, and none is model.safetensors");
 		found = i;
 	}
 	if (found < 0)
-		need_file(import, "model.safetensors");
+		import_need_file(import->files, "model.safetensors");
 	return found;
 }
 
@@ -544,6 +304,7 @@ import_transformer(EncoderFiles *files, const ImportOptions *options, const Call
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(context);
 	Import		import = {.files = files, .options = options, .caller = caller_in(context)};
+	ImportedTokenizer tokenizer;
 	TransformerProblem problem;
 	Encoder    *encoder;
 	Status		status;
@@ -551,10 +312,12 @@ import_transformer(EncoderFiles *files, const ImportOptions *options, const Call
 	read_config(&import);
 	read_pooling(&import);
 	read_length(&import);
-	read_pieces(&import);
+	import_tokenizer(files, caller, &tokenizer);
+	import.config.first = tokenizer.first;
+	import.config.last = tokenizer.last;
 	read_tensors(&import);
-	status = transformer_make(caller, &import.config, import.tensors, import.ntensors, &import.pieces,
-							  import.entries, import.nentries, &encoder, &problem);
+	status = transformer_make(caller, &import.config, import.tensors, import.ntensors,
+							  &tokenizer.tokenizer, &encoder, &problem);
 	if (status == STATUS_BAD_ARGUMENT || status == STATUS_NOT_FINITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),

@@ -23,6 +23,7 @@
 #include "store/parts.h"
 #include "store/project.h"
 #include "store/session.h"
+#include "store/shared_encoder.h"
 
 #define SELECT_NAMED "SELECT id, name, kind, dims, owner, shared FROM @hl_encoder " \
 	"WHERE project_id IS NULL "
@@ -186,7 +187,9 @@ static char *
 using_project(const NamedEncoder *encoder)
 {
 	static Statement select = {
-		"SELECT p.name FROM @hl_project p WHERE $2 = ANY (pg_catalog.string_to_array(p.encoder, '+')) "
+		"SELECT p.name FROM @hl_project p LEFT JOIN @hl_serving v ON v.project_id = p.id "
+		"WHERE $2 = ANY (pg_catalog.string_to_array(p.encoder, '+')) "
+		"OR $2 = ANY (pg_catalog.string_to_array(v.chosen, '+')) "
 		"OR EXISTS (SELECT 1 FROM @hl_encoder e WHERE e.project_id = p.id AND $1 = ANY (e.uses)) "
 		"ORDER BY p.name LIMIT 1", 2, {INT8OID, TEXTOID}, NULL, 0
 	};
@@ -216,6 +219,7 @@ named_encoder_drop(const NamedEncoder *encoder)
 				 errhint("hl_set_encoder() gives the project another one; models that were trained with this one keep it in use until they are pruned.")));
 	for (int i = 0; i < 2; i++)
 		statement_run_as_extension(&deletes[i], values, NULL, false);
+	shared_encoder_drop(encoder->id);
 }
 
 void

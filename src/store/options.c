@@ -39,6 +39,7 @@ typedef struct OptionRule
 } OptionRule;
 
 #define TARGETS "targets"		/* the only one that is text; see targets.c */
+#define SHARES "shares"			/* and that is an object; see learn/parts.h */
 
 #define OPTION(field) offsetof(ProjectOptions, field)
 
@@ -86,7 +87,7 @@ find_rule(const char *name, OptionError *error)
 	initStringInfo(&list);
 	for (int i = 0; i < (int) lengthof(rules); i++)
 		appendStringInfo(&list, "\"%s\", ", rules[i].name);
-	appendStringInfoString(&list, "\"" TARGETS "\"");
+	appendStringInfoString(&list, "\"" SHARES "\", \"" TARGETS "\"");
 	error->message = psprintf("unrecognized project option \"%s\"", name);
 	error->hint = psprintf("Options are %s.", list.data);
 	return NULL;
@@ -155,6 +156,69 @@ apply_targets(ProjectOptions *options, const JsonbValue *value, OptionError *err
 	return true;
 }
 
+/* For apply_shares to return. */
+static bool
+bad_shares(OptionError *error)
+{
+	error->message = psprintf("invalid value for project option \"%s\"", SHARES);
+	error->hint = psprintf("Give an object of at most %d parts of the encoder and how much each counts, such as {\"text\": 1, \"minilm\": 3}.",
+						   COMBINATION_MAX_PARTS);
+	return false;
+}
+
+/* Numbers that are not negative, brought to a sum of 1. */
+static bool
+apply_shares(ProjectOptions *options, const JsonbValue *value, OptionError *error)
+{
+	NamedShare *shares = palloc0(sizeof(NamedShare) * COMBINATION_MAX_PARTS);
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	part;
+	double		sum = 0.0;
+	int			n = 0;
+
+	if (value->type == jbvNull)
+		return true;
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		return bad_shares(error);
+	iterator = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&iterator, &part, true)) != WJB_DONE)
+	{
+		double		share = -1.0;
+
+		if (token == WJB_KEY && n == COMBINATION_MAX_PARTS)
+			return bad_shares(error);
+		if (token == WJB_KEY)
+			shares[n].part = pnstrdup(part.val.string.val, part.val.string.len);
+		if (token != WJB_VALUE)
+			continue;
+		if (part.type == jbvNumeric)
+			share = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+													   NumericGetDatum(part.val.numeric)));
+		if (!(share >= 0.0 && share <= 1e6))
+			return bad_shares(error);
+		shares[n++].share = (float) share;
+		sum += share;
+	}
+	if (!(sum >= 1e-6))
+		return bad_shares(error);
+	for (int i = 0; i < n; i++)
+		shares[i].share = (float) (shares[i].share / sum);
+	options->shares = shares;
+	options->nshares = n;
+	return true;
+}
+
+typedef bool (*ApplyOption) (ProjectOptions *options, const JsonbValue *value, OptionError *error);
+
+/* Those that are no numbers. */
+static ApplyOption
+find_special(const char *name)
+{
+	return strcmp(name, TARGETS) == 0 ? apply_targets :
+		strcmp(name, SHARES) == 0 ? apply_shares : NULL;
+}
+
 static bool
 read_options(Jsonb *json, ProjectOptions *options, OptionError *error)
 {
@@ -162,7 +226,7 @@ read_options(Jsonb *json, ProjectOptions *options, OptionError *error)
 	JsonbIteratorToken token;
 	JsonbValue	value;
 	const OptionRule *rule = NULL;
-	bool		targets = false;
+	ApplyOption special = NULL;
 
 	memset(options, 0, sizeof(*options));
 	memset(error, 0, sizeof(*error));
@@ -182,14 +246,14 @@ read_options(Jsonb *json, ProjectOptions *options, OptionError *error)
 		{
 			char	   *name = pnstrdup(value.val.string.val, value.val.string.len);
 
-			targets = strcmp(name, TARGETS) == 0;
-			rule = targets ? NULL : find_rule(name, error);
-			if (rule == NULL && !targets)
+			special = find_special(name);
+			rule = special != NULL ? NULL : find_rule(name, error);
+			if (rule == NULL && special == NULL)
 				return false;
 		}
-		else if (token == WJB_VALUE && targets)
+		else if (token == WJB_VALUE && special != NULL)
 		{
-			if (!apply_targets(options, &value, error))
+			if (!special(options, &value, error))
 				return false;
 		}
 		else if (token == WJB_VALUE && rule != NULL)

@@ -24,7 +24,6 @@
 
 #define PART_BYTES (512 * 1024)
 #define PARTS_MAGIC 0x31504c48	/* "HLP1", little-endian */
-#define HEAD_BYTES 16
 
 static void
 put_u32(unsigned char *bytes, uint32 value)
@@ -53,12 +52,12 @@ checksum(const unsigned char *bytes, size_t length)
 static bytea *
 make_part(const unsigned char *head, const unsigned char *bytes, size_t from, size_t length)
 {
-	size_t		head_bytes = head == NULL ? 0 : HEAD_BYTES;
+	size_t		head_bytes = head == NULL ? 0 : PARTS_HEAD_BYTES;
 	bytea	   *part = palloc(VARHDRSZ + head_bytes + length);
 
 	SET_VARSIZE(part, VARHDRSZ + head_bytes + length);
 	if (head != NULL)
-		memcpy(VARDATA(part), head, HEAD_BYTES);
+		memcpy(VARDATA(part), head, PARTS_HEAD_BYTES);
 	memcpy(VARDATA(part) + head_bytes, bytes + from, length);
 	return part;
 }
@@ -74,11 +73,30 @@ make_head(const Writer *writer, unsigned char *head)
 	put_u32(head + 12, checksum(writer->bytes, writer->length));
 }
 
+static bool
+take_head(const unsigned char *bytes, size_t size, uint64 *length, uint32 *crc)
+{
+	if (size < PARTS_HEAD_BYTES || get_u32(bytes) != PARTS_MAGIC)
+		return false;
+	*length = get_u32(bytes + 4) | (uint64) get_u32(bytes + 8) << 32;
+	*crc = get_u32(bytes + 12);
+	return true;
+}
+
+bool
+parts_head(Datum part, uint64 *length, uint32 *crc)
+{
+	bytea	   *bytes = DatumGetByteaPP(part);
+
+	return take_head((const unsigned char *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes),
+					 length, crc);
+}
+
 /* values: the owner's key, then part and data in the last two places */
 static void
 write_parts(Statement *statement, Datum *values, const Writer *writer)
 {
-	unsigned char head[HEAD_BYTES];
+	unsigned char head[PARTS_HEAD_BYTES];
 	int32		part = 0;
 	size_t		from = 0;
 
@@ -126,7 +144,7 @@ static void
 read_parts(Statement *statement, const Datum *values, bool read_only, Reader *reader)
 {
 	unsigned char *bytes = NULL;
-	size_t		length = 0;
+	uint64		length = 0;
 	size_t		have = 0;
 	uint32		crc = 0;
 
@@ -147,16 +165,14 @@ read_parts(Statement *statement, const Datum *values, bool read_only, Reader *re
 		size = VARSIZE_ANY_EXHDR(part);
 		if (i == 0)
 		{
-			if (size < HEAD_BYTES || get_u32(data) != PARTS_MAGIC)
+			if (!take_head(data, size, &length, &crc))
 				corrupt("unknown head");
-			length = get_u32(data + 4) | (uint64) get_u32(data + 8) << 32;
-			crc = get_u32(data + 12);
 			if (length > SPI_processed * (uint64) PART_BYTES)
 				corrupt("wrong length");
 			bytes = MemoryContextAllocHuge(CurrentMemoryContext, length + 1);
 			prefer_large_pages(bytes, length);
-			data += HEAD_BYTES;
-			size -= HEAD_BYTES;
+			data += PARTS_HEAD_BYTES;
+			size -= PARTS_HEAD_BYTES;
 		}
 		if (size > length - have)
 			corrupt("wrong length");
@@ -173,7 +189,7 @@ read_parts(Statement *statement, const Datum *values, bool read_only, Reader *re
 Datum
 bytes_seal(const Writer *writer)
 {
-	unsigned char head[HEAD_BYTES];
+	unsigned char head[PARTS_HEAD_BYTES];
 
 	make_head(writer, head);
 	return PointerGetDatum(make_part(head, writer->bytes, 0, writer->length));
@@ -185,14 +201,16 @@ bytes_unseal(Datum value, Reader *reader)
 	bytea	   *sealed = DatumGetByteaP(value);
 	const unsigned char *data = (const unsigned char *) VARDATA(sealed);
 	size_t		size = VARSIZE(sealed) - VARHDRSZ;
+	uint64		length;
+	uint32		crc;
 
-	if (size < HEAD_BYTES || get_u32(data) != PARTS_MAGIC)
+	if (!take_head(data, size, &length, &crc))
 		corrupt("unknown head");
-	if ((get_u32(data + 4) | (uint64) get_u32(data + 8) << 32) != size - HEAD_BYTES)
+	if (length != size - PARTS_HEAD_BYTES)
 		corrupt("wrong length");
-	if (checksum(data + HEAD_BYTES, size - HEAD_BYTES) != get_u32(data + 12))
+	if (checksum(data + PARTS_HEAD_BYTES, length) != crc)
 		corrupt("wrong checksum");
-	reader_init(reader, data + HEAD_BYTES, size - HEAD_BYTES);
+	reader_init(reader, data + PARTS_HEAD_BYTES, length);
 }
 
 void

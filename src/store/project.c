@@ -704,6 +704,16 @@ project_key_expression(const Project *project)
 }
 
 bool
+project_is_there(const char *name)
+{
+	static Statement select = {"SELECT 1 FROM @hl_project WHERE name = $1", 1, {TEXTOID}, NULL, 0};
+	Datum		values[1] = {CStringGetTextDatum(name)};
+
+	statement_run_as_extension(&select, values, NULL, true);
+	return SPI_processed > 0;
+}
+
+bool
 plain_name(const char *name)
 {
 	return strlen(name) <= MAX_PROJECT_NAME &&

@@ -33,6 +33,13 @@ typedef struct ProjectInput
 	InputKind	kind;
 } ProjectInput;
 
+/* How much a part of the encoder counts, as somebody wants it. */
+typedef struct NamedShare
+{
+	char	   *part;
+	float		share;			/* of the whole, which is 1 */
+} NamedShare;
+
 /* Options of a project, with their defaults filled in; see options.c */
 typedef struct ProjectOptions
 {
@@ -51,6 +58,8 @@ typedef struct ProjectOptions
 	int			keep_models;	/* that are stored whole */
 	int64		random_seed;
 	const char *targets;		/* condition, see targets.h; NULL: none */
+	const NamedShare *shares;	/* nshares of them; 0: chosen */
+	int			nshares;
 } ProjectOptions;
 
 typedef struct Project
@@ -124,6 +133,9 @@ extern void project_sync(const Project *project);
  * has failed was a statement with the names as they were.
  */
 extern bool project_moved(const Project *project);
+
+/* Is there a project of that name, whoever may see it? */
+extern bool project_is_there(const char *name);
 
 /* By id, without a check of privileges; NULL where there is none. */
 extern Project *project_read(int32 id, bool read_only);

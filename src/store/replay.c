@@ -451,7 +451,8 @@ replay_read(const ReplaySource *source)
 	}
 	qsort(reader.kept, reader.n, sizeof(KeptRow), compare_rows);
 	blas_load();
-	encoder = project_fit(encoder_plan(source->project, encoder_base(source->project)), &caller, reader.bytes, DOING, feed_kept, &reader, &rows);
+	encoder = project_fit(encoder_plan(source->project, encoder_base(source->project)), &caller,
+						  DOING, feed_kept, &reader, &rows);
 	MemoryContextSwitchTo(parent);
 	encode_rows(&reader, encoder, replay);
 	tell(&reader);

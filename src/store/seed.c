@@ -202,7 +202,7 @@ sample_encoder(const Project *project, const Sample *sample, const Caller *calle
 		make_vector_encoder(caller, lengths_most(&lengths, 0), &encoder);
 		return encoder;
 	}
-	fit = text_fit_begin(caller, &options, 0, "choose the seed batch");
+	fit = text_fit_begin(caller, &options, "choose the seed batch");
 	for (int i = 0; i < sample->n; i++)
 		status_check(text_fit_add(fit, sample->rows[i].input->text, sample->rows[i].input->length),
 					 "choose the seed batch");

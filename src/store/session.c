@@ -342,6 +342,20 @@ text_array(char **strings, int n)
 											  TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+Datum
+float_array(const float *numbers, int n)
+{
+	Datum	   *values = palloc_array_checked(Datum, n);
+	Datum		array;
+
+	for (int i = 0; i < n; i++)
+		values[i] = Float4GetDatum(numbers[i]);
+	array = PointerGetDatum(construct_array(values, n, FLOAT4OID, sizeof(float4), true,
+											TYPALIGN_INT));
+	pfree(values);
+	return array;
+}
+
 char **
 array_strings(Datum array, int *n)
 {

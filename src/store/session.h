@@ -95,6 +95,9 @@ extern double result_double(uint64 row, int column);
 /* text[] from C strings; NULL elements allowed */
 extern Datum text_array(char **strings, int n);
 
+/* real[] */
+extern Datum float_array(const float *numbers, int n);
+
 /* C strings from a text[]; NULL elements give NULL */
 extern char **array_strings(Datum array, int *n);
 

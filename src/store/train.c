@@ -28,6 +28,7 @@
 #include "store/change.h"
 #include "store/classes.h"
 #include "store/deploy.h"
+#include "store/encoder_choice.h"
 #include "store/parts.h"
 #include "store/session.h"
 #include "store/train.h"
@@ -190,6 +191,19 @@ read_labelled_rows(Training *training)
 	pfree(places);
 }
 
+/* Compares the encoders there are; true: the project shall have another. */
+static bool
+choose_encoder(const Project *project, const Refreshed *features)
+{
+	EncoderChoice *choice = encoder_choice_read(project, features);
+
+	if (choice == NULL)
+		return false;
+	encoder_choice_compute(choice);
+	project_lock(project);
+	return encoder_choice_write(choice);
+}
+
 void
 train_read(Training *training, const Project *project, bool scan)
 {
@@ -200,12 +214,17 @@ train_read(Training *training, const Project *project, bool scan)
 	project_need_source(project);
 	if (scan || !features_current(project, true, &training->features))
 		features_refresh(project, true, &training->features);
+	if (scan && choose_encoder(project, &training->features))
+		features_refresh(project, true, &training->features);
 	training->replaces = training->features.state.model;
 	training->class_changes = classes_changes(project);
 	consensus_read(project, &training->consensus);
 	training->labelled = labelled_items(&training->consensus, training->context);
 	training->asked = targets_read(project, training->context);
 	read_labelled_rows(training);
+	if (project->options.nshares > 0)
+		training->shares_given = encoder_plan_shares(encoder_plan(project, encoder_wanted(project)),
+													 training->share);
 	compact_classes(training);
 	need_labels(training);
 }
@@ -230,7 +249,8 @@ train_compute(Training *training)
 		.folds = options->folds,
 		.seed = (uint64) options->random_seed,
 		.refine = options->refine,
-		.prior_precision = options->prior_precision
+		.prior_precision = options->prior_precision,
+		.share = training->shares_given ? training->share : NULL
 	};
 	const Rows *rows = rows_finish(&training->rows);
 	Caller		caller = caller_in(training->context);
@@ -528,6 +548,8 @@ insert_model(Training *training, const char *who, const char *reason)
 	model_parts_write(training->project->id, training->number, &writer);
 	if (audit_is_kept())
 		insert_audit(training);
+	if (encoders_can_be_named())
+		train_figures_write(training);
 }
 
 static Datum
@@ -538,17 +560,6 @@ int_array(const int *numbers, int n)
 	for (int i = 0; i < n; i++)
 		values[i] = Int32GetDatum(numbers[i]);
 	return PointerGetDatum(construct_array(values, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
-}
-
-static Datum
-real_array(const float *numbers, int n)
-{
-	Datum	   *values = palloc_array_checked(Datum, n);
-
-	for (int i = 0; i < n; i++)
-		values[i] = Float4GetDatum(numbers[i]);
-	return PointerGetDatum(construct_array(values, n, FLOAT4OID, sizeof(float4), true,
-										   TYPALIGN_INT));
 }
 
 static Datum
@@ -583,9 +594,9 @@ insert_labels(const Training *training)
 	};
 
 	values[3] = int_array(training->label, n);
-	values[4] = real_array(training->losses, n);
+	values[4] = float_array(training->losses, n);
 	values[5] = int_array(training->predicted, n);
-	values[6] = real_array(training->confidence, n);
+	values[6] = float_array(training->confidence, n);
 	values[7] = bool_array(training->audited, n);
 	statement_run(audit_is_kept() ? &insert : &insert_old, values, NULL, false);
 }

@@ -32,6 +32,8 @@ typedef struct Training
 	int			naudited;
 	char	  **classes;		/* of those items, in byte order */
 	int			nclasses;
+	bool		shares_given;	/* by the project's options; then in */
+	float		share[MODEL_MAX_PARTS];
 
 	/* compute */
 	Model	   *model;
@@ -101,6 +103,9 @@ extern void train_write(Training *training, const char *who, const char *reason)
  * of accuracy where there are no rows.
  */
 extern void train_audit_figures(const Training *training, Datum *values, bool *nulls);
+
+/* Adds figures of the parts of its encoder to those of a model; see hl_models.  As the extension. */
+extern void train_figures_write(const Training *training);
 
 /* Rebuilds the queue from the serving model, or the seed batch without one. */
 extern void queue_rebuild(const Project *project, const Refreshed *features);

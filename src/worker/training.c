@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "store/encoder_choice.h"
 #include "store/pool.h"
 #include "store/queue.h"
 #include "store/train.h"
@@ -170,14 +171,100 @@ prepare_features(Turn *turn, int64 run)
 	return true;
 }
 
-/* A run that has come to nothing. */
+typedef enum Compared
+{
+	COMPARED_FAILED,			/* it came to nothing */
+	COMPARED_SAME,
+	COMPARED_OTHER				/* another encoder is better; there are features of it */
+} Compared;
+
+/*
+ * Compares the encoders there are, on features of the one that there is.  Nobody
+ * waits for his first model because of that.
+ */
+static Compared
+choose_encoder(Turn *turn, int64 run)
+{
+	EncoderChoice *choice = NULL;
+	Refreshed	features;
+	bool		other = false;
+	bool		go;
+
+	if (turn->state.model == 0)
+		return COMPARED_SAME;
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go && features_current(turn->project, true, &features))
+		choice = encoder_choice_read(turn->project, &features);
+	if (go && choice == NULL && encoder_choice_due(turn->project))
+		encoder_choice_skip(turn->project);
+	transaction_commit();
+	if (choice == NULL)
+		return go ? COMPARED_SAME : COMPARED_FAILED;
+	computing++;
+	start_step(turn, run, "comparing encoders");
+	encoder_choice_compute(choice);
+	computing--;
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		other = encoder_choice_write(choice);
+	transaction_commit();
+	if (!go || (other && !prepare_features(turn, run)))
+		return COMPARED_FAILED;
+	return other ? COMPARED_OTHER : COMPARED_SAME;
+}
+
+/* A run that ends without a model. */
 static void
-give_up(const Turn *turn, int64 run)
+end_early(const Turn *turn, int64 run, const char *outcome)
 {
 	transaction_begin();
 	if (project_try_keep(turn->project_id))
-		run_end(run, "superseded", 0);
+		run_end(run, outcome, 0);
 	transaction_commit();
+}
+
+static void
+give_up(const Turn *turn, int64 run)
+{
+	end_early(turn, run, "superseded");
+}
+
+/* Compared, and found that all is well: what is planned stays planned. */
+static void
+end_compared(Turn *turn, int64 run)
+{
+	Work		work;
+
+	end_early(turn, run, "done");
+	transaction_begin();
+	if (project_try_keep(turn->project_id))
+	{
+		work_read(turn->project_id, &work);
+		work.train_at = DT_NOEND;
+		work_write(turn->project_id, &work);
+		work_succeeded(turn->project_id, true);
+	}
+	transaction_commit();
+	turn->done_something = true;
+}
+
+/* Features of the right encoder are there; false: the run has ended without a model. */
+static bool
+ready_to_train(Turn *turn, int64 run)
+{
+	Compared	compared = COMPARED_FAILED;
+
+	if (prepare_features(turn, run))
+		compared = choose_encoder(turn, run);
+	if (compared == COMPARED_FAILED)
+		give_up(turn, run);
+	else if (compared == COMPARED_SAME && strcmp(turn->reason, ENCODERS_COMPARED) == 0)
+		end_compared(turn, run);
+	else
+		return true;
+	return false;
 }
 
 void
@@ -196,11 +283,8 @@ train(Turn *turn)
 	transaction_commit();
 	if (!go)
 		return;
-	if (!prepare_features(turn, run))
-	{
-		give_up(turn, run);
+	if (!ready_to_train(turn, run))
 		return;
-	}
 	transaction_begin();
 	go = project_try_lock(turn->project);
 	if (go)

@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "store/deploy.h"
+#include "store/encoder_choice.h"
 #include "store/fit.h"
 #include "store/learner.h"
 #include "store/pool.h"
@@ -395,6 +396,8 @@ reason_to_train(const Turn *turn)
 	if (turn->state.encoder_id != 0 &&
 		encoder_outgrown(turn->state.encoder_id, turn->state.items))
 		return psprintf("source grew to " INT64_FORMAT " rows", turn->state.items);
+	if (encoder_choice_due(turn->project))
+		return ENCODERS_COMPARED;
 	/* last, as a quick turn that finds one of the others plans it for now */
 	if (work->train_at != DT_NOEND && work->train_at <= GetCurrentTimestamp())
 		return "quiet";

@@ -91,6 +91,9 @@ extern bool try_lock(const Turn *turn, bool *gone);
 /* A step of a run (0: of none): in its row, and in pg_stat_activity. */
 extern void start_step(const Turn *turn, int64 run, const char *step);
 
+/* A reason to train, where another encoder than before is found to be better. */
+#define ENCODERS_COMPARED "encoders compared"
+
 /* training.c: a full training. */
 extern void train(Turn *turn);
 

@@ -7,6 +7,12 @@ sql() {
 	psql --no-psqlrc -q -At -F ' ' -v ON_ERROR_STOP=1 "$@"
 }
 
+# The transformer "minilm", into the database; fails where its files cannot be had.
+import_minilm() {
+	[ -d "$WORK/minilm" ] || copy_minilm || return 1
+	sql -c "SELECT FROM hl_import_encoder('minilm', 'transformer', path => '$WORK/minilm')" >/dev/null
+}
+
 # Lines "NAME NUMBER..." to "NAME MEAN STANDARD-ERROR LOW HIGH": a 95 %
 # interval by Student's t, whose quantile is from its expansion about the normal
 # one (Abramowitz and Stegun, 26.7.5; right to 0.003 from 9 runs on).

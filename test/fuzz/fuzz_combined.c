@@ -74,7 +74,7 @@ use(const Caller *caller, const Encoder *encoder, const uint8_t *rest, size_t le
 		status = vector_encoder(caller, part.dims, &found[i]);
 		FUZZ_CHECK(status == STATUS_SUCCESS || fails);
 		complete = complete && status == STATUS_SUCCESS &&
-			encoder_refer((Encoder *) (uintptr_t) encoder, i, found[i]) == STATUS_SUCCESS;
+			encoder_refer(caller, (Encoder *) (uintptr_t) encoder, i, found[i]) == STATUS_SUCCESS;
 	}
 	status = encoding_init(caller, encoder, &encoding);
 	FUZZ_CHECK(fails || status == (complete ? STATUS_SUCCESS : STATUS_BAD_ARGUMENT));

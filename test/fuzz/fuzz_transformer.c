@@ -58,7 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return fuzz_run(run_transformer, data, size);
 }
 
-/* One of each type, with a text behind. */
+/* One of each type, family and tokenizer, and one expanded, with a text behind. */
 bool
 fuzz_seed(int n, Writer *writer)
 {
@@ -66,16 +66,25 @@ fuzz_seed(int n, Writer *writer)
 	Encoder    *encoder;
 	TransformerProblem problem;
 
-	if (n > 3)
+	static const int shape[] = {0, 0, 0, 1, 2, 3, 3, 1};
+	static const TokenizerKind tokenizer[] = {
+		TOKENIZER_WORDPIECE, TOKENIZER_WORDPIECE, TOKENIZER_WORDPIECE, TOKENIZER_WORDPIECE,
+		TOKENIZER_WORDPIECE, TOKENIZER_BYTE_PAIR, TOKENIZER_UNIGRAM,
+		TOKENIZER_WORDPIECE
+	};
+
+	if (n > 7)
 		return false;
-	model = small_model(n / 3, (TensorType) (n % 3));
+	model = small_model(shape[n], (TensorType) (n % 3));
+	model->tokenizer = tokenizer[n];
 	if (n == 1)
 	{
 		model->config.pooling = POOLING_FIRST;
 		model->config.normalize = false;
 	}
 	FUZZ_CHECK(small_make(fuzz_keeper(), model, &encoder, &problem) == STATUS_SUCCESS);
-	FUZZ_CHECK(encoder_write(encoder, writer) == STATUS_SUCCESS);
+	FUZZ_CHECK((n == 7 ? encoder_write_expanded(encoder, writer) :
+				encoder_write(encoder, writer)) == STATUS_SUCCESS);
 	write_bytes(writer, "e\xCC\x81 A b!", 7);
 	encoder_free(fuzz_keeper(), encoder);
 	small_model_free(model);

@@ -17,19 +17,19 @@ static const WordPiece *
 fuzz_wordpiece(int bits)
 {
 	static WordPiece *made[8];
-	WordPieceEntry entries[PIECE_VALUES];
+	PieceEntry	entries[PIECE_VALUES];
 	WordPieceOptions options = {
 		.lower_case = (bits & 1) != 0, .strip_accents = (bits & 2) != 0,
 		.split_cjk = (bits & 4) != 0, .prefix = "##", .prefix_length = 2,
 		.unknown = 100, .max_word = bits == 7 ? 100 : 10
 	};
-	WordPieceFault fault;
+	TokenizerFault fault;
 	size_t		at;
 
 	if (made[bits] != NULL)
 		return made[bits];
 	for (int i = 0; i < PIECE_VALUES; i++)
-		entries[i] = (WordPieceEntry)
+		entries[i] = (PieceEntry)
 	{
 		piece_values[i].bytes, strlen(piece_values[i].bytes), piece_values[i].id
 	};

@@ -31,6 +31,7 @@ my %junk = (
 		q{NULL}, q{'{}'}, q{'[]'}, q{'null'}, q{'1e1000'}, q{'"x"'}, q{'{"dimensions": -1}'}, q{'{"dimensions": 1e400}'}, q{'{"folds": null, "batch": "7"}'}, q{'{"refine": {"a": [1, [2, [3]]]}}'}, q{'{"queue_size": [1]}'}, q{'{"": 1}'},
 		q{'{"random_seed": 9007199254740993}'}, q{'{"train_growth": 1.0}'}, q{('{"nested": ' || repeat('[', 500) || repeat(']', 500) || '}')::jsonb}, q{'{"vocabulary": 16, "dimensions": 1, "queue_size": 1, "sample_rows": 100}'},
 		q{'{"prior_precision": 1e-300}'}, q{'{"prior_precision": 1000000}'}, q{'{"refine": true, "folds": 20}'} ],
+	hl_role => [ q{NULL}, q{''}, q{'postgres'}, q{'nobody there'} ],
 	interval => [ q{NULL}, q{'0'}, q{'-1 day'}, q{'1 microsecond'}, q{'178000000 years'}, q{'1 year -1 day'}, q{'12 mons 366 days'}, q{'1 hour'} ],
 	regclass => [
 		q{NULL}, q{0}, q{4294967295}, q{'pg_class'}, q{'hl_project'}, q{'hl_answer_id_seq'}, q{'ticket_pkey'}, q{'pg_toast.pg_toast_2618'}, q{'hl_queue'}, q{'hl_labels'}, q{'hl_queue_tickets'}, q{'ticket'}, q{'ticket_view'}, q{'vector'}, q{'wort'},
@@ -41,14 +42,14 @@ my %junk = (
 		q{'{1,2,3}'}, q{'{returns,delivery,billing}'} ],
 	anyarray => [
 		q{NULL::real[]}, q{'{}'::real[]}, q{'{1,2,3,4}'::real[]}, q{'{NaN,1,1,1}'::real[]}, q{'{Infinity,-Infinity,0,0}'::float8[]}, q{'{NULL,1,2,3}'::numeric[]}, q{'{{1,2},{3,4}}'::real[]}, q{'[0:3]={1,2,3,4}'::int[]}, q{array_fill(1::real, '{100000}')},
-		q{'{1e300,1e-300,0,1}'::float8[]}, q{'{1,2,3,4}'::int8[]}, q{'{1,2,3,4}'::int2[]}, q{'{a,b}'::text[]}, q{ARRAY[NULL, now()]}, q{'{3e38,3e38,3e38,3e38}'::real[]}, q{'{0,0,0,0}'::real[]}, q{'{1e-45,0,0,0}'::real[]}, q{'{}'::hl_question[]},
+		q{'{1e300,1e-300,0,1}'::float8[]}, q{'{1,2,3,4}'::int8[]}, q{'{1,2,3,4}'::int2[]}, q{'{a,b}'::text[]}, q{'{a,"[1,NaN,1,1]"}'::varchar[]}, q{'{a,"[1,1]"}'::text[]}, q{'{NULL,NULL}'::text[]}, q{'{{a,b}}'::text[]}, q{ARRAY[repeat('rot ', 20000), NULL]}, q{ARRAY[NULL, now()]}, q{'{3e38,3e38,3e38,3e38}'::real[]}, q{'{0,0,0,0}'::real[]}, q{'{1e-45,0,0,0}'::real[]}, q{'{}'::hl_question[]},
 		q{ARRAY['1'::jsonb]}, q{'{1,1,1,1}'::oidvector::oid[]} ]);
 
 # Values that mostly work, by the name of the argument, or of function and it.
 my %good = (
-	'hl_create_project.input' => [ q{'body'}, q{'body'}, q{'eingabe'} ],
+	'hl_create_project.input' => { text => [ q{'body'}, q{'body'}, q{'eingabe'} ], 'text[]' => [ q{'{body,topic}'}, q{'{worte,eingabe}'}, q{'{eingabe,stufe}'}, q{'{body}'} ] },
 	'hl_create_project.label' => [ q{NULL}, q{NULL}, q{'topic'}, q{'stufe'} ],
-	'hl_simulate.input' => [ q{'body'}, q{'v'} ],
+	'hl_simulate.input' => { text => [ q{'body'}, q{'v'} ], 'text[]' => [ q{'{body,topic}'}, q{'{eingabe,worte}'} ] },
 	'hl_simulate.label' => [ q{'topic'}, q{'id'} ],
 	strategies => [ q{'{epig}'}, q{'{random,margin}'} ],
 	seed => [ 5, 20 ],
@@ -64,7 +65,7 @@ my %good = (
 	condition => [ q{NULL}, q{'id > 1'}, q{'body ~ $$a$$'}, q{'1 / id > 0'} ],
 	simulation => [ q{ARRAY[ROW('epig', 1, 10, 0.5, 2), ROW('epig', 1, 20, 0.7, 3), ROW('random', 1, 10, 0.4, 2)]} ],
 	'hl_create_project.key' => [ q{NULL}, q{'id'} ],
-	project => [ q{'tickets'}, q{'tickets'}, q{'vectors'}, q{'words'}, q{'viewed'}, q{'parts'} ],
+	project => [ q{'tickets'}, q{'tickets'}, q{'vectors'}, q{'words'}, q{'viewed'}, q{'parts'}, q{'mixed'} ],
 	name => [ q{'fresh'}, q{'tickets'}, q{'_'} ],
 	source => [ q{'ticket'}, q{'vector'}, q{'wort'}, q{'ticket_view'}, q{'part'}, q{'odd'} ],
 	input => [ q{'where is the parcel with the lamp'}, q{'please take back the shoes'}, q{'[1,0,0.5,2]'}, q{'ÖLLAMPE zurück'} ],
@@ -129,7 +130,7 @@ sub good_value
 	my $values = $good{"$function->{name}.$argument->{name}"} // $good{ $argument->{name} };
 
 	$values = $values->{ $argument->{type} } if ref $values eq 'HASH';
-	return $argument->{type} eq 'anyarray' ? pick(q{'{1,0,0.5,2}'::real[]}, q{'{1,2,3,4}'::float8[]}) : pick(@{ $values // $junk{ $argument->{type} } });
+	return $argument->{type} eq 'anyarray' ? pick(q{'{1,0,0.5,2}'::real[]}, q{'{1,2,3,4}'::float8[]}, q{ARRAY['rot und alt', '[1,0,0.5,2]']}) : pick(@{ $values // $junk{ $argument->{type} } });
 }
 
 sub junk_value

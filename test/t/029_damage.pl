@@ -123,13 +123,14 @@ sub transformer
 	return $bytes . pack('f<*', map { $factor * sin($_ * $_) } 1 .. $weights);
 }
 
-# What was encoded by another is not there: a dump does not have it.
+# What was encoded by another is not there: a dump does not have it.  By its name it
+# is what the project shall have.
 sub plant
 {
 	my ($bytes) = @_;
 
 	return 'UPDATE hl_encoder_part SET data = ' . hex_of(seal($bytes)) . q{ WHERE encoder_id = 1;
-		UPDATE hl_encoder SET name = 'transformer', dims = 8, sparse_dims = 0 WHERE id = 1;
+		UPDATE hl_encoder SET dims = 8, sparse_dims = 0 WHERE id = 1;
 		DELETE FROM hl_feature_block WHERE project_id = 1};
 }
 
@@ -148,7 +149,7 @@ $transformed->(plant(transformer(1)));
 my $unencoded = q{SELECT reason, count(*) FROM hl_unencoded('tickets') GROUP BY 1 ORDER BY 1};
 is($transformed->($unencoded), "NULL|1\nempty|1", 'a transformer encodes in a session that has computed nothing yet');
 is(sqlstate($node, "SELECT $_", 'transformed'), 'XX001', "a model of another encoder: $_") for q{* FROM hl_predict('tickets', 'parcel')}, q{hl_embed('tickets', 'parcel')}, q{count(*) FROM hl_predict('tickets')};
-is($transformed->(q{SELECT model, labels, accuracy > 0.6 FROM hl_train('tickets')}), '2|31|t', 'a model is trained');
+is($transformed->(q{SELECT deployed, labels, accuracy > 0.6 FROM hl_train('tickets')}), 't|31|t', 'a model is trained');
 is($transformed->(q{SELECT items FROM hl_projects WHERE project = 'tickets'}), '91', 'of all rows that have a text');
 is($transformed->(q{SELECT label FROM hl_predict('tickets', 'I was charged twice for')}), 'billing', 'which predicts');
 is($transformed->(q{SELECT cardinality(e), round((SELECT sum(x * x) FROM unnest(e) x)::numeric, 5) FROM hl_embed('tickets', 'where is it') e}), '8|1.00000', 'texts have vectors');

@@ -39,8 +39,8 @@ $node->safe_psql('postgres', q{
 	INSERT INTO ticket SELECT i, (ARRAY['please take back ', 'where is the parcel with ', 'I was charged twice for '])[1 + i % 3] || (ARRAY['the shoes', 'the jacket', 'the lamp', 'a phone', 'the table'])[1 + i / 3 % 5] || ' order ' || i,
 		(ARRAY['returns', 'delivery', 'billing'])[1 + i % 3] FROM generate_series(1, 120) i;
 	CREATE VIEW ticket_view AS SELECT id, body FROM ticket;
-	CREATE TABLE vector (id uuid PRIMARY KEY, eingabe real[]);
-	INSERT INTO vector SELECT lpad(i::text, 32, '0')::uuid, ARRAY[i % 3, i % 5, 0.5, i % 2] FROM generate_series(1, 80) i;
+	CREATE TABLE vector (id uuid PRIMARY KEY, eingabe real[], worte text);
+	INSERT INTO vector SELECT lpad(i::text, 32, '0')::uuid, ARRAY[i % 3, i % 5, 0.5, i % 2], (ARRAY['rot', 'grün', NULL])[1 + i % 3] || ' und ' || (ARRAY['alt', 'neu'])[1 + i % 2] FROM generate_series(1, 80) i;
 	CREATE TABLE wort ("schlüssel" text PRIMARY KEY, eingabe text, stufe text);
 	INSERT INTO wort SELECT 'Wort ' || i || ' ö', (ARRAY['möchte zurückgeben ', 'nicht geliefert '])[1 + i % 2] || (ARRAY['Öllampe', 'Schuhe', 'Mäntel'])[1 + i % 3], CASE WHEN i % 4 = 0 THEN (ARRAY['größer', 'kleiner'])[1 + i / 4 % 2] END FROM generate_series(1, 80) i;
 	CREATE TABLE part (id int PRIMARY KEY, body text) PARTITION BY RANGE (id);
@@ -98,13 +98,17 @@ sub restore_projects
 			INSERT INTO wort SELECT * FROM kept.wort;
 			DELETE FROM part;
 			INSERT INTO part SELECT * FROM kept.part;
-			FOR p IN SELECT * FROM (VALUES ('tickets', 'ticket', 'body', NULL, NULL, NULL), ('vectors', 'vector', 'eingabe', NULL, NULL, NULL), ('words', 'wort', 'eingabe', 'stufe', '{größer,kleiner}', NULL), ('viewed', 'ticket_view', 'body', NULL, NULL, 'id'), ('parts', 'part', 'body', NULL, NULL, NULL))
+			FOR p IN SELECT * FROM (VALUES ('tickets', 'ticket', 'body', NULL, NULL, NULL), ('vectors', 'vector', 'eingabe', NULL, NULL, NULL), ('words', 'wort', 'eingabe', 'stufe', '{größer,kleiner}', NULL), ('viewed', 'ticket_view', 'body', NULL, NULL, 'id'), ('parts', 'part', 'body', NULL, NULL, NULL), ('mixed', 'vector', NULL, NULL, NULL, NULL))
 					AS v(name, source, input, label, classes, key) WHERE name NOT IN (SELECT project FROM hl_projects) LOOP
-				PERFORM hl_create_project(p.name, p.source::regclass, p.input, p.key, p.label, p.classes::text[], options => '{"dimensions": 16, "queue_size": 50}');
+				IF p.input IS NULL THEN
+					PERFORM hl_create_project(p.name, p.source::regclass, ARRAY['worte', 'eingabe'], options => '{"dimensions": 16, "queue_size": 50}');
+				ELSE
+					PERFORM hl_create_project(p.name, p.source::regclass, p.input, p.key, p.label, p.classes::text[], options => '{"dimensions": 16, "queue_size": 50}');
+				END IF;
 				PERFORM hl_grant(p.name, ('fuzz_' || privilege)::regrole, privilege) FROM unnest('{predict,annotate,review,manage}'::text[]) privilege;
 				IF p.name IN ('tickets', 'viewed') THEN
 					PERFORM hl_label_many(p.name, array_agg(id::text), array_agg(topic)) FROM ticket WHERE id BETWEEN 1 AND 40;
-				ELSIF p.name = 'vectors' THEN
+				ELSIF p.name IN ('vectors', 'mixed') THEN
 					PERFORM hl_label_many(p.name, array_agg(id::text), array_agg('c' || eingabe[1])) FROM (SELECT * FROM vector WHERE array_length(eingabe, 1) = 4 LIMIT 40) v;
 				END IF;
 				IF p.name <> 'parts' THEN

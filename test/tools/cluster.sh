@@ -7,6 +7,8 @@
 #   start_cluster [NAME=VALUE] a server with these settings; exports PGHOST,
 #                              PGPORT, PGUSER and PGDATABASE for psql
 #   stop_cluster               stops it and removes its data
+#   copy_minilm                the files of a transformer (test/tools/minilm) to
+#                              WORK/minilm, where the server can read them
 #   as_server COMMAND...       runs something as the user the server runs as
 #
 # A server that is already there is never spoken to: sockets are in WORK, TCP
@@ -109,6 +111,16 @@ stop_cluster() {
 	[ -d "$WORK/data" ] || return 0
 	as_server "$PG_BINDIR/pg_ctl" -D "$WORK/data" -s -m immediate stop || true
 	rm -rf "$WORK/data"
+}
+
+# Says why, where they cannot be had.
+copy_minilm() {
+	local directory
+	directory=$(test/tools/minilm) || return 1
+	mkdir "$WORK/minilm"
+	cp "$directory"/*.json "$directory"/*.safetensors "$WORK/minilm/"
+	chmod 755 "$WORK/minilm"
+	chmod 644 "$WORK"/minilm/*
 }
 
 # Also ends servers that a TAP test has left below WORK when it was killed.

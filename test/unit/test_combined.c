@@ -6,6 +6,8 @@
  *-------------------------------------------------------------------------
  */
 #include "encode_helpers.h"
+#include "../../src/encode/word_vectors.h"
+#include "../../src/encode/words.h"
 #include "transformer_helpers.h"
 
 #define VECTOR_DIMS 3
@@ -236,8 +238,8 @@ test_stored(void)
 		CHECK(encoder_dims(read) == encoder_dims(mixed.combined));
 		CHECK(encoder_sparse_dims(read) == encoder_sparse_dims(mixed.combined));
 		CHECK(encoding_init(&caller, read, &encoding) == STATUS_BAD_ARGUMENT);
-		CHECK(encoder_refer(read, 2, mixed.text) == STATUS_CORRUPT);
-		CHECK(encoder_refer(read, 2, mixed.transformer) == STATUS_SUCCESS);
+		CHECK(encoder_refer(&caller, read, 2, mixed.text) == STATUS_CORRUPT);
+		CHECK(encoder_refer(&caller, read, 2, mixed.transformer) == STATUS_SUCCESS);
 		REQUIRE(encoding_init(&caller, read, &encoding) == STATUS_SUCCESS);
 		CHECK(encode_inputs(read, inputs, NULL, &encoding) == STATUS_SUCCESS);
 		check_row(&caller, &mixed, inputs, &encoding);
@@ -304,6 +306,88 @@ test_refused(void)
 	CHECK(memory.blocks == 0);
 }
 
+/* A few words of two numbers, as files have them. */
+static Encoder *
+small_words(const Caller *caller)
+{
+	static const char file[] = "parcel 1 0\ncourier 0.9 0.1\ninvoice 0 1\nthe 0.5 0.5\n";
+	WordVectorsOptions options = {.max_words = 10, .memory = MEGABYTE * 16};
+	WordVectors *vectors;
+	Encoder    *encoder;
+
+	REQUIRE(word_vectors_start(caller, &options, &vectors) == STATUS_SUCCESS);
+	REQUIRE(word_vectors_add(vectors, file, strlen(file)) == STATUS_SUCCESS);
+	REQUIRE(word_vectors_finish(vectors, &encoder) == STATUS_SUCCESS);
+	word_vectors_free(vectors);
+	return encoder;
+}
+
+/* Word vectors that are referred to, with weights of their own, stored and found again. */
+static void
+test_words(void)
+{
+	static const char text[] = "the the invoice";
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	WordWeightsOptions options = WORD_WEIGHTS_DEFAULT;
+	EncoderInput input = {.text = text, .length = strlen(text)};
+	Encoder    *words = small_words(&caller);
+	EncoderPart part = {.encoder = words, .reference = 5};
+	float		expected[2];
+	WordWeightsFit *fit;
+	Encoder    *combined;
+	Encoder    *read;
+	Encoding	encoding;
+	Writer		writer;
+	Reader		reader;
+
+	options.ranked = false;
+	REQUIRE(word_weights_fit_start(&caller, words, &options, &fit) == STATUS_SUCCESS);
+	for (int i = 0; i < 20; i++)
+		REQUIRE(word_weights_fit_add(fit, text, strlen(text)) == STATUS_SUCCESS);
+	REQUIRE(word_weights_fit_finish(fit, &part.weights) == STATUS_SUCCESS);
+	word_weights_fit_free(fit);
+	REQUIRE(encoding_init(&caller, words, &encoding) == STATUS_SUCCESS);
+	REQUIRE(encode_words(words, part.weights, text, strlen(text), &encoding, expected) == STATUS_SUCCESS);
+	CHECK(encode_text(words, text, strlen(text), &encoding) == STATUS_SUCCESS);
+	CHECK(fabsf(encoding.dense[0] - expected[0]) > 0.01f);
+	encoding_free(&encoding);
+	REQUIRE(encoder_combine(&caller, &part, 1, &combined) == STATUS_SUCCESS);
+	store(combined, &caller, &writer);
+	reader_init(&reader, writer.bytes, writer.length);
+	REQUIRE(encoder_read(&caller, &reader, &read) == STATUS_SUCCESS);
+	CHECK(reader_left(&reader) == 0);
+	REQUIRE(encoder_refer(&caller, read, 0, words) == STATUS_SUCCESS);
+	for (int i = 0; i < 2; i++)
+	{
+		const Encoder *encoder = i == 0 ? combined : read;
+
+		REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+		CHECK(encode_inputs(encoder, &input, NULL, &encoding) == STATUS_SUCCESS);
+		CHECK_NEAR(encoding.dense[0], expected[0], 1e-6);
+		CHECK_NEAR(encoding.dense[1], expected[1], 1e-6);
+		encoding_free(&encoding);
+	}
+	encoder_free(&caller, read);
+	for (size_t length = 0; length < writer.length; length++)
+	{
+		reader_init(&reader, writer.bytes, length);
+		CHECK(encoder_read(&caller, &reader, &read) == STATUS_CORRUPT && read == NULL);
+	}
+	/* not those of these words */
+	writer.bytes[writer.length - 9] ^= 1;
+	reader_init(&reader, writer.bytes, writer.length);
+	if (encoder_read(&caller, &reader, &read) == STATUS_SUCCESS)
+	{
+		(void) encoder_refer(&caller, read, 0, words);
+		encoder_free(&caller, read);
+	}
+	release(&caller, writer.bytes);
+	encoder_free(&caller, combined);
+	encoder_free(&caller, words);
+	CHECK(memory.blocks == 0);
+}
+
 int
 main(void)
 {
@@ -312,6 +396,7 @@ main(void)
 	test_missing();
 	test_terms();
 	test_stored();
+	test_words();
 	test_refused();
 	return unit_end();
 }

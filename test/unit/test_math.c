@@ -612,6 +612,71 @@ test_writer_grows_and_fails(void)
 	CHECK(writer.failed && memory.allocations == 0);
 }
 
+/* Takes up to a number of bytes and counts the calls. */
+typedef struct Sink
+{
+	unsigned char bytes[4096];
+	size_t		length;
+	size_t		room;
+	int			calls;
+} Sink;
+
+static bool
+take_bytes(void *state, const void *bytes, size_t length)
+{
+	Sink	   *sink = state;
+
+	sink->calls++;
+	if (length > sink->room - sink->length)
+		return false;
+	memcpy(sink->bytes + sink->length, bytes, length);
+	sink->length += length;
+	return true;
+}
+
+static void
+test_writer_sink(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	Writer		writer;
+	Writer		kept;
+	Sink		sink = {.room = sizeof(sink.bytes)};
+	double		doubles[600];
+
+	for (int i = 0; i < 600; i++)
+		doubles[i] = i / 7.0;
+	writer_init(&kept, &caller);
+	writer_init_sink(&writer, take_bytes, &sink);
+	write_all(&kept);
+	write_all(&writer);
+	write_doubles_as_floats(&kept, doubles, 600);
+	write_doubles_as_floats(&writer, doubles, 600);
+	CHECK(!writer.failed && writer.bytes == NULL && writer.length == kept.length);
+	CHECK(sink.length == kept.length && memcmp(sink.bytes, kept.bytes, kept.length) == 0);
+	release(&caller, kept.bytes);
+
+	/* what has failed once is not asked again */
+	for (size_t room = 0; room < sink.length; room += 61)
+	{
+		Sink		small = {.room = room};
+		int			calls;
+
+		writer_init_sink(&writer, take_bytes, &small);
+		write_all(&writer);
+		write_doubles_as_floats(&writer, doubles, 600);
+		CHECK(writer.failed && small.length <= room);
+		calls = small.calls;
+		write_u32(&writer, 1);
+		CHECK(small.calls == calls);
+	}
+	sink.calls = 0;
+	writer_init_sink(&writer, take_bytes, &sink);
+	write_u64s(&writer, NULL, SIZE_MAX / 8);
+	CHECK(writer.failed && sink.calls == 0);
+	CHECK(memory.blocks == 0);
+}
+
 int
 main(void)
 {
@@ -628,5 +693,6 @@ main(void)
 	test_random_shuffle();
 	test_buffer();
 	test_writer_grows_and_fails();
+	test_writer_sink();
 	return unit_end();
 }

@@ -289,7 +289,6 @@ test_problems(void)
 {
 	SmallModel *model;
 	static char long_name[300];
-	static char question_marks[128];
 	static const int broken_type[] = {TENSOR_F32, TENSOR_F16, TENSOR_BF16};
 
 #define COMPLAINS(change, status, name, what) \
@@ -337,13 +336,13 @@ test_problems(void)
 			  "num_hidden_layers is out of range");
 	COMPLAINS(model->config.last = VALUE_WORDS, STATUS_BAD_ARGUMENT, "",
 			  "the first or last token has no vector");
-	COMPLAINS(model->vocabulary[7].bytes = "z", STATUS_BAD_ARGUMENT, "z", "is in the vocabulary twice");
 	COMPLAINS(model->vocabulary[7].id = VALUE_WORDS, STATUS_BAD_ARGUMENT, "",
 			  "the vocabulary has numbers beyond vocab_size, 30");
-	memset(question_marks, '?', sizeof(question_marks) - 1);
+
+	/* a name of any bytes and length is another's */
 	memset(long_name, '\xC3', sizeof(long_name));
-	COMPLAINS((model->vocabulary[8].bytes = long_name, model->vocabulary[8].length = 300,
-			   model->vocabulary[7].id = 8), STATUS_BAD_ARGUMENT, question_marks, "has the number of another piece");
+	COMPLAINS((model->tensors[0].name = long_name, model->tensors[0].name_length = 300),
+			  STATUS_BAD_ARGUMENT, "embeddings.word_embeddings.weight", "is missing");
 
 	/* the other families: what they have, and what they do not */
 	model = small_model(2, TENSOR_F32);
@@ -389,6 +388,124 @@ test_problems(void)
 							"has a value that is infinite or not a number"));
 			small_model_free(model);
 		}
+}
+
+/* The tokenizer is the encoder's after success, and the caller's after failure. */
+static void
+test_tokenizer(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(0, TENSOR_F32);
+	Tokenizer	tokenizer = {.kind = TOKENIZER_NONE};
+	TokenizerFault fault;
+	FaultPlace	place;
+	size_t		at;
+	uint32_t	id;
+	int			count;
+	Encoder    *encoder;
+	TransformerProblem problem;
+
+	CHECK(transformer_make(&caller, &model->config, model->tensors, model->ntensors, &tokenizer,
+						   &encoder, &problem) == STATUS_BAD_ARGUMENT);
+	CHECK(strcmp(problem.what, "there is no tokenizer") == 0 && encoder == NULL);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "b", 1, &id, 1, &count) == STATUS_BAD_ARGUMENT);
+	CHECK(count == 0 && tokenizer_ids(&tokenizer) == 0);
+	REQUIRE(wordpiece_make(&caller, &model->options, model->vocabulary, VALUE_WORDS,
+						   &tokenizer.wordpiece, &fault, &at) == STATUS_SUCCESS);
+	tokenizer.kind = TOKENIZER_WORDPIECE;
+	CHECK(transformer_make(&caller, &model->config, model->tensors, 3, &tokenizer,
+						   &encoder, &problem) == STATUS_BAD_ARGUMENT);
+	CHECK(encoder == NULL && tokenizer.kind == TOKENIZER_WORDPIECE);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "b", 1, &id, 1, &count) == STATUS_SUCCESS);
+	CHECK(count == 1 && id == 5 && tokenizer_ids(&tokenizer) == VALUE_WORDS);
+	CHECK(transformer_make(&caller, &model->config, model->tensors, model->ntensors, &tokenizer,
+						   &encoder, &problem) == STATUS_SUCCESS);
+	CHECK(encoder != NULL && tokenizer.kind == TOKENIZER_NONE);
+	tokenizer_free(&caller, &tokenizer);
+	encoder_free(&caller, encoder);
+	small_model_free(model);
+	CHECK(strcmp(tokenizer_complaint(FAULT_TWICE, &place), "is in the vocabulary twice") == 0 &&
+		  place == FAULT_OF_PIECE);
+	CHECK(memory.blocks == 0);
+}
+
+/* With other tokenizers: the same vectors for the same pieces, read or made. */
+static void
+test_tokenizers(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+
+	for (int kind = TOKENIZER_BYTE_PAIR; kind <= TOKENIZER_UNIGRAM; kind++)
+	{
+		SmallModel *model = small_model(3, TENSOR_F32);
+		Encoder    *encoder;
+		Writer		writer;
+		Reader		reader;
+
+		model->config.normalize = false;
+		model->tokenizer = (TokenizerKind) kind;
+		encoder = make(&caller, model);
+		store(encoder, &caller, &writer);
+		for (int read = 0; read < 2; read++)
+		{
+			/* words of one letter; byte pairs know more of "a" only, and blanks */
+			const char *text = value_texts[kind == TOKENIZER_UNIGRAM ? 4 : 1];
+			const float *expected = value_mean[3][kind == TOKENIZER_UNIGRAM ? 4 : 1];
+			Encoding	encoding;
+
+			REQUIRE(encoding_init(&caller, encoder, &encoding) == STATUS_SUCCESS);
+			CHECK(encode_text(encoder, text, strlen(text), &encoding) == STATUS_SUCCESS);
+			for (int j = 0; j < encoder_dims(encoder); j++)
+				CHECK_NEAR(encoding.dense[j], expected[j], TOLERANCE);
+			encoding_free(&encoding);
+			encoder_free(&caller, encoder);
+			encoder = NULL;
+			reader_init(&reader, writer.bytes, writer.length);
+			if (read == 0)
+				REQUIRE(encoder_read(&caller, &reader, &encoder) == STATUS_SUCCESS);
+		}
+		/* every beginning of the tokenizer, and another kind of it */
+		for (size_t length = 84; length < 700; length += 5)
+		{
+			reader_init(&reader, writer.bytes, length);
+			CHECK(encoder_read(&caller, &reader, &encoder) == STATUS_CORRUPT);
+		}
+		CHECK(writer.bytes[80] == kind);
+		for (int other = 0; other < 6; other++)
+		{
+			writer.bytes[80] = (unsigned char) other;
+			reader_init(&reader, writer.bytes, writer.length);
+			CHECK(encoder_read(&caller, &reader, &encoder) ==
+				  (other == kind ? STATUS_SUCCESS : STATUS_CORRUPT));
+			encoder_free(&caller, encoder);
+		}
+		release(&caller, writer.bytes);
+		small_model_free(model);
+	}
+	CHECK(memory.blocks == 0);
+}
+
+/* A tokenizer by its kind. */
+static void
+test_byte_pair_tokens(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(3, TENSOR_F32);
+	Tokenizer	tokenizer;
+	uint32_t	ids[8];
+	int			count;
+
+	model->tokenizer = TOKENIZER_BYTE_PAIR;
+	REQUIRE(small_tokenizer(&caller, model, &tokenizer) == STATUS_SUCCESS);
+	CHECK(tokenizer_ids(&tokenizer) == VALUE_WORDS);
+	CHECK(tokenizer_encode(&tokenizer, &caller, "a b!", 4, ids, 8, &count) == STATUS_SUCCESS);
+	CHECK(count == 4 && ids[0] == 2 && ids[1] == 0 && ids[2] == 5 && ids[3] == 1);
+	tokenizer_free(&caller, &tokenizer);
+	small_model_free(model);
+	CHECK(memory.blocks == 0);
 }
 
 /* Names behind the family's, as the files of larger models have them. */
@@ -476,55 +593,71 @@ read_at(const Caller *caller, unsigned char *buffer, const Writer *writer, size_
 	return encoder;
 }
 
-/* Written, read from anywhere and written: the same bytes, the same vectors. */
+/* Stores it in one form or the other. */
 static void
-test_round_trip(void)
+store_as(const Encoder *encoder, const Caller *caller, bool expanded, Writer *writer)
+{
+	writer_init(writer, caller);
+	REQUIRE((expanded ? encoder_write_expanded(encoder, writer) :
+			 encoder_write(encoder, writer)) == STATUS_SUCCESS);
+}
+
+/*
+ * Written, read from anywhere and written: the same bytes, the same vectors.
+ * Expanded, and F32 anyway, weights take no memory where they can stay.
+ */
+static void
+check_round_trip(TensorType type, bool expanded)
 {
 	UnitMemory	memory;
 	Caller		caller = unit_caller(&memory);
+	SmallModel *model = small_model(1 + (int) type, type);	/* a family each */
+	Encoder    *encoder = make(&caller, model);
+	Writer		writer;
+	unsigned char *buffer;
+	Encoding	expected;
 
+	small_model_free(model);
+	store_as(encoder, &caller, expanded, &writer);
+	buffer = malloc(writer.length + 8);
+	REQUIRE(encoding_init(&caller, encoder, &expected) == STATUS_SUCCESS);
+	CHECK(encode_text(encoder, value_texts[4], strlen(value_texts[4]), &expected) == STATUS_SUCCESS);
+	for (size_t offset = 0; offset < 5; offset++)
+		for (int in_place = 0; in_place < 2; in_place++)
+		{
+			size_t		before = memory.bytes;
+			Encoder    *copy = read_at(&caller, buffer, &writer, offset, in_place);
+			Writer		again;
+			Encoding	encoding;
+
+			if ((type == TENSOR_F32 || expanded) && in_place && offset % 4 == 0)
+				CHECK(memory.bytes - before < writer.length / 4);
+			REQUIRE(encoding_init(&caller, copy, &encoding) == STATUS_SUCCESS);
+			CHECK(encode_text(copy, value_texts[4], strlen(value_texts[4]), &encoding) == STATUS_SUCCESS);
+			CHECK(memcmp(encoding.dense, expected.dense,
+						 (size_t) encoder_dims(copy) * sizeof(float)) == 0);
+			store(copy, &caller, &again);
+			CHECK(again.length == writer.length &&
+				  memcmp(again.bytes, writer.bytes, again.length) == 0);
+			release(&caller, again.bytes);
+			encoding_free(&encoding);
+			encoder_free(&caller, copy);
+		}
+	encoding_free(&expected);
+	encoder_free(&caller, encoder);
+	release(&caller, writer.bytes);
+	free(buffer);
+	CHECK(memory.blocks == 0);
+}
+
+static void
+test_round_trip(void)
+{
 	for (int type = TENSOR_F32; type <= TENSOR_BF16; type++)
 	{
-		/* a family each */
-		SmallModel *model = small_model(1 + type, (TensorType) type);
-		Encoder    *encoder = make(&caller, model);
-		Writer		writer;
-		unsigned char *buffer;
-		Encoding	expected;
-
-		small_model_free(model);
-		store(encoder, &caller, &writer);
-		buffer = malloc(writer.length + 8);
-		REQUIRE(encoding_init(&caller, encoder, &expected) == STATUS_SUCCESS);
-		CHECK(encode_text(encoder, value_texts[4], strlen(value_texts[4]), &expected) == STATUS_SUCCESS);
-		for (size_t offset = 0; offset < 5; offset++)
-			for (int in_place = 0; in_place < 2; in_place++)
-			{
-				size_t		before = memory.bytes;
-				Encoder    *copy = read_at(&caller, buffer, &writer, offset, in_place);
-				Writer		again;
-				Encoding	encoding;
-
-				/* F32 in place takes no memory for weights where it is aligned */
-				if (type == TENSOR_F32 && in_place && offset % 4 == 0)
-					CHECK(memory.bytes - before < writer.length / 4);
-				REQUIRE(encoding_init(&caller, copy, &encoding) == STATUS_SUCCESS);
-				CHECK(encode_text(copy, value_texts[4], strlen(value_texts[4]), &encoding) == STATUS_SUCCESS);
-				CHECK(memcmp(encoding.dense, expected.dense,
-							 (size_t) encoder_dims(copy) * sizeof(float)) == 0);
-				store(copy, &caller, &again);
-				CHECK(again.length == writer.length &&
-					  memcmp(again.bytes, writer.bytes, again.length) == 0);
-				release(&caller, again.bytes);
-				encoding_free(&encoding);
-				encoder_free(&caller, copy);
-			}
-		encoding_free(&expected);
-		encoder_free(&caller, encoder);
-		release(&caller, writer.bytes);
-		free(buffer);
+		check_round_trip((TensorType) type, false);
+		check_round_trip((TensorType) type, true);
 	}
-	CHECK(memory.blocks == 0);
 }
 
 /* FNV-1a of what a version of this code has written. */
@@ -540,12 +673,12 @@ hash_of(const unsigned char *bytes, size_t length)
 
 /*
  * Version 1 of the stored form, made of the newest: without the numbers at
- * the end of the configuration.
+ * the end of the configuration, and the tokenizer's kind.
  */
 #define VERSION_1_CONFIG (16 + 7 * 4 + 8 + 5 * 4)
 #define VERSION_1_VOCABULARY 316
 #define VERSION_1_WEIGHTS 448	/* where they begin, in both */
-#define VERSION_2_MORE 8
+#define VERSION_2_MORE 12
 
 static void
 test_version_1(void)
@@ -646,14 +779,17 @@ test_damaged(void)
 	Random		random;
 
 	random_seed(&random, 4);
-	for (int type = TENSOR_F32; type <= TENSOR_BF16; type++)
+	/* of each type, and one expanded */
+	for (int form = 0; form < 4; form++)
 	{
-		SmallModel *model = small_model(type == 0 ? 0 : 1 + type, (TensorType) type);
+		TensorType	type = (TensorType) (form % 3);
+		SmallModel *model = small_model(form == 0 ? 0 : form == 3 ? 1 : 1 + form,
+										form == 3 ? TENSOR_F16 : type);
 		Encoder    *encoder = make(&caller, model);
 		Writer		writer;
 		int			refused = 0;
 
-		store(encoder, &caller, &writer);
+		store_as(encoder, &caller, form == 3, &writer);
 		for (size_t length = 0; length < writer.length; length += length < 700 ? 1 : 13)
 			CHECK(try_read(writer.bytes, length, length % 2) == STATUS_CORRUPT);
 		for (int round = 0; round < 4000; round++)
@@ -671,6 +807,49 @@ test_damaged(void)
 		release(&caller, writer.bytes);
 		small_model_free(model);
 	}
+	CHECK(memory.blocks == 0);
+}
+
+/* What only the expanded form has: the flag, and zeros before F32. */
+static void
+test_expanded(void)
+{
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	const size_t flag = VERSION_1_CONFIG - 3;
+	const size_t words = VALUE_WORDS * 8 * 2;
+	SmallModel *model = small_model(0, TENSOR_F16);
+	Encoder    *encoder = make(&caller, model);
+	Writer		plain;
+	Writer		writer;
+
+	store_as(encoder, &caller, false, &plain);
+	store_as(encoder, &caller, true, &writer);
+	/* the same up to the words' vectors, then 4 bytes a number instead of 2 */
+	CHECK(plain.bytes[flag] == 0 && writer.bytes[flag] == 1);
+	writer.bytes[flag] = 0;
+	CHECK(memcmp(plain.bytes, writer.bytes, VERSION_1_WEIGHTS + words) == 0);
+	writer.bytes[flag] = 1;
+	CHECK(words % 64 == 32 && writer.length - (VERSION_1_WEIGHTS + words + 32) ==
+		  2 * (plain.length - (VERSION_1_WEIGHTS + words)));
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_SUCCESS);
+	CHECK(try_read(writer.bytes, writer.length - 1, true) == STATUS_CORRUPT);
+	writer.bytes[VERSION_1_WEIGHTS + words + 31] = 1;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	writer.bytes[VERSION_1_WEIGHTS + words + 31] = 0;
+	/* F32 is expanded anyway, version 1 was never, and there is one flag only */
+	writer.bytes[flag - 1] = TENSOR_F32;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	writer.bytes[flag - 1] = TENSOR_F16;
+	writer.bytes[flag] = 3;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	writer.bytes[flag] = 1;
+	writer.bytes[4] = 1;
+	CHECK(try_read(writer.bytes, writer.length, true) == STATUS_CORRUPT);
+	encoder_free(&caller, encoder);
+	release(&caller, plain.bytes);
+	release(&caller, writer.bytes);
+	small_model_free(model);
 	CHECK(memory.blocks == 0);
 }
 
@@ -729,11 +908,15 @@ main(void)
 	test_batch();
 	test_cut();
 	test_problems();
+	test_tokenizer();
+	test_tokenizers();
+	test_byte_pair_tokens();
 	test_prefixes();
 	test_mixed();
 	test_round_trip();
 	test_version_1();
 	test_damaged();
+	test_expanded();
 	test_no_memory();
 	return unit_end();
 }

@@ -30,13 +30,13 @@ usual_options(void)
 static WordPiece *
 make(const Caller *caller, WordPieceOptions options, const PieceValue *values, size_t n)
 {
-	WordPieceEntry *entries = calloc(n, sizeof(WordPieceEntry));
+	PieceEntry *entries = calloc(n, sizeof(PieceEntry));
 	WordPiece  *wordpiece;
-	WordPieceFault fault;
+	TokenizerFault fault;
 	size_t		at;
 
 	for (size_t i = 0; i < n; i++)
-		entries[i] = (WordPieceEntry)
+		entries[i] = (PieceEntry)
 	{
 		values[i].bytes, strlen(values[i].bytes), values[i].id
 	};
@@ -243,11 +243,11 @@ test_faults(void)
 	UnitMemory	memory;
 	Caller		caller = unit_caller(&memory);
 	WordPieceOptions options = usual_options();
-	WordPieceEntry good[3] = {{"[UNK]", 5, 100}, {"a", 1, 1}, {"b", 1, 2}};
-	WordPieceEntry entries[3];
-	static char long_entry[WORDPIECE_MAX_BYTES + 1];
+	PieceEntry	good[3] = {{"[UNK]", 5, 100}, {"a", 1, 1}, {"b", 1, 2}};
+	PieceEntry	entries[3];
+	static char long_entry[VOCABULARY_MAX_BYTES + 1];
 	WordPiece  *wordpiece;
-	WordPieceFault fault;
+	TokenizerFault fault;
 	size_t		at;
 
 #define FAULTY(change, expected, where) \
@@ -259,20 +259,20 @@ test_faults(void)
 		CHECK(fault == expected && wordpiece == NULL && (where < 0 || at == (size_t) where)); \
 	} while (0)
 
-	FAULTY(entries[2].bytes = "a", WORDPIECE_TWICE, 2);
-	FAULTY(entries[1].length = 0, WORDPIECE_EMPTY, 1);
-	FAULTY((entries[2].bytes = long_entry, entries[2].length = sizeof(long_entry)), WORDPIECE_LONG, 2);
-	FAULTY(entries[2].id = 1, WORDPIECE_ID_TWICE, 2);
-	FAULTY(entries[1].id = WORDPIECE_MAX_PIECES, WORDPIECE_ID, 1);
-	FAULTY(entries[1].id = UINT32_MAX, WORDPIECE_ID, 1);
-	FAULTY(entries[0].id = 0, WORDPIECE_NO_UNKNOWN, -1);
-	FAULTY(options.unknown = UINT32_MAX, WORDPIECE_NO_UNKNOWN, -1);
-	FAULTY(options.max_word = 0, WORDPIECE_OPTIONS, -1);
-	FAULTY(options.max_word = WORDPIECE_MAX_WORD + 1, WORDPIECE_OPTIONS, -1);
-	FAULTY(options.prefix_length = WORDPIECE_MAX_PREFIX + 1, WORDPIECE_OPTIONS, -1);
+	FAULTY(entries[2].bytes = "a", FAULT_TWICE, 2);
+	FAULTY(entries[1].length = 0, FAULT_EMPTY, 1);
+	FAULTY((entries[2].bytes = long_entry, entries[2].length = sizeof(long_entry)), FAULT_LONG, 2);
+	FAULTY(entries[2].id = 1, FAULT_ID_TWICE, 2);
+	FAULTY(entries[1].id = VOCABULARY_MAX_PIECES, FAULT_ID, 1);
+	FAULTY(entries[1].id = UINT32_MAX, FAULT_ID, 1);
+	FAULTY(entries[0].id = 0, FAULT_NO_UNKNOWN, -1);
+	FAULTY(options.unknown = UINT32_MAX, FAULT_NO_UNKNOWN, -1);
+	FAULTY(options.max_word = 0, FAULT_OPTIONS, -1);
+	FAULTY(options.max_word = WORDPIECE_MAX_WORD + 1, FAULT_OPTIONS, -1);
+	FAULTY(options.prefix_length = WORDPIECE_MAX_PREFIX + 1, FAULT_OPTIONS, -1);
 	options = usual_options();
 	CHECK(wordpiece_make(&caller, &options, good, 0, &wordpiece, &fault, &at) == STATUS_BAD_ARGUMENT);
-	CHECK(fault == WORDPIECE_TOO_MANY);
+	CHECK(fault == FAULT_TOO_MANY);
 	for (long fail_at = 1; fail_at <= 6; fail_at++)
 	{
 		memory.allocations = 0;
@@ -365,6 +365,12 @@ test_unicode(void)
 	CHECK(general_class(0xAD) == GENERAL_CONTROL && general_class(0xA0) == GENERAL_SPACE);
 	CHECK(general_class(0x301) == GENERAL_MARK && general_class(0x903) == GENERAL_OTHER);
 	CHECK(general_class('~') == GENERAL_PUNCTUATION && general_class(0xA3) == GENERAL_OTHER);
+	CHECK(general_class('z') == GENERAL_LETTER && general_class(0x5D0) == GENERAL_LETTER);
+	CHECK(general_class(0x2B0) == GENERAL_LETTER && general_class(0x3134A) == GENERAL_LETTER);
+	CHECK(general_class('7') == GENERAL_NUMBER && general_class(0x2167) == GENERAL_NUMBER);
+	CHECK(general_class(0xBD) == GENERAL_NUMBER && general_class('_') == GENERAL_PUNCTUATION);
+	CHECK(white_space(0x0B) && white_space(0x85) && white_space(0x3000) && white_space('\r'));
+	CHECK(!white_space(0x1C) && !white_space(0x200B) && !white_space(0xFEFF) && !white_space('_'));
 	CHECK(general_class(0x3002) == GENERAL_PUNCTUATION && general_class(0x378) == GENERAL_OTHER);
 	for (uint32_t c = 0; c <= 0x10FFFF; c++)
 		if (decompose(c, parts) > MAX_DECOMPOSITION || lower_case(c, parts) > 2)

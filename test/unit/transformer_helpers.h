@@ -29,8 +29,9 @@ typedef struct SmallModel
 	char		names[MAX_TENSORS][64];
 	uint64_t	shapes[MAX_TENSORS][2];
 	uint64_t	weights;		/* so far: where the formula stands */
-	WordPieceOptions options;
-	WordPieceEntry vocabulary[VALUE_WORDS];
+	TokenizerKind tokenizer;
+	WordPieceOptions options;	/* for this kind only */
+	PieceEntry	vocabulary[VALUE_WORDS];
 	char		pieces[VALUE_WORDS][8];
 } SmallModel;
 
@@ -138,6 +139,7 @@ small_model(int shape, TensorType type)
 			.layer_norm_eps = value_eps[family],
 			.pooling = POOLING_MEAN, .normalize = true, .first = 2, .last = 3
 	};
+	model->tokenizer = TOKENIZER_WORDPIECE;
 	model->options = (WordPieceOptions)
 	{
 		.lower_case = true, .strip_accents = true, .split_cjk = true,
@@ -149,7 +151,7 @@ small_model(int shape, TensorType type)
 			snprintf(model->pieces[i], sizeof(model->pieces[i]), "%s", special[i]);
 		else
 			model->pieces[i][0] = (char) ('a' + i - 4);
-		model->vocabulary[i] = (WordPieceEntry)
+		model->vocabulary[i] = (PieceEntry)
 		{
 			model->pieces[i], strlen(model->pieces[i]), (uint32_t) i
 		};
@@ -174,13 +176,77 @@ small_model_free(SmallModel *model)
 	free(model);
 }
 
+/* Byte pairs: letters, a blank as number 0, and one before "a" as number 2. */
+static inline Status
+small_byte_pair(const Caller *caller, const SmallModel *model, BytePair **byte_pair)
+{
+	static const BytePairOptions options = {true, 1};
+	static const PieceMerge merge = {"\304\240", 2, "a", 1};
+	PieceEntry	entries[VALUE_WORDS];
+	TokenizerFault fault;
+	size_t		at;
+
+	memcpy(entries, model->vocabulary, sizeof(entries));
+	entries[0] = (PieceEntry) {"\304\240", 2, 0};
+	entries[2] = (PieceEntry) {"\304\240a", 3, 2};
+	return byte_pair_make(caller, &options, entries, VALUE_WORDS, &merge, 1, byte_pair, &fault, &at);
+}
+
+/* Unigrams: words of one letter. */
+static inline Status
+small_unigram(const Caller *caller, Unigram **unigram)
+{
+	static const UnigramOptions options = {1, NULL, 0};
+	PieceEntry	entries[LETTERS];
+	char		pieces[LETTERS][4];
+	double		scores[LETTERS];
+	TokenizerFault fault;
+	size_t		at;
+
+	for (int i = 0; i < LETTERS; i++)
+	{
+		memcpy(pieces[i], "\342\226\201", 3);
+		pieces[i][3] = (char) ('a' + i);
+		entries[i] = (PieceEntry) {pieces[i], 4, (uint32_t) (i + 4)};
+		scores[i] = -i;
+	}
+	return unigram_make(caller, &options, entries, scores, LETTERS, unigram, &fault, &at);
+}
+
+static inline Status
+small_tokenizer(const Caller *caller, const SmallModel *model, Tokenizer *tokenizer)
+{
+	TokenizerFault fault;
+	size_t		at;
+
+	tokenizer->kind = model->tokenizer;
+	switch (tokenizer->kind)
+	{
+		case TOKENIZER_BYTE_PAIR:
+			return small_byte_pair(caller, model, &tokenizer->byte_pair);
+		case TOKENIZER_UNIGRAM:
+			return small_unigram(caller, &tokenizer->unigram);
+		default:
+			return wordpiece_make(caller, &model->options, model->vocabulary, VALUE_WORDS,
+								  &tokenizer->wordpiece, &fault, &at);
+	}
+}
+
 /* Makes the encoder of such a model. */
 static inline Status
 small_make(const Caller *caller, const SmallModel *model, Encoder **encoder,
 		   TransformerProblem *problem)
 {
-	return transformer_make(caller, &model->config, model->tensors, model->ntensors,
-							&model->options, model->vocabulary, VALUE_WORDS, encoder, problem);
+	Tokenizer	tokenizer;
+	Status		status = small_tokenizer(caller, model, &tokenizer);
+
+	*encoder = NULL;
+	if (status != STATUS_SUCCESS)
+		return status;
+	status = transformer_make(caller, &model->config, model->tensors, model->ntensors,
+							  &tokenizer, encoder, problem);
+	tokenizer_free(caller, &tokenizer);
+	return status;
 }
 
 #endif							/* HUMANLOOP_TRANSFORMER_HELPERS_H */
