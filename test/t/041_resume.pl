@@ -112,6 +112,16 @@ is(query(q{SELECT count(*) FROM hl_encoder WHERE unfinished}), '1', 'it is not f
 query(q{SELECT hl_set_encoder('tickets', 'other')});
 wait_for('no longer wanted, it goes with the next worker', "SELECT ($left_behind) = 0");
 
+# What it consists of may be gone, where somebody has been at the tables.
+query(qq{SELECT hl_import_encoder('third', 'transformer', path => '$files/other'); SELECT hl_set_encoder('tickets', 'third')});
+wait_for('a third one is begun with', sprintf($waiting, 'count(*) >= 2'));
+worker_gone($node);
+query(q{DELETE FROM hl_encoder WHERE name = 'third' AND project_id IS NULL; SELECT hl_resume('tickets')});
+wait_for('without the imported one it goes', "SELECT ($left_behind) = 0");
+wait_for('the project fails', q{SELECT failures > 0 AND last_error = 'encoder "third" does not exist' FROM hl_work});
+query(q{SELECT hl_set_encoder('tickets', 'other'), hl_resume('tickets')});
+wait_for('until it has another', q{SELECT NOT EXISTS (SELECT FROM hl_change)});
+
 # A training by hand makes its own.
 query(q{SELECT hl_set_encoder('tickets', 'small')});
 wait_for('begun', sprintf($waiting, 'count(*) >= 2'));
@@ -141,6 +151,29 @@ wait_for('and ends', q{SELECT NOT EXISTS (SELECT FROM hl_change) AND NOT EXISTS 
 is(query(q{SELECT string_agg(concat_ws(' ', kind, state), ', ' ORDER BY id) || ' ' || sum(rows_done) FROM hl_runs WHERE project = 'labelled'}), 'rows crashed, rows done 2990', 'in two runs');
 is(query(q{SELECT failures || ' ' || (train_at IS NULL) FROM hl_work w JOIN hl_project p ON p.id = w.project_id WHERE name = 'labelled'}), '0 true', 'no training is planned for it, and the failure is forgotten');
 is(query(q{SELECT state FROM hl_projects WHERE project = 'labelled'}), 'no model', 'it waits for labels');
+
+# ----------------------------------------------------------------------
+# What was fitted, on a source that grows
+# ----------------------------------------------------------------------
+
+query(q{CREATE TABLE growing AS SELECT id, body, topic FROM labelled WHERE id <= 2000;
+	ALTER TABLE growing ADD PRIMARY KEY (id);
+	SELECT hl_create_project('growing', 'growing', 'body', label => 'topic', encoder => 'text')});
+for my $factor (2, 3)
+{
+	wait_for('begun', sprintf($waiting, 'count(*) >= 2'));
+	worker_gone($node);
+	$begun = query(q{SELECT id FROM hl_encoder WHERE unfinished});
+	query(q{INSERT INTO growing SELECT id + 10000, body FROM growing WHERE id < 10000}) if $factor == 2;
+	query(q{INSERT INTO growing SELECT id + 20000, body FROM growing; ALTER TABLE hl_feature_block DISABLE TRIGGER slow_block}) if $factor == 3;
+	query(q{SELECT hl_resume('growing')});
+	wait_for('its rows are all there', q{SELECT encoder_id IS NOT NULL AND NOT EXISTS (SELECT FROM hl_change) FROM hl_serving s JOIN hl_project p ON p.id = s.project_id WHERE name = 'growing'}) if $factor == 3;
+	wait_for('the next one is at it', sprintf($waiting, 'count(*) >= 4')) if $factor == 2;
+	is(query(q{SELECT max(id) FROM hl_encoder}), $begun, 'twice as many rows: it goes on') if $factor == 2;
+	cmp_ok(query(q{SELECT encoder_id FROM hl_serving s JOIN hl_project p ON p.id = s.project_id WHERE name = 'growing'}), '>', $begun, 'more than that: it is fitted anew') if $factor == 3;
+}
+is(query(q{SELECT count(*) || ' ' || sum(live_rows) FROM (SELECT encoder_id, sum(live_rows) AS live_rows FROM hl_feature_block b JOIN hl_project p ON p.id = b.project_id WHERE name = 'growing' GROUP BY 1) s}), '1 ' . query(q{SELECT count(*) FROM growing}), 'every row once');
+is(query($left_behind), '0', 'nothing is left over');
 
 $node->stop;
 done_testing();
