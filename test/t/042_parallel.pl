@@ -212,6 +212,16 @@ query(q{SELECT hl_resume('orphaned')});
 encoded('orphaned');
 all_is_well('orphaned', $one, 'the worker is terminated', "crashed $done, done " . ((keys %$one) - $done));
 
+create('cancelled', q{'body'}, 'slow');
+helped('two helpers', 2);
+query(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'humanloop worker'});
+wait_for('it has failed', q{SELECT state = 'failed' FROM hl_run});
+wait_for('without helpers', "SELECT ($helpers) = 0");
+$done = query(q{SELECT rows_done FROM hl_run});
+query(q{SELECT hl_resume('cancelled')});
+encoded('cancelled');
+all_is_well('cancelled', $one, 'the worker is cancelled', "failed $done, done " . ((keys %$one) - $done));
+
 create('dropped', q{'body'}, 'slow');
 helped('two helpers', 2);
 query(q{SELECT hl_drop_project('dropped')});
@@ -223,6 +233,13 @@ wait_for('helpers end with the project', "SELECT ($helpers) = 0");
 
 query('CREATE DATABASE busy');
 query('CREATE EXTENSION humanloop', 'busy');
+fill_texts('busy');
+create('busy', q{'body'}, 'slow', 'busy');
+eventually($node, qq{SELECT ($helpers) = 2}, 'helpers are there', $patience, 'busy');
+$began = time();
+query('DROP EXTENSION humanloop CASCADE; DROP TABLE note; CREATE EXTENSION humanloop', 'busy');
+wait_for('helpers end with the extension', "SELECT ($helpers) = 0");
+cmp_ok(time() - $began, '<', 4, 'at once');
 fill_texts('busy');
 for my $statement ('CREATE DATABASE copied TEMPLATE busy', 'DROP DATABASE busy')
 {
@@ -259,12 +276,29 @@ for my $places (2, 3)
 }
 
 # Few rows are not worth it.
-query("DELETE FROM note WHERE id > 600");
+$node->append_conf('postgresql.conf', 'log_min_messages = debug1');
+$node->reload;
+my $offset = -s $node->logfile;
+query('DELETE FROM note WHERE id > 500');
 create('few', q{'body'}, 'slow');
 encoded('few');
-is(query($helpers), '0', 'nobody is called for few rows');
-is(scalar keys %{ vectors('few') }, 598, 'they are encoded');
+is(scalar keys %{ vectors('few') }, 499, 'few rows are encoded');
+my $started = qr/starting background worker process "humanloop encoder"/;
+unlike(slurp_file($node->logfile, $offset), $started, 'nobody is called for them');
+query(qq{INSERT INTO note SELECT id + 1000 * i, body, v FROM note, generate_series(1, 4) i});
+create('more', q{'body'}, 'slow');
+encoded('more');
+like(slurp_file($node->logfile, $offset), $started, 'as for more of them');
 
-$node->stop('fast');
+# The server dies.
+create('last', q{'body'}, 'slow');
+helped('one helper', 1);
+my @processes = split(/\n/, query(q{SELECT pid FROM pg_stat_activity WHERE backend_type IN ('humanloop worker', 'humanloop encoder')}));
+is(scalar @processes, 2, 'a worker and a helper');
+$node->kill9;
+$began = time();
+sleep(0.1) while kill(0, @processes) > 0 && time() - $began < 10;
+cmp_ok(time() - $began, '<', 5, 'they end with the server');
+
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|server process .* was terminated by signal (?!9)/, 'no process crashed');
 done_testing();
