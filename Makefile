@@ -2,7 +2,7 @@
 #
 #   make && make install    into the PostgreSQL of PG_CONFIG
 #   make test               everything, from a bare machine on (see README.md)
-#   make demo               the main job on real text
+#   make demo               the main job on real text; ENCODER=minilm: with a transformer
 #   make bench              how fast and how good; see doc/benchmarks.md
 #   make unit               the plain C rooms without a server
 #   make fuzz               everything that takes bytes or SQL, with junk, for long
@@ -325,6 +325,7 @@ bench: ready
 	@test/bench/simulate
 	@test/bench/unseen
 	@test/bench/audit
+	@test/bench/encoders
 
 .PHONY: dist
 dist:
