@@ -278,7 +278,7 @@ read_tensors(Import *import)
 {
 	int			i = find_safetensors(import);
 	const char *file = encoder_files_name(import->files, i);
-	int64		expected = encoder_files_length(import->files, i);
+	int64		expected = encoder_files_length(import->files, i, MOST_TENSORS);
 	size_t		length;
 	unsigned char *bytes;
 	SafetensorsSpan span;
