@@ -116,7 +116,7 @@ SELECT keep('tokenizer_config.json', NULL);
 
 -- Pooling: the mean, or the first token.
 SELECT config, try('the') AS "by itself", try('the', '{"pooling": "mean"}') AS mean, try('the', '{"pooling": "cls"}') AS cls FROM unnest(ARRAY[NULL, '{"word_embedding_dimension": 8, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}',
-	'{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}', '{"pooling_mode_max_tokens": true}', '{"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true}', '{"pooling_mode_mean_tokens": true, "pooling_mode_lasttoken": true}', '{"pooling_mode_mean_tokens": 1}', '[]']) config, keep('1_Pooling/config.json', config);
+	'{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}', '{"pooling_mode_max_tokens": true}', '{"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true}', '{"pooling_mode_mean_tokens": true, "pooling_mode_lasttoken": true}', '{"embedding_dimension": 8, "pooling_mode": "cls", "include_prompt": true}', '{"pooling_mode": "mean"}', '{"pooling_mode": "lasttoken"}', '{"pooling_mode": ["cls"]}', '{"pooling_mode_mean_tokens": 1}', '[]']) config, keep('1_Pooling/config.json', config);
 SELECT keep('1_Pooling/config.json', NULL);
 
 -- How much is read of a text.

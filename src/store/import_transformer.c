@@ -126,37 +126,45 @@ check_modules(Import *import)
 	}
 }
 
-/* Several at once would be one behind another. */
+/*
+ * By name or, as older files have it, by a truth for each kind: of which several would be
+ * one behind another.
+ */
+static const char *
+pooling_named(const JsonNode *json)
+{
+	static const char *const modes[][2] = {
+		{"pooling_mode_mean_tokens", "mean"}, {"pooling_mode_cls_token", "cls"},
+		{"pooling_mode_max_tokens", "max"}, {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len"},
+		{"pooling_mode_weightedmean_tokens", "weightedmean"}, {"pooling_mode_lasttoken", "lasttoken"}
+	};
+	const char *mode = json_string(POOLING, json, "pooling_mode", NULL);
+
+	if (mode != NULL)
+		return mode;
+	for (int i = 0; i < (int) lengthof(modes); i++)
+	{
+		if (!json_truth(POOLING, json, modes[i][0], false))
+			continue;
+		if (mode != NULL)
+			return "in several ways at once";
+		mode = modes[i][1];
+	}
+	return mode == NULL ? "none" : mode;
+}
+
 static void
 read_pooling(Import *import)
 {
-	static const char *const modes[] = {
-		"pooling_mode_mean_tokens", "pooling_mode_cls_token", "pooling_mode_max_tokens",
-		"pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens",
-		"pooling_mode_lasttoken"
-	};
-	TransformerConfig *config = &import->config;
-	const char *given = import->options->pooling;
+	const char *mode = import->options->pooling;
 	const JsonNode *json = import_json(import->files, POOLING);
-	bool		mean = true;
-	bool		first = false;
-	int			n = 1;
 
-	if (given != NULL)
-		first = strcmp(given, "cls") == 0;
-	else if (json != NULL)
-	{
-		mean = json_truth(POOLING, json, modes[0], false);
-		first = json_truth(POOLING, json, modes[1], false);
-		n = 0;
-		for (int i = 0; i < (int) lengthof(modes); i++)
-			n += json_truth(POOLING, json, modes[i], false);
-	}
-	if (n != 1 || !(mean || first))
-		import_not_supported(POOLING, "pooling",
-							 n > 1 ? "in several ways at once" : "neither mean nor cls",
-							 "Option \"pooling\" says which of \"mean\" and \"cls\" to use all the same.");
-	config->pooling = first ? POOLING_FIRST : POOLING_MEAN;
+	if (mode == NULL)
+		mode = json == NULL ? "mean" : pooling_named(json);
+	if (strcmp(mode, "mean") != 0 && strcmp(mode, "cls") != 0)
+		import_not_supported(POOLING, "pooling", mode,
+							 "Supported are \"mean\" and \"cls\", of which option \"pooling\" says which to use all the same.");
+	import->config.pooling = strcmp(mode, "cls") == 0 ? POOLING_FIRST : POOLING_MEAN;
 }
 
 /* Capitals made small before the tokenizer sees them, where it would not. */
