@@ -53,6 +53,8 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE kept.wort AS SELECT * FROM wort;
 	CREATE TABLE kept.part AS SELECT * FROM part;
 	CREATE TABLE nothing ();
+	CREATE TABLE glove AS SELECT unnest('{the 0.3 0.3,parcel 1 0,lamp 0 1,rot 0.5 0.1}'::text[]) AS line;
+	GRANT SELECT ON glove TO PUBLIC;
 	CREATE TABLE odd (id date, body int, x json, "id " text, PRIMARY KEY (id, body));
 	GRANT SELECT ON ticket, ticket_view, vector, wort, part TO fuzz_manage, fuzz_review, fuzz_annotate;
 	GRANT INSERT, UPDATE, DELETE ON ticket, vector, wort, part TO fuzz_manage, fuzz_stranger;});
