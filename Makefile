@@ -2,7 +2,7 @@
 #
 #   make && make install    into the PostgreSQL of PG_CONFIG
 #   make test               everything, from a bare machine on (see README.md)
-#   make demo               the main job on real text
+#   make demo               the main job on real text; ENCODER=minilm: with a transformer
 #   make bench              how fast and how good; see doc/benchmarks.md
 #   make unit               the plain C rooms without a server
 #   make fuzz               everything that takes bytes or SQL, with junk, for long
@@ -172,12 +172,12 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs encoder_files encoders encoders_kinds word_vectors
+	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
-ISOLATION = next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
+ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.
@@ -325,6 +325,7 @@ bench: ready
 	@test/bench/simulate
 	@test/bench/unseen
 	@test/bench/audit
+	@test/bench/encoders
 
 .PHONY: dist
 dist:

@@ -55,6 +55,7 @@ CREATE FUNCTION tokenizer_with(changes jsonb, vocabulary text) RETURNS text
 LANGUAGE sql AS $$
 	SELECT import_with('tokenizer.json', convert_to(replace((jsonb_build_object(
 		'normalizer', '{"type": "BertNormalizer", "lowercase": true}'::jsonb,
+		'pre_tokenizer', '{"type": "BertPreTokenizer"}'::jsonb,
 		'post_processor', '{"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]}'::jsonb,
 		'model', '{"type": "WordPiece", "vocab": "@", "unk_token": "[UNK]"}'::jsonb) || changes)::text, '"@"', vocabulary), 'UTF8'))
 $$;

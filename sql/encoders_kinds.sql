@@ -116,13 +116,20 @@ SELECT keep('tokenizer_config.json', NULL);
 
 -- Pooling: the mean, or the first token.
 SELECT config, try('the') AS "by itself", try('the', '{"pooling": "mean"}') AS mean, try('the', '{"pooling": "cls"}') AS cls FROM unnest(ARRAY[NULL, '{"word_embedding_dimension": 8, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}',
-	'{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}', '{"pooling_mode_max_tokens": true}', '{"pooling_mode_mean_tokens": 1}', '[]']) config, keep('1_Pooling/config.json', config);
+	'{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}', '{"pooling_mode_max_tokens": true}', '{"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true}', '{"pooling_mode_mean_tokens": true, "pooling_mode_lasttoken": true}', '{"embedding_dimension": 8, "pooling_mode": "cls", "include_prompt": true}', '{"pooling_mode": "mean"}', '{"pooling_mode": "lasttoken"}', '{"pooling_mode": ["cls"]}', '{"pooling_mode_mean_tokens": 1}', '[]']) config, keep('1_Pooling/config.json', config);
 SELECT keep('1_Pooling/config.json', NULL);
 
 -- How much is read of a text.
 SELECT config, try('the cat sat on mat') AS "by itself", try('the cat sat on mat', '{"max_tokens": 3}') AS three FROM unnest(ARRAY['{"max_seq_length": 4, "do_lower_case": false}', '{"max_seq_length": 3}', '{"max_seq_length": 2}', '{"max_seq_length": 1e10}', '{"max_seq_length": "4"}']) config, keep('sentence_bert_config.json', config);
 SELECT config, try('The cats sat, on mat!') FROM unnest(ARRAY['{"max_seq_length": 512}', '{"max_seq_length": null}', '{}']) config, keep('sentence_bert_config.json', config);
-SELECT keep('sentence_bert_config.json', NULL);
+-- Capitals that somebody makes small before the tokenizer, which does it anyway or does not.
+SELECT keep('sentence_bert_config.json', '{"max_seq_length": 128, "do_lower_case": true}');
+SELECT config, try('The cats sat, on mat!') FROM unnest(ARRAY[NULL, '{"do_lower_case": false}']) config, keep('tokenizer_config.json', config);
+SELECT keep('sentence_bert_config.json', NULL), keep('tokenizer_config.json', NULL);
+-- What comes behind the transformer.
+SELECT modules, try('the') FROM unnest(ARRAY['[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}, {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}, {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}]',
+	'[{"type": "sentence_transformers.models.Transformer"}, {"type": "sentence_transformers.models.Dense"}]', '[{"type": "Dense"}]', '[]', '{}', '[1]', '[{"type": null}]']) modules, keep('modules.json', modules);
+SELECT keep('modules.json', NULL);
 
 -- The same from tokenizer.json, which says more.
 CREATE FUNCTION wordpiece(changes jsonb DEFAULT '{}', model jsonb DEFAULT '{}', normalizer jsonb DEFAULT '{}') RETURNS text
@@ -139,6 +146,11 @@ $$;
 SELECT normalizer, try('The cats sat, on mat!') AS "The", try('Thé') AS "Thé", try('aé漢字b') AS "aé漢字b" FROM unnest(ARRAY['{}', '{"lowercase": false}', '{"strip_accents": false}', '{"lowercase": false, "handle_chinese_chars": false}']::jsonb[]) normalizer, keep('tokenizer.json', wordpiece(normalizer => normalizer));
 SELECT model, try('The cats sat, on mat!') FROM unnest(ARRAY['{"type": null}', '{"continuing_subword_prefix": null, "max_input_chars_per_word": null}', '{"max_input_chars_per_word": 4}', '{"max_input_chars_per_word": 3}', '{"continuing_subword_prefix": ""}', '{"max_input_chars_per_word": 0}', '{"max_input_chars_per_word": 1e6}',
 	'{"continuing_subword_prefix": "_________________"}', '{"unk_token": "UNK"}', '{"unk_token": 1}']::jsonb[]) model, keep('tokenizer.json', wordpiece(model => model));
+
+SELECT normalizer, try('the') FROM unnest(ARRAY['{"clean_text": false}', '{"type": "BertNormaliser"}', '{"type": null}']::jsonb[]) normalizer, keep('tokenizer.json', wordpiece(normalizer => normalizer));
+SELECT changes, try('the') FROM unnest(ARRAY['{"normalizer": null}', '{"normalizer": "BertNormalizer"}', '{"pre_tokenizer": null}', '{"pre_tokenizer": {"type": "Whitespace"}}', '{"added_tokens": null}', '{"added_tokens": {}}', '{"added_tokens": [1]}', '{"added_tokens": [{"id": 2, "content": "[CLS]", "special": "yes"}]}',
+	'{"added_tokens": [{"id": 29, "content": "covid", "special": false}]}', '{"post_processor": "BertProcessing"}', '{"post_processor": null}', '{"post_processor": {"type": "ByteLevel"}}',
+	'{"post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A"}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "[SEP]"}}]}}', '{"model": []}', '{"model": {"type": "WordLevel"}}']::jsonb[]) changes, keep('tokenizer.json', wordpiece(changes));
 
 -- DistilBERT; a head that it was trained with is not needed.
 SELECT make_shape('distilbert', 30, 70);
@@ -192,6 +204,8 @@ SELECT keep('tokenizer.json', NULL);
 SELECT what, import_with('vocab.json', what::bytea) FROM unnest(ARRAY['[]', 'null', '{}', '{"<unk>": 0}', '{"<unk>": 0, "<s>": 1}', '{"<unk>": 0, "<s>": 1, "</s>": "2"}', '{"<unk>": 0, "<s>": 1, "</s>": 2}']) what;
 SELECT keep('vocab.json', (convert_from(data, 'UTF8')::jsonb || '{"<s>": 0, "<pad>": 1, "</s>": 2}')::text) FROM good WHERE file = 'vocab.json';
 SELECT what, import_with('merges.txt', what::bytea) FROM unnest(ARRAY['x', 'a b c', ' a', 'a ', E'a t\na t', 'h j']) what;
+-- UTF-16, as an editor may have left it.
+SELECT import_with('merges.txt', '\xfffe61002000740061000a00');
 SELECT import_with('merges.txt', NULL);
 SELECT import_with('vocab.json', NULL);
 
@@ -219,12 +233,13 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 SELECT changes, try('the cats sat, x') AS "cats", try('the cat☺ sat, x') AS "cat☺" FROM unnest(ARRAY['{}', '{"normalizer": {"type": "Sequence", "normalizers": []}}', '{"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}]}}',
 	'{"post_processor": {"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 2]}}', '{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "@"}}',
-	'{"normalizer": {"type": "Sequence", "normalizers": [{"type": "Precompiled", "precompiled_charsmap": "@"}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]}}']) changes, keep('tokenizer.json', unigrams(replace(changes, '@', charsmap())::jsonb));
+	'{"normalizer": {"type": "Sequence", "normalizers": [{"type": "Precompiled", "precompiled_charsmap": "@"}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]}}',
+	'{"normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": false, "strip_right": true}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}]}}', '{"normalizer": {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}}']) changes, keep('tokenizer.json', unigrams(replace(changes, '@', charsmap())::jsonb));
 -- What is special is no piece of a text.
 SELECT try('the cat <s>') AS special, try('the cat') AS "the cat" FROM keep('tokenizer.json', unigrams());
-SELECT changes, import_with('tokenizer.json', convert_to(unigrams(changes), 'UTF8')) FROM unnest(ARRAY['{"normalizer": {"type": "NFKC"}}', '{"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}}', '{"normalizer": {"type": "Sequence"}}', '{"normalizer": {"type": "Precompiled"}}', '{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "?"}}',
+SELECT changes, import_with('tokenizer.json', convert_to(unigrams(changes), 'UTF8')) FROM unnest(ARRAY['{"normalizer": {"type": "NFKC"}}', '{"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}}', '{"normalizer": {"type": "Sequence"}}', '{"normalizer": {"type": "Sequence", "normalizers": ["Precompiled"]}}', '{"normalizer": 1}', '{"normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": " "}}', '{"normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip"}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": ""}]}}', '{"normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip"}, {"type": "Lowercase"}]}}', '{"normalizer": {"type": "Precompiled"}}', '{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "?"}}',
 	'{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}', '{"pre_tokenizer": null}', '{"pre_tokenizer": {"type": "Whitespace"}}', '{"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}]}}', '{"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Punctuation"}, {"type": "Metaspace"}]}}',
-	'{"pre_tokenizer": {"type": "Metaspace", "add_prefix_space": false}}', '{"pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "first"}}', '{"post_processor": {"type": "Sequence"}}']::jsonb[]) changes;
+	'{"pre_tokenizer": {"type": "Metaspace", "add_prefix_space": false}}', '{"pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "first"}}', '{"pre_tokenizer": {"type": "Metaspace", "replacement": "_"}}', '{"pre_tokenizer": {"type": "Metaspace", "split": false}}', '{"post_processor": {"type": "Sequence"}}']::jsonb[]) changes;
 SELECT model, import_with('tokenizer.json', convert_to(unigrams(model => model), 'UTF8')) FROM unnest(ARRAY['{"byte_fallback": true}', '{"unk_id": null}', '{"unk_id": -1}', '{"unk_id": 3e9}', '{"vocab": {}}', '{"vocab": []}', '{"vocab": ["a"]}', '{"vocab": [["a"]]}', '{"vocab": [["a", "b"]]}', '{"vocab": [[1, 2]]}', '{"vocab": [["a", 1, 2]]}',
 	'{"vocab": [["a", 1], ["a", 2]]}', '{"vocab": [["", 1]]}', '{"vocab": [["a", 1e31]]}']::jsonb[]) model;
 SELECT import_with('tokenizer.json', convert_to(replace(unigrams(), '-6.5', '-1e999'), 'UTF8'));

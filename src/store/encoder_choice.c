@@ -43,6 +43,7 @@ struct EncoderChoice
 	int			classes;
 	StringInfoData tried;		/* JSON */
 	const char *chosen;			/* name; NULL: as it was */
+	int64		chosen_id;			/* of the imported one in it */
 	double		loss;			/* of the best, in nats a row */
 };
 
@@ -161,10 +162,14 @@ encoder_choice_read(const Project *project, const Refreshed *features)
 	choice->own = encoder_plan(project, encoder_base(project));
 	choice->base = encoder_open(features->encoder_id, false, CurrentMemoryContext);
 	choice->named = named;
-	choice->nnamed = n;
 	choice->encoder = palloc_array_checked(const Encoder *, n);
 	for (int i = 0; i < n; i++)
-		choice->encoder[i] = encoder_open(named[i].id, false, CurrentMemoryContext);
+	{
+		if (!named_encoder_keep(named[i].id))
+			continue;
+		named[choice->nnamed] = named[i];
+		choice->encoder[choice->nnamed++] = encoder_open(named[i].id, false, CurrentMemoryContext);
+	}
 	initStringInfo(&choice->tried);
 	return choice;
 }
@@ -357,6 +362,7 @@ try_named(EncoderChoice *choice, int which, const float *own)
 	if (trial[best].log_loss + share_gain(choice->n) < choice->loss)
 	{
 		choice->chosen = pstrdup(plan.name);
+		choice->chosen_id = choice->named[which].id;
 		choice->loss = trial[best].log_loss;
 	}
 	MemoryContextSwitchTo(before);
@@ -409,8 +415,11 @@ encoder_choice_skip(const Project *project)
 bool
 encoder_choice_write(const EncoderChoice *choice)
 {
+	/* it may have been dropped since; once this is there it cannot be */
+	bool		other = choice->chosen != NULL && named_encoder_keep(choice->chosen_id);
+
 	record(choice->project, choice->tried.data);
-	if (choice->chosen != NULL)
+	if (other)
 		encoder_choose(choice->project, choice->chosen);
-	return choice->chosen != NULL;
+	return other;
 }

@@ -12,11 +12,11 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
+#include "libpq/be-fsstubs.h"
 #include "libpq/libpq-fs.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
-#include "storage/large_object.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -84,7 +84,10 @@ need_server_files(void)
 				 errhint("Files of a client can be brought as large objects (psql: \\lo_import) or in a table.")));
 }
 
-/* Regular files of a directory, and of those in it that are named by a number ("1_Pooling"). */
+/*
+ * Regular files of a directory, and of those in it that are named by a number ("1_Pooling").
+ * One whose name the database cannot hold is none that anybody looks for.
+ */
 static void
 list_directory(EncoderFiles *files, const char *path, const char *prefix)
 {
@@ -97,7 +100,8 @@ list_directory(EncoderFiles *files, const char *path, const char *prefix)
 		char	   *name = psprintf("%s%s", prefix, entry->d_name);
 		struct stat status;
 
-		if (stat(full, &status) != 0)
+		interrupts_check();
+		if (!pg_verifymbstr(name, (int) strlen(name), true) || stat(full, &status) != 0)
 			continue;
 		if (S_ISREG(status.st_mode))
 			add_file(files, name, full, InvalidOid);
@@ -172,26 +176,38 @@ open_large_objects(EncoderFiles *files, Jsonb *json)
 	}
 }
 
+/* Names of files in the rows, and not without end. */
 static void
-run_query(const char *query)
+list_files(EncoderFiles *files)
 {
-	int			code = SPI_execute(query, true, 0);
+	MemoryContext before = CurrentMemoryContext;
+	int			code = SPI_execute(psprintf("SELECT DISTINCT file::pg_catalog.text FROM %s WHERE file IS NOT NULL",
+											files->relation), true, MOST_FILES + 1);
 
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(code));
+	/* not that of SPI, which ends with the call */
+	MemoryContextSwitchTo(before);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		add_file(files, result_string(i, 1), NULL, InvalidOid);
 }
 
-/* Which of the two kinds of tables it is, and which files it has. */
+/*
+ * Which of the two kinds of tables it is, and which files it has.  Rows are read by the
+ * name of the table, without a lock before: what somebody has put in its place by
+ * then is read instead, so that the queries say which types they want.
+ */
 static void
 open_staging(EncoderFiles *files, Oid relation)
 {
 	char	   *name = get_rel_name(relation);
+	char	   *schema = get_namespace_name(get_rel_namespace(relation));
 
-	if (name == NULL)
+	if (name == NULL || schema == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relation)));
-	files->relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name);
+	files->relation = quote_qualified_identifier(schema, name);
 	if (get_attnum(relation, "line") != InvalidAttrNumber)
 	{
 		files->kind = FILES_LINES;
@@ -207,10 +223,7 @@ open_staging(EncoderFiles *files, Oid relation)
 				 errmsg("%s has neither a column \"line\" nor the columns \"file\", \"part\" and \"data\"",
 						files->relation),
 				 errhint("Lines of one file as text, or parts of files as bytea.")));
-	run_query(psprintf("SELECT DISTINCT file::pg_catalog.text FROM %s WHERE file IS NOT NULL",
-					   files->relation));
-	for (uint64 i = 0; i < SPI_processed; i++)
-		add_file(files, result_string(i, 1), NULL, InvalidOid);
+	list_files(files);
 }
 
 EncoderFiles *
@@ -285,19 +298,36 @@ feed_path(const char *path, FilePiece piece, void *state)
 	pfree(bytes);
 }
 
+/*
+ * By the functions that clients call: what is below them takes it that they clean up
+ * at the end of the transaction.  They look at the user's rights.
+ */
+static int32
+open_large_object(Oid oid)
+{
+	return DatumGetInt32(DirectFunctionCall2(be_lo_open, ObjectIdGetDatum(oid),
+											 Int32GetDatum(INV_READ)));
+}
+
+static void
+close_large_object(int32 object)
+{
+	(void) DirectFunctionCall1(be_lo_close, Int32GetDatum(object));
+}
+
 static void
 feed_large_object(Oid oid, FilePiece piece, void *state)
 {
-	LargeObjectDesc *object = inv_open(oid, INV_READ, CurrentMemoryContext);
+	int32		object = open_large_object(oid);
 	unsigned char *bytes = palloc(PIECE_BYTES);
 	int			length;
 
-	while ((length = inv_read(object, (char *) bytes, PIECE_BYTES)) > 0)
+	while ((length = lo_read(object, (char *) bytes, PIECE_BYTES)) > 0)
 	{
 		interrupts_check();
 		piece(bytes, (size_t) length, state);
 	}
-	inv_close(object);
+	close_large_object(object);
 	pfree(bytes);
 }
 
@@ -347,11 +377,12 @@ feed_line(uint64 row, FilePiece piece, void *state)
 static void
 feed_rows(const EncoderFiles *files, const EncoderFile *file, FilePiece piece, void *state)
 {
+	MemoryContext before = CurrentMemoryContext;
 	bool		lines = files->kind == FILES_LINES;
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1] = {CStringGetTextDatum(file->name)};
 	const char *query = lines ? "SELECT line::pg_catalog.text FROM %s" :
-		"SELECT data, part::pg_catalog.int8 FROM %s "
+		"SELECT data::pg_catalog.bytea, part::pg_catalog.int8 FROM %s "
 		"WHERE file::pg_catalog.text OPERATOR(pg_catalog.=) $1 ORDER BY part::pg_catalog.int8";
 	Portal		portal = SPI_cursor_open_with_args(NULL, psprintf(query, files->relation),
 												   lines ? 0 : 1, types, values, NULL, true,
@@ -361,6 +392,7 @@ feed_rows(const EncoderFiles *files, const EncoderFile *file, FilePiece piece, v
 	for (;;)
 	{
 		SPI_cursor_fetch(portal, true, lines ? ROWS_AT_ONCE : 1);
+		MemoryContextSwitchTo(before);
 		if (SPI_processed == 0)
 			break;
 		for (uint64 i = 0; i < SPI_processed; i++)
@@ -374,6 +406,7 @@ feed_rows(const EncoderFiles *files, const EncoderFile *file, FilePiece piece, v
 		interrupts_check();
 	}
 	SPI_cursor_close(portal);
+	MemoryContextSwitchTo(before);
 }
 
 void
@@ -389,38 +422,63 @@ encoder_files_feed(EncoderFiles *files, int i, FilePiece piece, void *state)
 		feed_rows(files, file, piece, state);
 }
 
+/* Bytes of a file, so far. */
+typedef struct Count
+{
+	const char *name;
+	int64		length;
+	int64		most;
+} Count;
+
+static void
+check_length(const Count *count)
+{
+	if (count->length > count->most)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("file \"%s\" has more than " INT64_FORMAT " bytes", count->name,
+						count->most)));
+}
+
+/* A view may have rows without end. */
 static void
 count_piece(const unsigned char *bytes pg_attribute_unused(), size_t length, void *state)
 {
-	*(int64 *) state += (int64) length;
+	Count	   *count = state;
+
+	count->length += (int64) length;
+	check_length(count);
 }
 
 int64
-encoder_files_length(EncoderFiles *files, int i)
+encoder_files_length(EncoderFiles *files, int i, int64 most)
 {
 	const EncoderFile *file = &files->file[i];
-	int64		length = 0;
+	Count		count = {file->name, 0, most};
+	struct stat status;
+	int32		object;
 
-	if (files->kind == FILES_SERVER)
+	switch (files->kind)
 	{
-		struct stat status;
-
-		if (stat(file->path, &status) != 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not stat file \"%s\": %m", file->path)));
-		return (int64) status.st_size;
+		case FILES_SERVER:
+			if (stat(file->path, &status) != 0)
+				ereport(ERROR,
+						(errcode_for_file_access(),
+						 errmsg("could not stat file \"%s\": %m", file->path)));
+			count.length = (int64) status.st_size;
+			break;
+		case FILES_LARGE_OBJECTS:
+			object = open_large_object(file->large_object);
+			count.length = DatumGetInt64(DirectFunctionCall3(be_lo_lseek64, Int32GetDatum(object),
+															 Int64GetDatum(0), Int32GetDatum(SEEK_END)));
+			close_large_object(object);
+			break;
+		default:
+			encoder_files_feed(files, i, count_piece, &count);
+			break;
 	}
-	if (files->kind == FILES_LARGE_OBJECTS)
-	{
-		LargeObjectDesc *object = inv_open(file->large_object, INV_READ, CurrentMemoryContext);
-
-		length = inv_seek(object, 0, SEEK_END);
-		inv_close(object);
-		return length;
-	}
-	encoder_files_feed(files, i, count_piece, &length);
-	return length;
+	check_length(&count);
+	return count.length;
 }
 
 /* A file that is read whole. */
@@ -448,14 +506,9 @@ append_piece(const unsigned char *bytes, size_t length, void *state)
 unsigned char *
 encoder_files_read(EncoderFiles *files, int i, int64 most, size_t *length)
 {
-	int64		expected = encoder_files_length(files, i);
+	int64		expected = encoder_files_length(files, i, most);
 	Whole		whole = {.name = files->file[i].name};
 
-	if (expected > most)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("file \"%s\" has " INT64_FORMAT " bytes, more than " INT64_FORMAT,
-						whole.name, expected, most)));
 	whole.capacity = (size_t) expected;
 	whole.bytes = palloc_array_checked(unsigned char, whole.capacity + 1);
 	encoder_files_feed(files, i, append_piece, &whole);

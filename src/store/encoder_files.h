@@ -21,7 +21,8 @@ typedef struct EncoderFiles EncoderFiles;
  * large_objects: {"name": oid, ...}.  staging: a table or view with the columns
  * "file" (text), "part" (integer) and "data" (bytea), or with one column "line"
  * (text), whose rows are the lines of one file in the order in which they lie.
- * SPI connected.
+ * All is read with the current user's rights, and a view's functions run as him, as when he
+ * reads it himself.  SPI connected.
  */
 extern EncoderFiles *encoder_files_open(const char *path, Jsonb *large_objects, Oid staging);
 
@@ -32,8 +33,8 @@ extern const char *encoder_files_name(const EncoderFiles *files, int i);
 /* A file of that name; -1: there is none. */
 extern int	encoder_files_find(const EncoderFiles *files, const char *name);
 
-/* Bytes of a file. */
-extern int64 encoder_files_length(EncoderFiles *files, int i);
+/* Bytes of a file; an error where there are more than `most`. */
+extern int64 encoder_files_length(EncoderFiles *files, int i, int64 most);
 
 /*
  * A whole file, in the current context; one byte more than *length, zero, is there.  An

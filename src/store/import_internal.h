@@ -18,6 +18,7 @@ typedef struct ImportedTokenizer
 	Tokenizer	tokenizer;
 	uint32_t	first;
 	uint32_t	last;
+	bool		lower_case;		/* capitals are as small letters to it */
 } ImportedTokenizer;
 
 /*

@@ -24,6 +24,9 @@
 #define VOCABULARY_JSON "vocab.json"
 #define MERGES "merges.txt"
 
+/* What SentencePiece has for a space: U+2581 */
+#define SPACE_SIGN "\xE2\x96\x81"
+
 /* What a tokenizer is made of. */
 typedef struct Pieces
 {
@@ -35,6 +38,8 @@ typedef struct Pieces
 	size_t		n;
 	PieceMerge *merges;
 	size_t		nmerges;
+	char	  **special;		/* names of added tokens, in their order */
+	int			nspecial;
 	ImportedTokenizer *result;
 } Pieces;
 
@@ -175,8 +180,11 @@ read_lines(EncoderFiles *files, const char *name, size_t *n)
 	char	  **lines;
 	size_t		most = 1;
 
+	if (memchr(bytes, '\0', length) != NULL)
+		import_bad_file(name, "it is no text: there is a zero byte in it");
 	for (size_t i = 0; i < length; i++)
 		most += bytes[i] == '\n';
+	memory_check(length + mul_size(most, sizeof(char *) + sizeof(PieceMerge)), "read a vocabulary");
 	lines = palloc_array_checked(char *, most);
 	*n = 0;
 	for (char *line = bytes; line < bytes + length;)
@@ -193,6 +201,49 @@ read_lines(EncoderFiles *files, const char *name, size_t *n)
 		line = next;
 	}
 	return lines;
+}
+
+/* ---------------------------------------------------------------------- */
+/* tokenizer.json */
+
+/* What a step says it is; "none" where there is none, "?" where it does not say. */
+static const char *
+step_type(const JsonNode *step)
+{
+	if (step == NULL || step->kind == JSON_IS_NULL)
+		return "none";
+	return json_string(TOKENIZER, step, "type", "?");
+}
+
+/* An error where a step has a setting other than that which is done here. */
+static void
+need_truth(const JsonNode *step, const char *name, bool value)
+{
+	if (json_truth(TOKENIZER, step, name, value) != value)
+		import_not_supported(TOKENIZER, name, value ? "false" : "true",
+							 value ? "Only tokenizers with it are." : "Only tokenizers without it are.");
+}
+
+/* Special ones stand for what no text has; others would be found in texts before all else. */
+static void
+read_added(Pieces *pieces, const JsonNode *json)
+{
+	const JsonNode *added = json_member(json, "added_tokens");
+
+	if (added == NULL || added->kind == JSON_IS_NULL)
+		return;
+	added = json_expect(TOKENIZER, json, "added_tokens", JSON_IS_ARRAY);
+	pieces->special = palloc_array_checked(char *, added->count);
+	for (const JsonNode *node = added->first; node != NULL; node = node->next)
+	{
+		const JsonNode *content = json_expect(TOKENIZER, node, "content", JSON_IS_STRING);
+
+		if (!json_truth(TOKENIZER, node, "special", true))
+			import_not_supported(TOKENIZER, "added token", content->text,
+								 "Supported are added tokens that are special.");
+		pieces->special[pieces->nspecial++] = unconstify(char *, content->text);
+	}
+	qsort(pieces->special, pieces->nspecial, sizeof(char *), compare_strings);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -240,9 +291,7 @@ special_number(const Pieces *pieces, const JsonNode *json, const char *piece)
 
 	for (const JsonNode *node = added == NULL ? NULL : added->first; node != NULL; node = node->next)
 	{
-		const char *content = json_string(TOKENIZER, node, "content", NULL);
-
-		if (content != NULL && strcmp(content, piece) == 0)
+		if (strcmp(json_string(TOKENIZER, node, "content", ""), piece) == 0)
 			return token_id(TOKENIZER, json_expect(TOKENIZER, node, "id", JSON_IS_NUMBER));
 	}
 	return piece_number(pieces, piece);
@@ -252,7 +301,7 @@ static void
 read_surroundings(Pieces *pieces, const JsonNode *json, const char *first, const char *last)
 {
 	const JsonNode *after = json_member(json, "post_processor");
-	const char *type = json_string(TOKENIZER, after, "type", "none");
+	const char *type = step_type(after);
 
 	if (strcmp(type, "TemplateProcessing") == 0)
 		read_template(after, &first, &last);
@@ -281,17 +330,23 @@ make_wordpiece(Pieces *pieces, const WordPieceOptions *options)
 
 	tokenizer_check(pieces, status, fault, at);
 	pieces->result->tokenizer.kind = TOKENIZER_WORDPIECE;
+	pieces->result->lower_case = options->lower_case;
 }
 
 static void
 read_wordpiece(Pieces *pieces, const JsonNode *json, const JsonNode *model)
 {
 	const JsonNode *normalizer = json_member(json, "normalizer");
-	const char *type = json_string(TOKENIZER, normalizer, "type", "none");
+	const char *type = step_type(normalizer);
+	const char *before = step_type(json_member(json, "pre_tokenizer"));
 	WordPieceOptions options;
 
 	if (strcmp(type, "BertNormalizer") != 0)
-		import_not_supported(TOKENIZER, "normalizer", type, "Supported is BertNormalizer.");
+		import_not_supported(TOKENIZER, "normalizer", type, "Supported for WordPiece is BertNormalizer.");
+	if (strcmp(before, "BertPreTokenizer") != 0)
+		import_not_supported(TOKENIZER, "pre-tokenizer", before,
+							 "Supported for WordPiece is BertPreTokenizer.");
+	need_truth(normalizer, "clean_text", true);
 	read_numbered(pieces, json_expect(TOKENIZER, model, "vocab", JSON_IS_OBJECT));
 	read_surroundings(pieces, json, "[CLS]", "[SEP]");
 	options.lower_case = json_truth(TOKENIZER, normalizer, "lowercase", true);
@@ -389,10 +444,7 @@ refuse_variants(const JsonNode *model)
 	static const char *const strings[] = {"continuing_subword_prefix", "end_of_word_suffix"};
 
 	for (int i = 0; i < (int) lengthof(truths); i++)
-	{
-		if (json_truth(TOKENIZER, model, truths[i], false))
-			import_not_supported(TOKENIZER, truths[i], "true", "Only tokenizers without it are.");
-	}
+		need_truth(model, truths[i], false);
 	for (int i = 0; i < (int) lengthof(strings); i++)
 	{
 		const char *given = json_string(TOKENIZER, model, strings[i], "");
@@ -409,17 +461,15 @@ read_byte_pair(Pieces *pieces, const JsonNode *json, const JsonNode *model)
 {
 	const JsonNode *before = json_member(json, "pre_tokenizer");
 	const JsonNode *normalizer = json_member(json, "normalizer");
-	const char *type = json_string(TOKENIZER, before, "type", "none");
+	const char *type = step_type(before);
 	const char *unknown = json_string(TOKENIZER, model, "unk_token", NULL);
 	BytePairOptions options;
 
 	if (strcmp(type, "ByteLevel") != 0)
 		import_not_supported(TOKENIZER, "pre-tokenizer", type, "Supported for BPE is ByteLevel.");
-	if (!json_truth(TOKENIZER, before, "use_regex", true))
-		import_not_supported(TOKENIZER, "use_regex", "false", "Only tokenizers that split words are.");
-	if (normalizer != NULL && normalizer->kind != JSON_IS_NULL)
-		import_not_supported(TOKENIZER, "normalizer",
-							 json_string(TOKENIZER, normalizer, "type", "?"),
+	need_truth(before, "use_regex", true);
+	if (strcmp(step_type(normalizer), "none") != 0)
+		import_not_supported(TOKENIZER, "normalizer", step_type(normalizer),
 							 "Supported for BPE is none.");
 	refuse_variants(model);
 	read_numbered(pieces, json_expect(TOKENIZER, model, "vocab", JSON_IS_OBJECT));
@@ -463,25 +513,17 @@ read_plain_byte_pair(Pieces *pieces)
 /* ---------------------------------------------------------------------- */
 /* Unigrams */
 
-/* Names of what no text shall give. */
+/* Is it what no text shall give? */
 static bool
-is_special(const JsonNode *json, const char *piece)
+is_special(const Pieces *pieces, const char *piece)
 {
-	const JsonNode *added = json_member(json, "added_tokens");
-
-	for (const JsonNode *node = added == NULL ? NULL : added->first; node != NULL; node = node->next)
-	{
-		const char *content = json_string(TOKENIZER, node, "content", NULL);
-
-		if (content != NULL && strcmp(content, piece) == 0)
-			return true;
-	}
-	return false;
+	return pieces->nspecial > 0 &&
+		bsearch(&piece, pieces->special, pieces->nspecial, sizeof(char *), compare_strings) != NULL;
 }
 
 /* An array of [piece, score], numbered from 0. */
 static void
-read_scored(Pieces *pieces, const JsonNode *json, const JsonNode *vocabulary)
+read_scored(Pieces *pieces, const JsonNode *vocabulary)
 {
 	uint32_t	id = 0;
 
@@ -494,38 +536,36 @@ read_scored(Pieces *pieces, const JsonNode *json, const JsonNode *vocabulary)
 		if (node->kind != JSON_IS_ARRAY || node->count != 2 || piece->kind != JSON_IS_STRING ||
 			piece->next->kind != JSON_IS_NUMBER)
 			import_bad_file(TOKENIZER, "a token is not a pair of its name and its score");
-		if (is_special(json, piece->text))
+		if (is_special(pieces, piece->text))
 			continue;
 		pieces->scores[pieces->n] = strtod(piece->next->text, NULL);
 		pieces->entries[pieces->n++] = (PieceEntry) {piece->text, strlen(piece->text), id};
 	}
 }
 
-/* The rules of normalization: of a normalizer Precompiled, or of the one in a sequence. */
-static void
-read_charsmap(const JsonNode *json, UnigramOptions *options)
+/* Does a step change nothing but white space, which separates words anyway? */
+static bool
+is_of_spaces(const JsonNode *step)
 {
-	const JsonNode *normalizer = json_member(json, "normalizer");
-	const char *type = json_string(TOKENIZER, normalizer, "type", "none");
-	const char *encoded;
-	unsigned char *bytes;
-	int			length;
+	const char *content;
 
-	if (strcmp(type, "Sequence") == 0)
-	{
-		const JsonNode *list = json_expect(TOKENIZER, normalizer, "normalizers", JSON_IS_ARRAY);
+	if (strcmp(step_type(step), "Strip") == 0)
+		return true;
+	if (strcmp(step_type(step), "Replace") != 0)
+		return false;
+	content = json_string(TOKENIZER, step, "content", "");
+	return strcmp(json_string(TOKENIZER, json_member(step, "pattern"), "Regex", ""), " {2,}") == 0 &&
+		(strcmp(content, " ") == 0 || strcmp(content, SPACE_SIGN) == 0);
+}
 
-		/* what may follow makes one space of several, as is done anyway */
-		normalizer = list->first;
-		type = json_string(TOKENIZER, normalizer, "type", "none");
-	}
-	if (strcmp(type, "none") == 0)
-		return;
-	if (strcmp(type, "Precompiled") != 0)
-		import_not_supported(TOKENIZER, "normalizer", type, "Supported for Unigram is Precompiled.");
-	encoded = json_expect(TOKENIZER, normalizer, "precompiled_charsmap", JSON_IS_STRING)->text;
-	length = pg_b64_dec_len((int) strlen(encoded));
-	bytes = palloc(length + 1);
+static void
+read_charsmap(const JsonNode *normalizer, UnigramOptions *options)
+{
+	const char *encoded = json_expect(TOKENIZER, normalizer, "precompiled_charsmap",
+									  JSON_IS_STRING)->text;
+	int			length = pg_b64_dec_len((int) strlen(encoded));
+	unsigned char *bytes = palloc(length + 1);
+
 	length = pg_b64_decode(encoded, (int) strlen(encoded), (char *) bytes, length);
 	if (length < 0)
 		import_bad_file(TOKENIZER, "\"precompiled_charsmap\" is not in base64");
@@ -533,26 +573,51 @@ read_charsmap(const JsonNode *json, UnigramOptions *options)
 	options->charsmap_length = (size_t) length;
 }
 
+/* Rules of normalization, alone or at the beginning of a sequence. */
+static void
+read_normalizer(const JsonNode *json, UnigramOptions *options)
+{
+	const JsonNode *normalizer = json_member(json, "normalizer");
+	const JsonNode *step = normalizer;
+
+	if (strcmp(step_type(normalizer), "none") == 0)
+		return;
+	if (strcmp(step_type(normalizer), "Sequence") == 0)
+		step = json_expect(TOKENIZER, normalizer, "normalizers", JSON_IS_ARRAY)->first;
+	if (step != NULL && strcmp(step_type(step), "Precompiled") == 0)
+	{
+		read_charsmap(step, options);
+		step = step == normalizer ? NULL : step->next;
+	}
+	for (; step != NULL; step = step == normalizer ? NULL : step->next)
+	{
+		if (!is_of_spaces(step))
+			import_not_supported(TOKENIZER, "normalizer", step_type(step),
+								 "Supported for Unigram is Precompiled, and behind it what changes spaces only.");
+	}
+}
+
 /* A space before every word: alone, or after what splits at white space anyway. */
 static void
 check_metaspace(const JsonNode *json)
 {
 	const JsonNode *before = json_member(json, "pre_tokenizer");
-	const char *type = json_string(TOKENIZER, before, "type", "none");
+	const char *sign;
 
-	if (strcmp(type, "Sequence") == 0)
+	if (strcmp(step_type(before), "Sequence") == 0)
 	{
 		const JsonNode *list = json_expect(TOKENIZER, before, "pretokenizers", JSON_IS_ARRAY);
 
-		if (list->count == 2 &&
-			strcmp(json_string(TOKENIZER, list->first, "type", "none"), "WhitespaceSplit") == 0)
-		{
+		if (list->count == 2 && strcmp(step_type(list->first), "WhitespaceSplit") == 0)
 			before = list->first->next;
-			type = json_string(TOKENIZER, before, "type", "none");
-		}
 	}
-	if (strcmp(type, "Metaspace") != 0)
-		import_not_supported(TOKENIZER, "pre-tokenizer", type, "Supported for Unigram is Metaspace.");
+	if (strcmp(step_type(before), "Metaspace") != 0)
+		import_not_supported(TOKENIZER, "pre-tokenizer", step_type(before),
+							 "Supported for Unigram is Metaspace.");
+	sign = json_string(TOKENIZER, before, "replacement", SPACE_SIGN);
+	if (strcmp(sign, SPACE_SIGN) != 0)
+		import_not_supported(TOKENIZER, "replacement", sign, "Supported is U+2581.");
+	need_truth(before, "split", true);
 	if (!json_truth(TOKENIZER, before, "add_prefix_space", true) ||
 		strcmp(json_string(TOKENIZER, before, "prepend_scheme", "always"), "always") != 0)
 		import_not_supported(TOKENIZER, "Metaspace", "without a space before the first word",
@@ -569,8 +634,8 @@ read_unigram(Pieces *pieces, const JsonNode *json, const JsonNode *model)
 
 	check_metaspace(json);
 	refuse_variants(model);
-	read_charsmap(json, &options);
-	read_scored(pieces, json, json_expect(TOKENIZER, model, "vocab", JSON_IS_ARRAY));
+	read_normalizer(json, &options);
+	read_scored(pieces, json_expect(TOKENIZER, model, "vocab", JSON_IS_ARRAY));
 	read_surroundings(pieces, json, "<s>", "</s>");
 	options.unknown = token_id(TOKENIZER, json_expect(TOKENIZER, model, "unk_id", JSON_IS_NUMBER));
 	status = unigram_make(pieces->caller, &options, pieces->entries, pieces->scores, pieces->n,
@@ -588,6 +653,7 @@ read_tokenizer(Pieces *pieces, const JsonNode *json)
 	const char *type = json_string(TOKENIZER, model, "type", "WordPiece");
 
 	pieces->file = TOKENIZER;
+	read_added(pieces, json);
 	if (strcmp(type, "WordPiece") == 0)
 		read_wordpiece(pieces, json, model);
 	else if (strcmp(type, "BPE") == 0)

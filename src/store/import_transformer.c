@@ -21,6 +21,7 @@
 #define CONFIG "config.json"
 #define POOLING "1_Pooling/config.json"
 #define SENTENCES "sentence_bert_config.json"
+#define MODULES "modules.json"
 
 #define MOST_TENSORS INT64CONST(0x1000000000)
 
@@ -100,25 +101,81 @@ read_config(Import *import)
 /* ---------------------------------------------------------------------- */
 /* What makes sentences of tokens */
 
+/* What a list of modules has, beside the transformer, that is done here. */
+static void
+check_modules(Import *import)
+{
+	static const char *const supported[] = {"Transformer", "Pooling", "Normalize"};
+	const JsonNode *json = import_json(import->files, MODULES);
+
+	if (json == NULL)
+		return;
+	if (json->kind != JSON_IS_ARRAY)
+		import_bad_file(MODULES, "it is not an array");
+	for (const JsonNode *node = json->first; node != NULL; node = node->next)
+	{
+		const char *type = json_expect(MODULES, node, "type", JSON_IS_STRING)->text;
+		const char *dot = strrchr(type, '.');
+		bool		known = false;
+
+		for (int i = 0; i < (int) lengthof(supported); i++)
+			known = known || strcmp(dot == NULL ? type : dot + 1, supported[i]) == 0;
+		if (!known)
+			import_not_supported(MODULES, "module", type,
+								 "Supported are Transformer, Pooling and Normalize.");
+	}
+}
+
+/*
+ * By name or, as older files have it, by a truth for each kind: of which several would be
+ * one behind another.
+ */
+static const char *
+pooling_named(const JsonNode *json)
+{
+	static const char *const modes[][2] = {
+		{"pooling_mode_mean_tokens", "mean"}, {"pooling_mode_cls_token", "cls"},
+		{"pooling_mode_max_tokens", "max"}, {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len"},
+		{"pooling_mode_weightedmean_tokens", "weightedmean"}, {"pooling_mode_lasttoken", "lasttoken"}
+	};
+	const char *mode = json_string(POOLING, json, "pooling_mode", NULL);
+
+	if (mode != NULL)
+		return mode;
+	for (int i = 0; i < (int) lengthof(modes); i++)
+	{
+		if (!json_truth(POOLING, json, modes[i][0], false))
+			continue;
+		if (mode != NULL)
+			return "in several ways at once";
+		mode = modes[i][1];
+	}
+	return mode == NULL ? "none" : mode;
+}
+
 static void
 read_pooling(Import *import)
 {
-	TransformerConfig *config = &import->config;
-	const char *given = import->options->pooling;
+	const char *mode = import->options->pooling;
 	const JsonNode *json = import_json(import->files, POOLING);
 
-	if (given != NULL)
-	{
-		config->pooling = strcmp(given, "cls") == 0 ? POOLING_FIRST : POOLING_MEAN;
-		return;
-	}
-	if (json == NULL || json_truth(POOLING, json, "pooling_mode_mean_tokens", false))
-		config->pooling = POOLING_MEAN;
-	else if (json_truth(POOLING, json, "pooling_mode_cls_token", false))
-		config->pooling = POOLING_FIRST;
-	else
-		import_not_supported(POOLING, "pooling", "neither mean nor cls",
-					  "Option \"pooling\" says which of \"mean\" and \"cls\" to use all the same.");
+	if (mode == NULL)
+		mode = json == NULL ? "mean" : pooling_named(json);
+	if (strcmp(mode, "mean") != 0 && strcmp(mode, "cls") != 0)
+		import_not_supported(POOLING, "pooling", mode,
+							 "Supported are \"mean\" and \"cls\", of which option \"pooling\" says which to use all the same.");
+	import->config.pooling = strcmp(mode, "cls") == 0 ? POOLING_FIRST : POOLING_MEAN;
+}
+
+/* Capitals made small before the tokenizer sees them, where it would not. */
+static void
+check_case(Import *import, const ImportedTokenizer *tokenizer)
+{
+	const JsonNode *json = import_json(import->files, SENTENCES);
+
+	if (json_truth(SENTENCES, json, "do_lower_case", false) && !tokenizer->lower_case)
+		import_not_supported(SENTENCES, "do_lower_case", "true",
+							 "Supported where the tokenizer does the same.");
 }
 
 static void
@@ -278,7 +335,7 @@ read_tensors(Import *import)
 {
 	int			i = find_safetensors(import);
 	const char *file = encoder_files_name(import->files, i);
-	int64		expected = encoder_files_length(import->files, i);
+	int64		expected = encoder_files_length(import->files, i, MOST_TENSORS);
 	size_t		length;
 	unsigned char *bytes;
 	SafetensorsSpan span;
@@ -310,9 +367,11 @@ import_transformer(EncoderFiles *files, const ImportOptions *options, const Call
 	Status		status;
 
 	read_config(&import);
+	check_modules(&import);
 	read_pooling(&import);
 	read_length(&import);
 	import_tokenizer(files, caller, &tokenizer);
+	check_case(&import, &tokenizer);
 	import.config.first = tokenizer.first;
 	import.config.last = tokenizer.last;
 	read_tensors(&import);

@@ -15,11 +15,20 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "humanloop.h"
 #include "store/caller.h"
 #include "store/json_tree.h"
+#include "store/session.h"
 
-/* Bytes that a tree takes for each of the file, nodes of short strings and all. */
+/*
+ * Bytes that a tree takes for each of the file: where that is a vocabulary, and where
+ * it is an array of digits, which is seen on the way.
+ */
 #define TREE_FACTOR 24
+#define MOST_TREE_FACTOR 64
+#define NODES_A_QUESTION 4096
+
+#define READING "read a JSON file"
 
 /* The tree being made: the containers that are open. */
 typedef struct TreeBuilder
@@ -31,15 +40,29 @@ typedef struct TreeBuilder
 	int			capacity;
 	const char *name;			/* of the member that comes next */
 	int			nodes;
+	size_t		length;			/* of the file */
+	Size		before;			/* bytes in the context that are not the tree's */
 } TreeBuilder;
+
+static void
+check_memory(const TreeBuilder *builder)
+{
+	Size		taken = MemoryContextMemAllocated(CurrentMemoryContext, true) - builder->before;
+
+	if (taken / 1024 > (Size) setting_work_mem)
+		memory_check(Max(taken, mul_size(builder->length, MOST_TREE_FACTOR)), READING);
+}
 
 static JsonNode *
 add_node(TreeBuilder *builder, JsonKind kind)
 {
 	JsonNode   *node = palloc0(sizeof(JsonNode));
 
-	if (++builder->nodes % 4096 == 0)
+	if (++builder->nodes % NODES_A_QUESTION == 0)
+	{
 		interrupts_check();
+		check_memory(builder);
+	}
 	node->kind = kind;
 	node->name = builder->name;
 	builder->name = NULL;
@@ -126,6 +149,77 @@ bad_json(const char *file, const char *detail)
 			 detail == NULL ? 0 : errdetail_internal("%s", detail)));
 }
 
+/* Four hexadecimal digits; false: they are not. */
+static bool
+read_code_unit(const unsigned char *bytes, size_t length, pg_wchar *unit)
+{
+	*unit = 0;
+	if (length < 4)
+		return false;
+	for (int i = 0; i < 4; i++)
+	{
+		const char *digits = "0123456789abcdef";
+		const char *digit = bytes[i] == '\0' ? NULL : strchr(digits, pg_ascii_tolower(bytes[i]));
+
+		if (digit == NULL)
+			return false;
+		*unit = *unit << 4 | (pg_wchar) (digit - digits);
+	}
+	return true;
+}
+
+/* The character of an escape and how many bytes that is; 0: an ASCII one, or wrong. */
+static size_t
+escaped_character(const unsigned char *bytes, size_t length, pg_wchar *character)
+{
+	pg_wchar	second;
+
+	if (length < 2 || bytes[0] != '\\' || bytes[1] != 'u' ||
+		!read_code_unit(bytes + 2, length - 2, character) || *character < 0x80 ||
+		is_utf16_surrogate_second(*character))
+		return 0;
+	if (!is_utf16_surrogate_first(*character))
+		return 6;
+	if (length < 12 || bytes[6] != '\\' || bytes[7] != 'u' ||
+		!read_code_unit(bytes + 8, length - 8, &second) || !is_utf16_surrogate_second(second))
+		return 0;
+	*character = surrogate_pair_to_codepoint(*character, second);
+	return 12;
+}
+
+/*
+ * The server's parser writes what is escaped as the database's encoding has it, if
+ * it does.  So here are the bytes with such characters as themselves; what is wrong
+ * stays for the parser to complain of.
+ */
+static unsigned char *
+without_escapes(const unsigned char *bytes, size_t *length)
+{
+	unsigned char *plain = palloc_array_checked(unsigned char, *length + 1);
+	size_t		n = 0;
+	size_t		at = 0;
+
+	while (at < *length)
+	{
+		pg_wchar	character;
+		size_t		escape = escaped_character(bytes + at, *length - at, &character);
+
+		if (escape > 0)
+		{
+			unicode_to_utf8(character, plain + n);
+			n += pg_utf_mblen(plain + n);
+			at += escape;
+			continue;
+		}
+		/* the second backslash of two begins nothing */
+		if (bytes[at] == '\\' && at + 1 < *length)
+			plain[n++] = bytes[at++];
+		plain[n++] = bytes[at++];
+	}
+	*length = n;
+	return plain;
+}
+
 JsonNode *
 json_tree_parse(const char *file, const unsigned char *bytes, size_t length)
 {
@@ -138,11 +232,15 @@ json_tree_parse(const char *file, const unsigned char *bytes, size_t length)
 	JsonLexContext *lexer;
 	JsonParseErrorType result;
 
-	memory_check(mul_size(length, TREE_FACTOR), "read a JSON file");
+	memory_check(mul_size(length, TREE_FACTOR), READING);
 	if (length > MaxAllocSize / 2)
 		bad_json(file, NULL);
 	if (pg_encoding_verifymbstr(PG_UTF8, (const char *) bytes, (int) length) != (int) length)
 		bad_json(file, "It is not UTF-8.");
+	builder.length = length;
+	builder.before = MemoryContextMemAllocated(CurrentMemoryContext, true);
+	if (GetDatabaseEncoding() != PG_UTF8)
+		bytes = without_escapes(bytes, &length);
 	lexer = json_lexer((char *) bytes, (int) length);
 	result = pg_parse_json(lexer, &actions);
 	/* what the parser says may quote the file, in its encoding */

@@ -4,11 +4,12 @@
  *	  Who waits for whom: the locks on projects and on the extension.
  *
  * All until the end of the transaction, as heavyweight locks on an object that is
- * one of our tables with the project's id:
+ * one of our tables with the project's id, or the encoder's:
  *
  * (hl_project, id): shared by all who write, exclusive to drop the project;
  * (hl_serving, id): exclusive to write model state;
- * (hl_project_local, id): exclusive to record names and OIDs.
+ * (hl_project_local, id): exclusive to record names and OIDs;
+ * (hl_encoder, id): shared by all who begin to use it, exclusive to drop it.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,7 +58,7 @@ project_lock(const Project *project)
 	LockDatabaseObject(extension_table("hl_serving"), project->id, 0, ExclusiveLock);
 }
 
-static bool
+bool
 try_object_lock(Oid classid, Oid objid, LOCKMODE mode)
 {
 	LOCKTAG		tag;

@@ -17,6 +17,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #include "humanloop.h"
 #include "store/named_encoder.h"
@@ -137,20 +138,46 @@ named_encoder_own(const char *name, NamedEncoder *encoder)
 				 errmsg("must be owner of encoder \"%s\"", name)));
 }
 
-/* See lock.c: an object that is one of our tables with the id, as far as it goes. */
-void
-named_encoder_lock(int64 id, bool to_drop)
+/*
+ * Who uses an encoder, and whether it is there, is asked of what is committed by now:
+ * a transaction that sees less of it has not yet done anything that could conflict.
+ */
+static void
+run_on_latest(Statement *statement, const Datum *values)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	statement_run_as_extension(statement, values, NULL, true);
+	PopActiveSnapshot();
+}
+
+static bool
+encoder_is_there(int64 id)
 {
 	static Statement exists = {"SELECT 1 FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0};
 	Datum		values[1] = {Int64GetDatum(id)};
 
+	run_on_latest(&exists, values);
+	return SPI_processed > 0;
+}
+
+/* The locks are of objects as in lock.c, by the id as far as that goes. */
+void
+named_encoder_lock(int64 id, bool to_drop)
+{
 	LockDatabaseObject(extension_table("hl_encoder"), (Oid) id, 0,
 					   to_drop ? AccessExclusiveLock : AccessShareLock);
-	statement_run_as_extension(&exists, values, NULL, false);
-	if (SPI_processed == 0)
+	if (!encoder_is_there(id))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the encoder was dropped meanwhile")));
+}
+
+bool
+named_encoder_keep(int64 id)
+{
+	return try_object_lock(extension_table("hl_encoder"), (Oid) id, AccessShareLock) &&
+		encoder_is_there(id);
 }
 
 int64
@@ -195,7 +222,7 @@ using_project(const NamedEncoder *encoder)
 	};
 	Datum		values[2] = {Int64GetDatum(encoder->id), CStringGetTextDatum(encoder->name)};
 
-	statement_run_as_extension(&select, values, NULL, false);
+	run_on_latest(&select, values);
 	return SPI_processed == 0 ? NULL : result_string(0, 1);
 }
 

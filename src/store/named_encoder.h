@@ -47,6 +47,9 @@ extern void named_encoder_own(const char *name, NamedEncoder *encoder);
  */
 extern void named_encoder_lock(int64 id, bool to_drop);
 
+/* The same to use it, without waiting; false where it was dropped or somebody is about to. */
+extern bool named_encoder_keep(int64 id);
+
 /* Stores what was imported, as the current user's; its id.  An error where the name is taken. */
 extern int64 named_encoder_store(const char *name, const char *kind, const Encoder *encoder,
 								 const Writer *writer);

@@ -9,6 +9,7 @@
 #define HUMANLOOP_PROJECT_H
 
 #include "access/attnum.h"
+#include "storage/lockdefs.h"
 #include "utils/jsonb.h"
 #include "utils/relcache.h"
 
@@ -222,6 +223,9 @@ extern bool project_try_keep(int32 project_id);
 
 /* Keeps the extension from being dropped, likewise; false also without it. */
 extern bool extension_try_lock(void);
+
+/* A lock on (one of our tables, id) until the end of the transaction, without waiting; false: somebody has it. */
+extern bool try_object_lock(Oid classid, Oid objid, LOCKMODE mode);
 
 /* The same; an error (lock not available) where that cannot be had. */
 extern void extension_keep(void);
