@@ -174,7 +174,7 @@ hl_import_encoder(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project_prevent_if_read_only("hl_import_encoder()");
+	project_prevent_if_read_only("importing an encoder");
 	name = required_text(fcinfo, 0, "name");
 	kind = find_kind(required_text(fcinfo, 1, "kind"));
 	if (!PG_ARGISNULL(5))
@@ -210,7 +210,7 @@ hl_drop_encoder(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project_prevent_if_read_only("hl_drop_encoder()");
+	project_prevent_if_read_only("dropping an encoder");
 	named_encoder_own(required_text(fcinfo, 0, "encoder"), &encoder);
 	named_encoder_drop(&encoder);
 	call_end(&call);
@@ -224,7 +224,7 @@ hl_share_encoder(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project_prevent_if_read_only("hl_share_encoder()");
+	project_prevent_if_read_only("sharing an encoder");
 	named_encoder_own(required_text(fcinfo, 0, "encoder"), &encoder);
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
