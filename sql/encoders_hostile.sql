@@ -184,9 +184,16 @@ SELECT model, deployed FROM hl_train('requests');
 RESET humanloop.work_mem;
 SELECT tried ->> 'encoder' AS tried FROM hl_models('requests'), jsonb_array_elements(figures -> 'encoders') tried;
 SELECT error_of($$SELECT hl_set_encoder('requests', 'text+wide')$$), error_of($$SELECT hl_train('requests')$$);
-SELECT hl_drop_project('requests');
+-- A name that is that of a project, too: to whom the project is something, it is the project.
 SET ROLE regress_hl_eve;
-SELECT hl_drop_encoder('wide'), hl_drop_encoder('large');
+SELECT encoder FROM hl_import_encoder('requests', 'transformer', staging => 'good');
+SELECT cardinality(hl_embed('requests', 'the cat'));
+RESET ROLE;
+SELECT cardinality(hl_embed('requests', 'the cat')) > 8 AS of_project;
+SELECT hl_drop_project('requests');
+SELECT cardinality(hl_embed('requests', 'the cat'));
+SET ROLE regress_hl_eve;
+SELECT hl_drop_encoder('wide'), hl_drop_encoder('large'), hl_drop_encoder('requests');
 DROP VIEW wide, large;
 RESET ROLE;
 SELECT hl_drop_encoder('small');
