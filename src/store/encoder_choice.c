@@ -14,6 +14,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+#include "humanloop.h"
 #include "learn/parts.h"
 #include "store/cache.h"
 #include "store/caller.h"
@@ -41,6 +42,7 @@ struct EncoderChoice
 	Input	  **input;
 	int		   *label;
 	int			classes;
+	int			labels;			/* that there are, also of other rows */
 	StringInfoData tried;		/* JSON */
 	const char *chosen;			/* name; NULL: as it was */
 	int64		chosen_id;			/* of the imported one in it */
@@ -109,6 +111,7 @@ read_rows(EncoderChoice *choice)
 	step = (consensus.n + MOST_ROWS - 1) / MOST_ROWS;
 	for (int i = 0; i < consensus.n; i += Max(step, 1))
 		items[n++] = consensus.items[i];
+	choice->labels = consensus.n;
 	choice->input = palloc_array_checked(Input *, MOST_ROWS);
 	choice->label = palloc_array_checked(int, MOST_ROWS);
 	source_rows(choice->project, items, n, read_row, &reader);
@@ -144,6 +147,56 @@ encoder_choice_due(const Project *project)
 	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));
 }
 
+static TrainOptions
+options_of(const EncoderChoice *choice)
+{
+	const ProjectOptions *options = &choice->project->options;
+
+	return (TrainOptions)
+	{
+		.folds = options->folds, .seed = (uint64) options->random_seed, .refine = 0
+	};
+}
+
+/*
+ * Can a model be trained on what the project has with this one beside it?  If not, it is
+ * none to choose: whoever has shared it has nothing to do with the project.
+ */
+static bool
+can_stand_beside(const EncoderChoice *choice, const char *name, const Encoder *encoder)
+{
+	const Project *project = choice->project;
+	TrainOptions options = options_of(choice);
+	int			parts = choice->own->n;
+	int64		dims = encoder_dims(choice->base);
+	Size		bytes;
+
+	for (int i = 0; i < project->ninputs; i++)
+	{
+		if (project->inputs[i].kind != INPUT_TEXT)
+			continue;
+		parts++;
+		dims += encoder_dims(encoder);
+	}
+	if (parts > COMBINATION_MAX_PARTS || dims > ENCODER_MAX_DIMS)
+	{
+		ereport(NOTICE,
+				(errmsg("encoder \"%s\" is not tried: with it the vectors would have " INT64_FORMAT " numbers in %d parts, more than %d in %d",
+						name, dims, parts, ENCODER_MAX_DIMS, COMBINATION_MAX_PARTS)));
+		return false;
+	}
+	bytes = (Size) choice->labels * dims * sizeof(float) +
+		model_train_memory(choice->labels, (int) dims, parts, 0, 0, choice->classes, &options);
+	if (bytes / 1024 > (Size) setting_work_mem)
+	{
+		ereport(NOTICE,
+				(errmsg("encoder \"%s\" is not tried: to train with it takes %zu MB, and humanloop.work_mem is %d MB",
+						name, bytes / (1024 * 1024) + 1, setting_work_mem / 1024)));
+		return false;
+	}
+	return true;
+}
+
 EncoderChoice *
 encoder_choice_read(const Project *project, const Refreshed *features)
 {
@@ -165,10 +218,15 @@ encoder_choice_read(const Project *project, const Refreshed *features)
 	choice->encoder = palloc_array_checked(const Encoder *, n);
 	for (int i = 0; i < n; i++)
 	{
+		const Encoder *encoder;
+
 		if (!named_encoder_keep(named[i].id))
 			continue;
+		encoder = encoder_open(named[i].id, false, CurrentMemoryContext);
+		if (!can_stand_beside(choice, named[i].name, encoder))
+			continue;
 		named[choice->nnamed] = named[i];
-		choice->encoder[choice->nnamed++] = encoder_open(named[i].id, false, CurrentMemoryContext);
+		choice->encoder[choice->nnamed++] = encoder;
 	}
 	initStringInfo(&choice->tried);
 	return choice;
@@ -206,17 +264,6 @@ note_trial(EncoderChoice *choice, const EncoderPlan *plan, const PartTrial *tria
 		append_shares(json, plan, trial->share);
 	}
 	appendStringInfoChar(json, '}');
-}
-
-static TrainOptions
-options_of(const EncoderChoice *choice)
-{
-	const ProjectOptions *options = &choice->project->options;
-
-	return (TrainOptions)
-	{
-		.folds = options->folds, .seed = (uint64) options->random_seed, .refine = 0
-	};
 }
 
 /* What the project's own encoder makes of the rows, n x its dims. */
