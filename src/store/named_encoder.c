@@ -17,6 +17,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #include "humanloop.h"
 #include "store/named_encoder.h"
@@ -137,6 +138,17 @@ named_encoder_own(const char *name, NamedEncoder *encoder)
 				 errmsg("must be owner of encoder \"%s\"", name)));
 }
 
+/* As it is now, also where the transaction has a snapshot from before: for what we have a lock on. */
+static void
+run_latest(Statement *select, const Datum *values)
+{
+	/* with what this transaction itself has written */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	statement_run_as_extension(select, values, NULL, true);
+	PopActiveSnapshot();
+}
+
 /* See lock.c: an object that is one of our tables with the id, as far as it goes. */
 void
 named_encoder_lock(int64 id, bool to_drop)
@@ -146,7 +158,7 @@ named_encoder_lock(int64 id, bool to_drop)
 
 	LockDatabaseObject(extension_table("hl_encoder"), (Oid) id, 0,
 					   to_drop ? AccessExclusiveLock : AccessShareLock);
-	statement_run_as_extension(&exists, values, NULL, false);
+	run_latest(&exists, values);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -195,7 +207,7 @@ using_project(const NamedEncoder *encoder)
 	};
 	Datum		values[2] = {Int64GetDatum(encoder->id), CStringGetTextDatum(encoder->name)};
 
-	statement_run_as_extension(&select, values, NULL, false);
+	run_latest(&select, values);
 	return SPI_processed == 0 ? NULL : result_string(0, 1);
 }
 
