@@ -14,6 +14,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+#include "humanloop.h"
 #include "learn/parts.h"
 #include "store/cache.h"
 #include "store/caller.h"
@@ -42,7 +43,8 @@ struct EncoderChoice
 	int		   *label;
 	int			classes;
 	StringInfoData tried;		/* JSON */
-	const char *chosen;			/* name; NULL: as it was */
+	int			best;			/* of named; -1: as it was */
+	const char *chosen;			/* name of what there is with that */
 	double		loss;			/* of the best, in nats a row */
 };
 
@@ -143,6 +145,31 @@ encoder_choice_due(const Project *project)
 	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));
 }
 
+static TrainOptions
+options_of(const EncoderChoice *choice)
+{
+	const ProjectOptions *options = &choice->project->options;
+
+	return (TrainOptions)
+	{
+		.folds = options->folds, .seed = (uint64) options->random_seed, .refine = 0
+	};
+}
+
+/*
+ * Does training with so many dimensions need no more memory than it may have?  An
+ * encoder with which it does is none to choose.
+ */
+static bool
+fits(const EncoderChoice *choice, int dims, int parts)
+{
+	TrainOptions options = options_of(choice);
+
+	return dims <= ENCODER_MAX_DIMS &&
+		model_train_memory(choice->n, dims, parts, 0, 0, choice->classes, &options) / 1024 <=
+		(size_t) setting_work_mem;
+}
+
 EncoderChoice *
 encoder_choice_read(const Project *project, const Refreshed *features)
 {
@@ -160,8 +187,11 @@ encoder_choice_read(const Project *project, const Refreshed *features)
 		return NULL;
 	choice->own = encoder_plan(project, encoder_base(project));
 	choice->base = encoder_open(features->encoder_id, false, CurrentMemoryContext);
+	if (!fits(choice, encoder_dims(choice->base), choice->own->n))
+		return NULL;
 	choice->named = named;
 	choice->nnamed = n;
+	choice->best = -1;
 	choice->encoder = palloc_array_checked(const Encoder *, n);
 	for (int i = 0; i < n; i++)
 		choice->encoder[i] = encoder_open(named[i].id, false, CurrentMemoryContext);
@@ -201,17 +231,6 @@ note_trial(EncoderChoice *choice, const EncoderPlan *plan, const PartTrial *tria
 		append_shares(json, plan, trial->share);
 	}
 	appendStringInfoChar(json, '}');
-}
-
-static TrainOptions
-options_of(const EncoderChoice *choice)
-{
-	const ProjectOptions *options = &choice->project->options;
-
-	return (TrainOptions)
-	{
-		.folds = options->folds, .seed = (uint64) options->random_seed, .refine = 0
-	};
 }
 
 /* What the project's own encoder makes of the rows, n x its dims. */
@@ -287,6 +306,13 @@ encode_named(const EncoderChoice *choice, const Caller *caller, const Encoder *e
 	pfree(ahead);
 }
 
+static int
+dims_beside(const EncoderChoice *choice, const EncoderPlan *plan, const Encoder *encoder)
+{
+	return encoder_dims(choice->base) +
+		(plan->n - encoder_parts(choice->base)) * encoder_dims(encoder);
+}
+
 /* Own features and those of an imported encoder side by side, each part of the same length. */
 static void
 place_beside(const EncoderChoice *choice, const Caller *caller, const EncoderPlan *plan,
@@ -294,7 +320,7 @@ place_beside(const EncoderChoice *choice, const Caller *caller, const EncoderPla
 {
 	int			own_dims = encoder_dims(choice->base);
 	int			own_parts = encoder_parts(choice->base);
-	int			dims = own_dims + (plan->n - own_parts) * encoder_dims(encoder);
+	int			dims = dims_beside(choice, plan, encoder);
 	float	   *dense = palloc_array_checked(float, (Size) choice->n * dims);
 	float		length = (float) sqrt(1.0 / plan->n);
 	float		more = (float) sqrt((double) own_parts / plan->n);
@@ -340,6 +366,12 @@ try_named(EncoderChoice *choice, int which, const float *own)
 	Rows		rows;
 
 	encoder_plan_add(&plan, &choice->named[which], choice->encoder[which]);
+	if (!fits(choice, dims_beside(choice, &plan, choice->encoder[which]), plan.n))
+	{
+		MemoryContextSwitchTo(before);
+		MemoryContextDelete(context);
+		return;
+	}
 	place_beside(choice, &caller, &plan, choice->encoder[which], own, &rows, part_dims);
 	status_check(choose_shares(&caller, &rows, choice->label, choice->classes, &options, share,
 							   trial, &trials), "compare encoders");
@@ -356,6 +388,7 @@ try_named(EncoderChoice *choice, int which, const float *own)
 	note_trial(choice, &plan, &trial[best]);
 	if (trial[best].log_loss + share_gain(choice->n) < choice->loss)
 	{
+		choice->best = which;
 		choice->chosen = pstrdup(plan.name);
 		choice->loss = trial[best].log_loss;
 	}
@@ -406,11 +439,30 @@ encoder_choice_skip(const Project *project)
 	record(project, "[]");
 }
 
+/*
+ * Meanwhile somebody may have said which encoder the project shall have, or the one
+ * that is better may be gone, or not the owner's to use any more.
+ */
 bool
 encoder_choice_write(const EncoderChoice *choice)
 {
-	record(choice->project, choice->tried.data);
-	if (choice->chosen != NULL)
-		encoder_choose(choice->project, choice->chosen);
-	return choice->chosen != NULL;
+	Project    *project = project_read(choice->project->id, false);
+	NamedEncoder *named;
+	int			n;
+	int			i = 0;
+
+	named = project == NULL ? NULL : candidates(project, &n);
+	if (named == NULL)
+		return false;
+	record(project, choice->tried.data);
+	if (choice->best < 0)
+		return false;
+	while (i < n && named[i].id != choice->named[choice->best].id)
+		i++;
+	if (i == n)
+		return false;
+	/* nobody drops it before the choice is there */
+	named_encoder_lock(named[i].id, false);
+	encoder_choose(project, choice->chosen);
+	return true;
 }
