@@ -178,6 +178,7 @@ typedef struct EncoderPart
 } EncoderPart;
 
 #define COMBINATION_MAX_PARTS 16
+#define ENCODER_MAX_DIMS 16384	/* of any, a combination, too */
 
 /*
  * Encoders side by side, n of them; none is itself a combination, and one that

@@ -268,9 +268,11 @@ hl_set_encoder(PG_FUNCTION_ARGS)
 	encoder_plan_check(project, project->encoder);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = CStringGetTextDatum(project->encoder);
+	/* a training chooses an encoder under this, and the worker never waits for a row of ours */
+	project_lock(project);
 	project_lock_names(project->id);
 	statement_run_as_extension(&update, values, NULL, false);
-	encoder_choose(project, NULL);
+	encoder_choose_anew(project);
 	/* no label has changed, but it is time to look what there is to learn */
 	change_note(project->id, CHANGE_LABELS, &nothing, 0);
 	call_end(&call);
