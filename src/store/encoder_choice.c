@@ -44,13 +44,8 @@ struct EncoderChoice
 	int			classes;
 	int			labels;			/* that there are, also of other rows */
 	StringInfoData tried;		/* JSON */
-<<<<<<< HEAD
-	const char *chosen;			/* name; NULL: as it was */
-	int64		chosen_id;			/* of the imported one in it */
-=======
 	int			best;			/* of named; -1: as it was */
 	const char *chosen;			/* name of what there is with that */
->>>>>>> w-review
 	double		loss;			/* of the best, in nats a row */
 };
 
@@ -164,7 +159,6 @@ options_of(const EncoderChoice *choice)
 }
 
 /*
-<<<<<<< HEAD
  * Can a model be trained on what the project has with this one beside it?  If not, it is
  * none to choose: whoever has shared it has nothing to do with the project.
  */
@@ -201,19 +195,6 @@ can_stand_beside(const EncoderChoice *choice, const char *name, const Encoder *e
 		return false;
 	}
 	return true;
-=======
- * Does training with so many dimensions need no more memory than it may have?  An
- * encoder with which it does is none to choose.
- */
-static bool
-fits(const EncoderChoice *choice, int dims, int parts)
-{
-	TrainOptions options = options_of(choice);
-
-	return dims <= ENCODER_MAX_DIMS &&
-		model_train_memory(choice->n, dims, parts, 0, 0, choice->classes, &options) / 1024 <=
-		(size_t) setting_work_mem;
->>>>>>> w-review
 }
 
 EncoderChoice *
@@ -233,14 +214,8 @@ encoder_choice_read(const Project *project, const Refreshed *features)
 		return NULL;
 	choice->own = encoder_plan(project, encoder_base(project));
 	choice->base = encoder_open(features->encoder_id, false, CurrentMemoryContext);
-	if (!fits(choice, encoder_dims(choice->base), choice->own->n))
-		return NULL;
 	choice->named = named;
-<<<<<<< HEAD
-=======
-	choice->nnamed = n;
 	choice->best = -1;
->>>>>>> w-review
 	choice->encoder = palloc_array_checked(const Encoder *, n);
 	for (int i = 0; i < n; i++)
 	{
@@ -425,12 +400,6 @@ try_named(EncoderChoice *choice, int which, const float *own)
 	Rows		rows;
 
 	encoder_plan_add(&plan, &choice->named[which], choice->encoder[which]);
-	if (!fits(choice, dims_beside(choice, &plan, choice->encoder[which]), plan.n))
-	{
-		MemoryContextSwitchTo(before);
-		MemoryContextDelete(context);
-		return;
-	}
 	place_beside(choice, &caller, &plan, choice->encoder[which], own, &rows, part_dims);
 	status_check(choose_shares(&caller, &rows, choice->label, choice->classes, &options, share,
 							   trial, &trials), "compare encoders");
@@ -449,7 +418,6 @@ try_named(EncoderChoice *choice, int which, const float *own)
 	{
 		choice->best = which;
 		choice->chosen = pstrdup(plan.name);
-		choice->chosen_id = choice->named[which].id;
 		choice->loss = trial[best].log_loss;
 	}
 	MemoryContextSwitchTo(before);
@@ -506,15 +474,6 @@ encoder_choice_skip(const Project *project)
 bool
 encoder_choice_write(const EncoderChoice *choice)
 {
-<<<<<<< HEAD
-	/* it may have been dropped since; once this is there it cannot be */
-	bool		other = choice->chosen != NULL && named_encoder_keep(choice->chosen_id);
-
-	record(choice->project, choice->tried.data);
-	if (other)
-		encoder_choose(choice->project, choice->chosen);
-	return other;
-=======
 	Project    *project = project_read(choice->project->id, false);
 	NamedEncoder *named;
 	int			n;
@@ -528,11 +487,9 @@ encoder_choice_write(const EncoderChoice *choice)
 		return false;
 	while (i < n && named[i].id != choice->named[choice->best].id)
 		i++;
-	if (i == n)
-		return false;
 	/* nobody drops it before the choice is there */
-	named_encoder_lock(named[i].id, false);
+	if (i == n || !named_encoder_keep(named[i].id))
+		return false;
 	encoder_choose(project, choice->chosen);
 	return true;
->>>>>>> w-review
 }

@@ -138,7 +138,6 @@ named_encoder_own(const char *name, NamedEncoder *encoder)
 				 errmsg("must be owner of encoder \"%s\"", name)));
 }
 
-<<<<<<< HEAD
 /*
  * Who uses an encoder, and whether it is there, is asked of what is committed by now:
  * a transaction that sees less of it has not yet done anything that could conflict.
@@ -154,22 +153,6 @@ run_on_latest(Statement *statement, const Datum *values)
 
 static bool
 encoder_is_there(int64 id)
-=======
-/* As it is now, also where the transaction has a snapshot from before: for what we have a lock on. */
-static void
-run_latest(Statement *select, const Datum *values)
-{
-	/* with what this transaction itself has written */
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetLatestSnapshot());
-	statement_run_as_extension(select, values, NULL, true);
-	PopActiveSnapshot();
-}
-
-/* See lock.c: an object that is one of our tables with the id, as far as it goes. */
-void
-named_encoder_lock(int64 id, bool to_drop)
->>>>>>> w-review
 {
 	static Statement exists = {"SELECT 1 FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0};
 	Datum		values[1] = {Int64GetDatum(id)};
@@ -184,12 +167,7 @@ named_encoder_lock(int64 id, bool to_drop)
 {
 	LockDatabaseObject(extension_table("hl_encoder"), (Oid) id, 0,
 					   to_drop ? AccessExclusiveLock : AccessShareLock);
-<<<<<<< HEAD
 	if (!encoder_is_there(id))
-=======
-	run_latest(&exists, values);
-	if (SPI_processed == 0)
->>>>>>> w-review
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the encoder was dropped meanwhile")));
@@ -244,11 +222,7 @@ using_project(const NamedEncoder *encoder)
 	};
 	Datum		values[2] = {Int64GetDatum(encoder->id), CStringGetTextDatum(encoder->name)};
 
-<<<<<<< HEAD
 	run_on_latest(&select, values);
-=======
-	run_latest(&select, values);
->>>>>>> w-review
 	return SPI_processed == 0 ? NULL : result_string(0, 1);
 }
 
