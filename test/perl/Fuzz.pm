@@ -104,7 +104,7 @@ my %good = (
 	project_id => [ 1, 2, 3, 4, 5 ]);
 
 # What is called less often, as it takes long or ends what the others need.
-my %rare = (hl_train => 0.15, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2, hl_rename_class => 0.2, hl_merge_classes => 0.1, hl_remove_class => 0.05, hl_simulate => 0.1, hl_drop_encoder => 0.3, hl_set_encoder => 0.1);
+my %rare = (hl_train => 0.3, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2, hl_rename_class => 0.2, hl_merge_classes => 0.1, hl_remove_class => 0.05, hl_simulate => 0.1, hl_drop_encoder => 0.3, hl_set_encoder => 0.1);
 
 sub pick
 {
