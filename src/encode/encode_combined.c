@@ -114,8 +114,9 @@ encoder_combine(const Caller *caller, const EncoderPart *parts, int n, Encoder *
 	made->combination->n = n;
 	for (int i = 0; i < n; i++)
 		made->combination->part[i] = (CombinationPart) {
-			parts[i].input, parts[i].encoder->kind, parts[i].encoder->dims, parts[i].reference,
-			parts[i].encoder, parts[i].weights
+			.input = parts[i].input, .kind = parts[i].encoder->kind,
+			.dims = parts[i].encoder->dims, .reference = parts[i].reference,
+			.encoder = parts[i].encoder, .weights = parts[i].weights
 		};
 	status = sum_up(made);
 	if (status != STATUS_SUCCESS)

@@ -143,36 +143,41 @@ pin(CacheEntry *entry, MemoryContext context)
 	MemoryContextRegisterResetCallback(context, callback);
 }
 
-/*
- * What parts of an encoder refer to is pinned as long as it is there itself.  That
- * refers to nothing: else it would not be of the kind that the part says it is.
- */
+/* An encoder that another refers to, which itself refers to nothing. */
+static const Encoder *
+open_reference(int64 encoder_id, bool read_only, MemoryContext context)
+{
+	static int	depth = 0;
+	const Encoder *encoder = NULL;
+
+	if (depth > 0)
+		status_check(STATUS_CORRUPT, "read the encoder");
+	depth++;
+	PG_TRY();
+	{
+		encoder = encoder_open(encoder_id, read_only, context);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
+	return encoder;
+}
+
+/* What parts of an encoder refer to is pinned as long as it is there itself. */
 static void
 open_references(const Caller *caller, Encoder *encoder, bool read_only, MemoryContext context)
 {
-	static int	depth = 0;
-
 	for (int i = 0; i < encoder_parts(encoder); i++)
 	{
 		EncoderPart part;
-		const Encoder *to;
 
 		encoder_part(encoder, i, &part);
-		if (part.reference == 0)
-			continue;
-		if (depth > 0)
-			status_check(STATUS_CORRUPT, "read the encoder");
-		depth++;
-		PG_TRY();
-		{
-			to = encoder_open((int64) part.reference, read_only, context);
-		}
-		PG_FINALLY();
-		{
-			depth--;
-		}
-		PG_END_TRY();
-		status_check(encoder_refer(caller, encoder, i, to), "read the encoder");
+		if (part.reference != 0)
+			status_check(encoder_refer(caller, encoder, i,
+									   open_reference((int64) part.reference, read_only, context)),
+						 "read the encoder");
 	}
 }
 

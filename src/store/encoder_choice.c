@@ -430,13 +430,14 @@ encoder_choice_compute(EncoderChoice *choice)
 	MemoryContext before = MemoryContextSwitchTo(choice->context);
 	Caller		caller = caller_in(choice->context);
 	TrainOptions options = options_of(choice);
-	PartTrial	trial = {{0}};
-	Rows		rows = {choice->n, encoder_dims(choice->base)};
+	PartTrial	trial;
+	Rows		rows = {.n = choice->n, .dims = encoder_dims(choice->base)};
 	float	   *own;
 
 	blas_load();
 	own = encode_own(choice, &caller);
 	rows.dense = own;
+	memset(&trial, 0, sizeof(trial));
 	for (int p = 0; p < choice->own->n; p++)
 		trial.share[p] = 1.0f / (float) choice->own->n;
 	status_check(model_validate(&caller, &rows, choice->label, choice->classes, &options,

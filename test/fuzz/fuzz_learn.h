@@ -67,8 +67,10 @@ make_rows(const Model *model, FuzzRows *made)
 		made->start[i + 1] = terms;
 	}
 	made->sparse = (SparseRows) {FUZZ_ROWS, made->start, made->index, made->weight};
-	made->rows = (Rows) {FUZZ_ROWS, model->dims, made->dense,
-	sparse_dims > 0 ? &made->sparse : NULL, (int) sparse_dims};
+	made->rows = (Rows) {
+		.n = FUZZ_ROWS, .dims = model->dims, .dense = made->dense,
+		.sparse = sparse_dims > 0 ? &made->sparse : NULL, .sparse_dims = (int) sparse_dims
+	};
 }
 
 /* What a score may be. */

@@ -98,7 +98,7 @@ make_data(int n, int dims, int classes, double noise, uint64_t centres, uint64_t
 	};
 	data.rows = (Rows)
 	{
-		n, dims, data.dense, NULL, vocabulary
+		.n = n, .dims = dims, .dense = data.dense, .sparse_dims = vocabulary
 	};
 	return data;
 }

@@ -109,7 +109,10 @@ test_determinism(const Caller *caller)
 	for (int i = 0; i < 300; i++)
 	{
 		SparseRows	sparse = {1, data.start + i, data.index, data.weight};
-		Rows		row = {1, 10, data.dense + i * 10, &sparse, data.rows.sparse_dims};
+		Rows		row = {
+			.n = 1, .dims = 10, .dense = data.dense + i * 10, .sparse = &sparse,
+			.sparse_dims = data.rows.sparse_dims
+		};
 		float		alone[5];
 		Score		score;
 
@@ -285,7 +288,9 @@ test_empty_row(const Caller *caller, int refine)
 	float		zero[16] = {0};
 	size_t		start[2] = {0, 0};
 	SparseRows	sparse = {1, start, data.index, data.weight};
-	Rows		row = {1, 16, zero, &sparse, data.rows.sparse_dims};
+	Rows		row = {
+		.n = 1, .dims = 16, .dense = zero, .sparse = &sparse, .sparse_dims = data.rows.sparse_dims
+	};
 	Model	   *model;
 	float		probability[4];
 	Score	   *score = calloc(400, sizeof(Score));

@@ -84,7 +84,7 @@ test_coins(const Caller *caller)
 		Data		data = make_data(POOL, DIMS, CLASSES, 1.0, 1, 10 + seed);
 		Data		labelled;
 		Model	   *model;
-		TrainOptions options = {5, seed, 0, 0.0};
+		TrainOptions options = {.folds = 5, .seed = seed};
 		static Score score[POOL];
 		static float aleatoric[POOL];
 		static float epistemic[POOL];
@@ -155,7 +155,7 @@ test_more_labels(const Caller *caller)
 		for (int i = 0; i < 4; i++)
 		{
 			Data		data = make_data(labels[i], DIMS, CLASSES, 2.0, 1, 20 + seed);
-			TrainOptions options = {5, seed, 0, 0.0};
+			TrainOptions options = {.folds = 5, .seed = seed};
 			Model	   *model;
 			static Score score[600];
 
