@@ -163,13 +163,47 @@ SELECT error_of(format('SELECT hl_import_encoder(%L, %L, large_objects => %L)', 
 SELECT count(lo_unlink(value::oid)) FROM jsonb_each_text(:'objects');
 
 -- ---------------------------------------------------------------------------
+-- What somebody shares is tried by others, but cannot hinder them
+-- ---------------------------------------------------------------------------
+
+CREATE TABLE request AS SELECT id, body, topic FROM tickets(100);
+ALTER TABLE request ADD PRIMARY KEY (id);
+SET ROLE regress_hl_eve;
+-- The one with what the project has would be too wide, the other takes too much memory.
+CREATE VIEW wide AS SELECT word || repeat(' 0.1', 16383) || ' ' || i AS line FROM unnest('{parcel,invoice}'::text[]) WITH ORDINALITY u(word, i);
+CREATE VIEW large AS SELECT word || repeat(' 0.1', 15000) || ' ' || i AS line FROM unnest('{parcel,invoice}'::text[]) WITH ORDINALITY u(word, i);
+SELECT encoder, dims FROM hl_import_encoder('wide', 'word_vectors', staging => 'wide');
+SELECT encoder, dims FROM hl_import_encoder('large', 'word_vectors', staging => 'large');
+SELECT hl_share_encoder('wide'), hl_share_encoder('large');
+RESET ROLE;
+SELECT encoder FROM hl_import_encoder('small', 'transformer', staging => 'good');
+SELECT encoder FROM hl_create_project('requests', 'request', 'body');
+SELECT hl_label_many('requests', array_agg(id::text), array_agg(topic)) FROM request WHERE id <= 40;
+SET humanloop.work_mem = '500MB';
+SELECT model, deployed FROM hl_train('requests');
+RESET humanloop.work_mem;
+SELECT tried ->> 'encoder' AS tried FROM hl_models('requests'), jsonb_array_elements(figures -> 'encoders') tried;
+SELECT error_of($$SELECT hl_set_encoder('requests', 'text+wide')$$), error_of($$SELECT hl_train('requests')$$);
+-- A name that is that of a project, too: to whom the project is something, it is the project.
+SET ROLE regress_hl_eve;
+SELECT encoder FROM hl_import_encoder('requests', 'transformer', staging => 'good');
+SELECT cardinality(hl_embed('requests', 'the cat'));
+RESET ROLE;
+SELECT cardinality(hl_embed('requests', 'the cat')) > 8 AS of_project;
+SELECT hl_drop_project('requests');
+SELECT cardinality(hl_embed('requests', 'the cat'));
+SET ROLE regress_hl_eve;
+SELECT hl_drop_encoder('wide'), hl_drop_encoder('large'), hl_drop_encoder('requests');
+DROP VIEW wide, large;
+RESET ROLE;
+SELECT hl_drop_encoder('small');
+
+-- ---------------------------------------------------------------------------
 -- Rows that are not as they were written
 -- ---------------------------------------------------------------------------
 
 SELECT encoder FROM hl_import_encoder('small', 'transformer', staging => 'good');
 SELECT encoder FROM hl_import_encoder('other', 'transformer', staging => 'good');
-CREATE TABLE request AS SELECT id, body, topic FROM tickets(100);
-ALTER TABLE request ADD PRIMARY KEY (id);
 SELECT encoder FROM hl_create_project('requests', 'request', 'body', encoder => 'text+small');
 SELECT hl_label_many('requests', array_agg(id::text), array_agg(topic)) FROM request WHERE id <= 40;
 SELECT encoder, deployed FROM hl_train('requests');

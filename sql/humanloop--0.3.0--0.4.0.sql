@@ -134,6 +134,8 @@ CREATE UNIQUE INDEX hl_encoder_named ON hl_encoder (name) WHERE project_id IS NU
 ALTER TABLE hl_serving ADD COLUMN chosen text;
 -- What it has compared, and found, at the last training that compared.
 ALTER TABLE hl_serving ADD COLUMN tried jsonb;
+-- hl_deploy() was called since it was decided which encoder the project shall have.
+ALTER TABLE hl_serving ADD COLUMN encoder_kept boolean NOT NULL DEFAULT false;
 
 -- Of a model: how much the parts of its encoder count, and what was compared.
 ALTER TABLE hl_model ADD COLUMN figures jsonb;

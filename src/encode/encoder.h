@@ -98,6 +98,9 @@ typedef struct EncoderInput
 
 #define ENCODER_MAX_INPUTS 8
 
+/* Dense numbers that an encoder may make of a row */
+#define ENCODER_MAX_DIMS 16384
+
 /*
  * A row, whichever its inputs are; an encoder that is no combination reads the
  * first.  A combination needs at least one that a part of it can use.
@@ -175,6 +178,7 @@ typedef struct EncoderPart
 } EncoderPart;
 
 #define COMBINATION_MAX_PARTS 16
+#define ENCODER_MAX_DIMS 16384	/* of any, a combination, too */
 
 /*
  * Encoders side by side, n of them; none is itself a combination, and one that

@@ -23,7 +23,6 @@
 #define WIDE_CLONES
 #endif
 
-#define ENCODER_MAX_DIMS 16384
 #define ENCODER_MAX_VOCABULARY (1 << 24)
 
 /* Occurrences of a term in a row are counted up to this */

@@ -174,7 +174,7 @@ hl_import_encoder(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project_prevent_if_read_only("hl_import_encoder()");
+	project_prevent_if_read_only("importing an encoder");
 	name = required_text(fcinfo, 0, "name");
 	kind = find_kind(required_text(fcinfo, 1, "kind"));
 	if (!PG_ARGISNULL(5))
@@ -210,7 +210,7 @@ hl_drop_encoder(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project_prevent_if_read_only("hl_drop_encoder()");
+	project_prevent_if_read_only("dropping an encoder");
 	named_encoder_own(required_text(fcinfo, 0, "encoder"), &encoder);
 	named_encoder_drop(&encoder);
 	call_end(&call);
@@ -224,7 +224,7 @@ hl_share_encoder(PG_FUNCTION_ARGS)
 	Call		call;
 
 	call_begin(&call);
-	project_prevent_if_read_only("hl_share_encoder()");
+	project_prevent_if_read_only("sharing an encoder");
 	named_encoder_own(required_text(fcinfo, 0, "encoder"), &encoder);
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -268,9 +268,11 @@ hl_set_encoder(PG_FUNCTION_ARGS)
 	encoder_plan_check(project, project->encoder);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = CStringGetTextDatum(project->encoder);
+	/* a training chooses an encoder under this, and the worker never waits for a row of ours */
+	project_lock(project);
 	project_lock_names(project->id);
 	statement_run_as_extension(&update, values, NULL, false);
-	encoder_choose(project, NULL);
+	encoder_choose_anew(project);
 	/* no label has changed, but it is time to look what there is to learn */
 	change_note(project->id, CHANGE_LABELS, &nothing, 0);
 	call_end(&call);

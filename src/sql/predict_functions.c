@@ -212,7 +212,10 @@ embed_named(const char *name, Datum text)
 	return vector;
 }
 
-/* Is it the name of an encoder?  A project of that name goes before. */
+/*
+ * Is it the name of an encoder?  A project of that name goes before, if the caller has
+ * to do with it: else anybody could take an encoder's name away.
+ */
 static bool
 names_encoder(FunctionCallInfo fcinfo, const char *name)
 {
@@ -224,8 +227,8 @@ names_encoder(FunctionCallInfo fcinfo, const char *name)
 	if (predictor != NULL && strcmp(predictor->project_name, name) == 0)
 		return false;
 	call_begin(&call);
-	encoder = !project_is_there(name) && named_encoder_read(name, true, &named) &&
-		named_encoder_usable(&named, GetUserId());
+	encoder = named_encoder_read(name, true, &named) &&
+		named_encoder_usable(&named, GetUserId()) && !project_is_visible(name);
 	call_end(&call);
 	return encoder;
 }

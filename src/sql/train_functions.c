@@ -65,7 +65,7 @@ hl_train(PG_FUNCTION_ARGS)
 	(void) triggers_sync(project, false);
 	values[0] = Int32GetDatum(training->number);
 	values[1] = BoolGetDatum(training->deploy);
-	values[2] = CStringGetTextDatum(encoder_wanted(project));
+	values[2] = CStringGetTextDatum(training->encoder);
 	values[3] = Int32GetDatum(training->nclasses);
 	values[4] = Int32GetDatum(training->rows.n);
 	values[5] = Float8GetDatum(metrics->accuracy);

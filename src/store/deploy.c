@@ -16,6 +16,7 @@
 
 #include "store/change.h"
 #include "store/deploy.h"
+#include "store/encoder_plan.h"
 #include "store/refresh.h"
 #include "store/session.h"
 
@@ -102,6 +103,7 @@ deploy_again(const Project *project, int32 model, const char *who)
 	deploy_model(project->id, model, 0, who, "hl_deploy");
 	if (encoder_id != state.encoder_id)
 		deploy_keep_encoder(project, encoder_id);
+	encoder_keep(project);
 	change_note(project->id, CHANGE_MODEL, NULL, 0);
 }
 

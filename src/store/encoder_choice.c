@@ -14,6 +14,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+#include "humanloop.h"
 #include "learn/parts.h"
 #include "store/cache.h"
 #include "store/caller.h"
@@ -41,9 +42,10 @@ struct EncoderChoice
 	Input	  **input;
 	int		   *label;
 	int			classes;
+	int			labels;			/* that there are, also of other rows */
 	StringInfoData tried;		/* JSON */
-	const char *chosen;			/* name; NULL: as it was */
-	int64		chosen_id;			/* of the imported one in it */
+	int			best;			/* of named; -1: as it was */
+	const char *chosen;			/* name of what there is with that */
 	double		loss;			/* of the best, in nats a row */
 };
 
@@ -109,6 +111,7 @@ read_rows(EncoderChoice *choice)
 	step = (consensus.n + MOST_ROWS - 1) / MOST_ROWS;
 	for (int i = 0; i < consensus.n; i += Max(step, 1))
 		items[n++] = consensus.items[i];
+	choice->labels = consensus.n;
 	choice->input = palloc_array_checked(Input *, MOST_ROWS);
 	choice->label = palloc_array_checked(int, MOST_ROWS);
 	source_rows(choice->project, items, n, read_row, &reader);
@@ -144,6 +147,56 @@ encoder_choice_due(const Project *project)
 	return SPI_processed > 0 && DatumGetBool(result_datum(0, 1, &isnull));
 }
 
+static TrainOptions
+options_of(const EncoderChoice *choice)
+{
+	const ProjectOptions *options = &choice->project->options;
+
+	return (TrainOptions)
+	{
+		.folds = options->folds, .seed = (uint64) options->random_seed, .refine = 0
+	};
+}
+
+/*
+ * Can a model be trained on what the project has with this one beside it?  If not, it is
+ * none to choose: whoever has shared it has nothing to do with the project.
+ */
+static bool
+can_stand_beside(const EncoderChoice *choice, const char *name, const Encoder *encoder)
+{
+	const Project *project = choice->project;
+	TrainOptions options = options_of(choice);
+	int			parts = choice->own->n;
+	int64		dims = encoder_dims(choice->base);
+	Size		bytes;
+
+	for (int i = 0; i < project->ninputs; i++)
+	{
+		if (project->inputs[i].kind != INPUT_TEXT)
+			continue;
+		parts++;
+		dims += encoder_dims(encoder);
+	}
+	if (parts > COMBINATION_MAX_PARTS || dims > ENCODER_MAX_DIMS)
+	{
+		ereport(NOTICE,
+				(errmsg("encoder \"%s\" is not tried: with it the vectors would have " INT64_FORMAT " numbers in %d parts, more than %d in %d",
+						name, dims, parts, ENCODER_MAX_DIMS, COMBINATION_MAX_PARTS)));
+		return false;
+	}
+	bytes = (Size) choice->labels * dims * sizeof(float) +
+		model_train_memory(choice->labels, (int) dims, parts, 0, 0, choice->classes, &options);
+	if (bytes / 1024 > (Size) setting_work_mem)
+	{
+		ereport(NOTICE,
+				(errmsg("encoder \"%s\" is not tried: to train with it takes %zu MB, and humanloop.work_mem is %d MB",
+						name, bytes / (1024 * 1024) + 1, setting_work_mem / 1024)));
+		return false;
+	}
+	return true;
+}
+
 EncoderChoice *
 encoder_choice_read(const Project *project, const Refreshed *features)
 {
@@ -162,13 +215,19 @@ encoder_choice_read(const Project *project, const Refreshed *features)
 	choice->own = encoder_plan(project, encoder_base(project));
 	choice->base = encoder_open(features->encoder_id, false, CurrentMemoryContext);
 	choice->named = named;
+	choice->best = -1;
 	choice->encoder = palloc_array_checked(const Encoder *, n);
 	for (int i = 0; i < n; i++)
 	{
+		const Encoder *encoder;
+
 		if (!named_encoder_keep(named[i].id))
 			continue;
+		encoder = encoder_open(named[i].id, false, CurrentMemoryContext);
+		if (!can_stand_beside(choice, named[i].name, encoder))
+			continue;
 		named[choice->nnamed] = named[i];
-		choice->encoder[choice->nnamed++] = encoder_open(named[i].id, false, CurrentMemoryContext);
+		choice->encoder[choice->nnamed++] = encoder;
 	}
 	initStringInfo(&choice->tried);
 	return choice;
@@ -206,17 +265,6 @@ note_trial(EncoderChoice *choice, const EncoderPlan *plan, const PartTrial *tria
 		append_shares(json, plan, trial->share);
 	}
 	appendStringInfoChar(json, '}');
-}
-
-static TrainOptions
-options_of(const EncoderChoice *choice)
-{
-	const ProjectOptions *options = &choice->project->options;
-
-	return (TrainOptions)
-	{
-		.folds = options->folds, .seed = (uint64) options->random_seed, .refine = 0
-	};
 }
 
 /* What the project's own encoder makes of the rows, n x its dims. */
@@ -292,6 +340,13 @@ encode_named(const EncoderChoice *choice, const Caller *caller, const Encoder *e
 	pfree(ahead);
 }
 
+static int
+dims_beside(const EncoderChoice *choice, const EncoderPlan *plan, const Encoder *encoder)
+{
+	return encoder_dims(choice->base) +
+		(plan->n - encoder_parts(choice->base)) * encoder_dims(encoder);
+}
+
 /* Own features and those of an imported encoder side by side, each part of the same length. */
 static void
 place_beside(const EncoderChoice *choice, const Caller *caller, const EncoderPlan *plan,
@@ -299,7 +354,7 @@ place_beside(const EncoderChoice *choice, const Caller *caller, const EncoderPla
 {
 	int			own_dims = encoder_dims(choice->base);
 	int			own_parts = encoder_parts(choice->base);
-	int			dims = own_dims + (plan->n - own_parts) * encoder_dims(encoder);
+	int			dims = dims_beside(choice, plan, encoder);
 	float	   *dense = palloc_array_checked(float, (Size) choice->n * dims);
 	float		length = (float) sqrt(1.0 / plan->n);
 	float		more = (float) sqrt((double) own_parts / plan->n);
@@ -361,8 +416,8 @@ try_named(EncoderChoice *choice, int which, const float *own)
 	note_trial(choice, &plan, &trial[best]);
 	if (trial[best].log_loss + share_gain(choice->n) < choice->loss)
 	{
+		choice->best = which;
 		choice->chosen = pstrdup(plan.name);
-		choice->chosen_id = choice->named[which].id;
 		choice->loss = trial[best].log_loss;
 	}
 	MemoryContextSwitchTo(before);
@@ -412,14 +467,29 @@ encoder_choice_skip(const Project *project)
 	record(project, "[]");
 }
 
+/*
+ * Meanwhile somebody may have said which encoder the project shall have, or the one
+ * that is better may be gone, or not the owner's to use any more.
+ */
 bool
 encoder_choice_write(const EncoderChoice *choice)
 {
-	/* it may have been dropped since; once this is there it cannot be */
-	bool		other = choice->chosen != NULL && named_encoder_keep(choice->chosen_id);
+	Project    *project = project_read(choice->project->id, false);
+	NamedEncoder *named;
+	int			n;
+	int			i = 0;
 
-	record(choice->project, choice->tried.data);
-	if (other)
-		encoder_choose(choice->project, choice->chosen);
-	return other;
+	named = project == NULL ? NULL : candidates(project, &n);
+	if (named == NULL)
+		return false;
+	record(project, choice->tried.data);
+	if (choice->best < 0)
+		return false;
+	while (i < n && named[i].id != choice->named[choice->best].id)
+		i++;
+	/* nobody drops it before the choice is there */
+	if (i == n || !named_encoder_keep(named[i].id))
+		return false;
+	encoder_choose(project, choice->chosen);
+	return true;
 }

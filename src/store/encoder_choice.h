@@ -31,7 +31,8 @@ extern void encoder_choice_skip(const Project *project);
 
 /*
  * The rows to try with, in the current context, which must outlive the transaction.
- * NULL: there is nothing to try, or too few labels to tell.  SPI connected.
+ * NULL: there is nothing to try, too few labels to tell, or too little memory.  SPI
+ * connected.
  */
 extern EncoderChoice *encoder_choice_read(const Project *project, const Refreshed *features);
 
@@ -39,8 +40,8 @@ extern EncoderChoice *encoder_choice_read(const Project *project, const Refreshe
 extern void encoder_choice_compute(EncoderChoice *choice);
 
 /*
- * Records what was tried, and the choice; true: the project shall have another
- * encoder now.  SPI connected.
+ * Records what was tried, and the choice, if it can still be taken; true: the
+ * project shall have another encoder now.  The project's lock is held.  SPI connected.
  */
 extern bool encoder_choice_write(const EncoderChoice *choice);
 

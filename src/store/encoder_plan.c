@@ -21,7 +21,7 @@
 #define TEXT "text"
 #define VECTOR "vector"
 
-/* Columns hl_serving.chosen and .tried came with 0.4.0, as named encoders did. */
+/* Columns hl_serving.chosen, .tried and .encoder_kept came with 0.4.0, as named encoders did. */
 char *
 encoder_chosen(const Project *project)
 {
@@ -40,15 +40,36 @@ void
 encoder_choose(const Project *project, const char *name)
 {
 	static Statement update = {
-		"UPDATE @hl_serving SET chosen = $2 WHERE project_id = $1 AND chosen IS DISTINCT FROM $2",
+		"UPDATE @hl_serving SET chosen = $2, encoder_kept = false WHERE project_id = $1",
 		2, {INT4OID, TEXTOID}, NULL, 0
 	};
-	Datum		values[2] = {Int32GetDatum(project->id)};
-	bool		nulls[2] = {false, name == NULL};
+	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(name)};
 
-	if (name != NULL)
-		values[1] = CStringGetTextDatum(name);
-	statement_run_as_extension(&update, values, nulls, false);
+	statement_run_as_extension(&update, values, NULL, false);
+}
+
+void
+encoder_choose_anew(const Project *project)
+{
+	static Statement update = {
+		"UPDATE @hl_serving SET chosen = NULL, tried = NULL, encoder_kept = false "
+		"WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run_as_extension(&update, values, NULL, false);
+}
+
+void
+encoder_keep(const Project *project)
+{
+	static Statement update = {
+		"UPDATE @hl_serving SET encoder_kept = true WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	if (encoders_can_be_named())
+		statement_run_as_extension(&update, values, NULL, false);
 }
 
 char *
@@ -66,17 +87,44 @@ encoder_wanted(const Project *project)
 	return chosen != NULL ? chosen : encoder_base(project);
 }
 
-bool
-encoder_is_wanted(const Project *project, int64 encoder_id)
+char *
+encoder_name(int64 encoder_id)
 {
 	static Statement select = {
 		"SELECT name FROM @hl_encoder WHERE id = $1", 1, {INT8OID}, NULL, 0
 	};
-	char	   *wanted = encoder_wanted(project);
 	Datum		values[1] = {Int64GetDatum(encoder_id)};
 
 	statement_run_as_extension(&select, values, NULL, false);
-	return SPI_processed > 0 && strcmp(result_string(0, 1), wanted) == 0;
+	return SPI_processed == 0 ? NULL : result_string(0, 1);
+}
+
+bool
+encoder_is_wanted(const Project *project, int64 encoder_id)
+{
+	char	   *name = encoder_name(encoder_id);
+
+	return name != NULL && strcmp(name, encoder_wanted(project)) == 0;
+}
+
+static bool
+encoder_is_kept(const Project *project)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_serving WHERE project_id = $1 AND encoder_kept", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	if (!encoders_can_be_named())
+		return false;
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0;
+}
+
+bool
+encoder_change_due(const Project *project, int64 encoder_id)
+{
+	return encoder_id != 0 && !encoder_is_wanted(project, encoder_id) && !encoder_is_kept(project);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -41,8 +41,21 @@ extern char *encoder_wanted(const Project *project);
 /* What "auto" is without a choice; the same where it is asked for by name. */
 extern char *encoder_base(const Project *project);
 
+/* What one that is stored was made as; NULL: there is none of that id. */
+extern char *encoder_name(int64 encoder_id);
+
 /* Is it the one that the project shall have?  False also where there is none of that id. */
 extern bool encoder_is_wanted(const Project *project, int64 encoder_id);
+
+/*
+ * Does the model that serves, whose encoder that is, wait to be replaced by one of
+ * the encoder that is wanted?  Not where hl_deploy() has put it there since that
+ * was decided on.
+ */
+extern bool encoder_change_due(const Project *project, int64 encoder_id);
+
+/* hl_deploy(): the model that serves stays until there is another reason to train. */
+extern void encoder_keep(const Project *project);
 
 /*
  * What it is made of, in the current context, which must outlive its use; an
@@ -70,6 +83,11 @@ extern void encoder_plan_check(const Project *project, const char *name);
 
 /* What the training has chosen for "auto"; NULL: nothing. */
 extern char *encoder_chosen(const Project *project);
+
+/* Another one is wanted from now on.  The project's lock is held. */
 extern void encoder_choose(const Project *project, const char *name);
+
+/* The same where somebody says what is wanted: what was compared before is nothing any more. */
+extern void encoder_choose_anew(const Project *project);
 
 #endif							/* HUMANLOOP_ENCODER_PLAN_H */

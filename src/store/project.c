@@ -704,13 +704,17 @@ project_key_expression(const Project *project)
 }
 
 bool
-project_is_there(const char *name)
+project_is_visible(const char *name)
 {
-	static Statement select = {"SELECT 1 FROM @hl_project WHERE name = $1", 1, {TEXTOID}, NULL, 0};
+	static Statement select = {"SELECT id FROM @hl_project WHERE name = $1", 1, {TEXTOID}, NULL, 0};
 	Datum		values[1] = {CStringGetTextDatum(name)};
+	Project    *project;
 
 	statement_run_as_extension(&select, values, NULL, true);
-	return SPI_processed > 0;
+	if (SPI_processed == 0)
+		return false;
+	project = project_read_any(result_int(0, 1), true);
+	return project != NULL && project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
 }
 
 bool

@@ -135,8 +135,8 @@ extern void project_sync(const Project *project);
  */
 extern bool project_moved(const Project *project);
 
-/* Is there a project of that name, whoever may see it? */
-extern bool project_is_there(const char *name);
+/* Is there a project of that name on which the current user has some privilege? */
+extern bool project_is_visible(const char *name);
 
 /* By id, without a check of privileges; NULL where there is none. */
 extern Project *project_read(int32 id, bool read_only);

@@ -216,6 +216,7 @@ train_read(Training *training, const Project *project, bool scan)
 		features_refresh(project, true, &training->features);
 	if (scan && choose_encoder(project, &training->features))
 		features_refresh(project, true, &training->features);
+	training->encoder = encoder_name(training->features.encoder_id);
 	training->replaces = training->features.state.model;
 	training->class_changes = classes_changes(project);
 	consensus_read(project, &training->consensus);
@@ -223,7 +224,7 @@ train_read(Training *training, const Project *project, bool scan)
 	training->asked = targets_read(project, training->context);
 	read_labelled_rows(training);
 	if (project->options.nshares > 0)
-		training->shares_given = encoder_plan_shares(encoder_plan(project, encoder_wanted(project)),
+		training->shares_given = encoder_plan_shares(encoder_plan(project, training->encoder),
 													 training->share);
 	compact_classes(training);
 	need_labels(training);

@@ -20,6 +20,7 @@ typedef struct Training
 
 	/* read */
 	Refreshed	features;
+	char	   *encoder;		/* name of that of the features */
 	int32		replaces;		/* the model that serves; 0: none */
 	int64		class_changes;	/* before the labels were read */
 	Consensus	consensus;

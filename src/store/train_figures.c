@@ -15,11 +15,14 @@
 #include "store/session.h"
 #include "store/train.h"
 
-/* The encoder that the model was trained with, as named parts. */
+/*
+ * The encoder that the model was trained with, as named parts: by now another may
+ * be wanted.
+ */
 static EncoderPlan *
 plan_of_model(const Training *training)
 {
-	return encoder_plan(training->project, encoder_wanted(training->project));
+	return encoder_plan(training->project, training->encoder);
 }
 
 static char *

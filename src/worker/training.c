@@ -231,7 +231,10 @@ give_up(const Turn *turn, int64 run)
 	end_early(turn, run, "superseded");
 }
 
-/* Compared, and found that all is well: what is planned stays planned. */
+/*
+ * Compared, and found that all is well.  This may have taken the place of a training
+ * that was planned: the next turn looks at all labels and plans anew.
+ */
 static void
 end_compared(Turn *turn, int64 run)
 {
@@ -244,6 +247,7 @@ end_compared(Turn *turn, int64 run)
 		work_read(turn->project_id, &work);
 		work.train_at = DT_NOEND;
 		work_write(turn->project_id, &work);
+		change_note(turn->project_id, CHANGE_LABELS, NULL, 0);
 		work_succeeded(turn->project_id, true);
 	}
 	transaction_commit();

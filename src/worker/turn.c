@@ -383,8 +383,8 @@ reason_to_train(const Turn *turn)
 		return "input changed";
 	if (counts->classes < 2)
 		return NULL;
-	if (turn->state.model_encoder != 0 &&
-		!encoder_is_wanted(turn->project, turn->state.model_encoder))
+	if (turn->state.items > 0 &&
+		encoder_change_due(turn->project, turn->state.model_encoder))
 		return "encoder changed";
 	/* the model that serves answers by the new names, but has learned the old classes */
 	if (turn->state.outnamed)

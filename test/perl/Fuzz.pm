@@ -75,7 +75,16 @@ my %good = (
 	class => [ q{'returns'}, q{'delivery'}, q{'c1'}, q{'größer'} ],
 	new_name => [ q{'Retouren'}, q{'größer'}, q{'returns'} ],
 	into_class => [ q{'billing'}, q{'Retouren'}, q{'c1'} ],
-	encoder => [ q{'auto'}, q{'text'}, q{'vector'} ],
+	encoder => [ q{'auto'}, q{'text'}, q{'vector'}, q{'text+glove'} ],
+	'hl_drop_encoder.encoder' => [ q{'glove'}, q{'w1'}, q{'w2'} ],
+	'hl_share_encoder.encoder' => [ q{'glove'}, q{'w1'}, q{'w2'} ],
+	shared => [ 'true', 'true', 'false' ],
+	'hl_import_encoder.name' => [ q{'glove'}, q{'w1'}, q{'w2'} ],
+	'hl_import_encoder.kind' => [ q{'word_vectors'}, q{'word_vectors'}, q{'transformer'} ],
+	'hl_import_encoder.options' => [ q{'{}'}, q{'{"max_words": 3}'} ],
+	path => [ q{NULL} ],
+	large_objects => [ q{NULL} ],
+	staging => [ q{'glove'}, q{'glove'}, q{'ticket'} ],
 	acquisition => [ q{'epig'}, q{'bald'}, q{'margin'}, q{'entropy'}, q{'random'} ],
 	options => [ q{'{}'}, q{'{"queue_size": 20, "batch": 3}'} ],
 	role => [ q{'fuzz_annotate'}, q{'fuzz_predict'}, q{'fuzz_stranger'} ],
@@ -95,7 +104,7 @@ my %good = (
 	project_id => [ 1, 2, 3, 4, 5 ]);
 
 # What is called less often, as it takes long or ends what the others need.
-my %rare = (hl_train => 0.15, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2, hl_rename_class => 0.2, hl_merge_classes => 0.1, hl_remove_class => 0.05, hl_simulate => 0.1);
+my %rare = (hl_train => 0.3, hl_drop_project => 0.03, hl_create_project => 0.2, hl_refresh => 0.3, hl_pause => 0.1, hl_revoke => 0.2, hl_rename_class => 0.2, hl_merge_classes => 0.1, hl_remove_class => 0.05, hl_simulate => 0.1, hl_drop_encoder => 0.3, hl_set_encoder => 0.1);
 
 sub pick
 {

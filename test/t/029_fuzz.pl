@@ -53,6 +53,8 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE kept.wort AS SELECT * FROM wort;
 	CREATE TABLE kept.part AS SELECT * FROM part;
 	CREATE TABLE nothing ();
+	CREATE TABLE glove AS SELECT unnest('{the 0.3 0.3,parcel 1 0,lamp 0 1,rot 0.5 0.1}'::text[]) AS line;
+	GRANT SELECT ON glove TO PUBLIC;
 	CREATE TABLE odd (id date, body int, x json, "id " text, PRIMARY KEY (id, body));
 	GRANT SELECT ON ticket, ticket_view, vector, wort, part TO fuzz_manage, fuzz_review, fuzz_annotate;
 	GRANT INSERT, UPDATE, DELETE ON ticket, vector, wort, part TO fuzz_manage, fuzz_stranger;});
@@ -98,6 +100,10 @@ sub restore_projects
 			INSERT INTO wort SELECT * FROM kept.wort;
 			DELETE FROM part;
 			INSERT INTO part SELECT * FROM kept.part;
+			-- who calls these may use, share and drop them
+			PERFORM hl_import_encoder(name, 'word_vectors', staging => 'glove') FROM unnest('{glove,w1,w2}'::text[]) name
+				WHERE name NOT IN (SELECT encoder FROM hl_encoders) AND current_user = 'fuzz_owner';
+			PERFORM hl_share_encoder(encoder) FROM hl_encoders WHERE owner = current_user;
 			FOR p IN SELECT * FROM (VALUES ('tickets', 'ticket', 'body', NULL, NULL, NULL), ('vectors', 'vector', 'eingabe', NULL, NULL, NULL), ('words', 'wort', 'eingabe', 'stufe', '{größer,kleiner}', NULL), ('viewed', 'ticket_view', 'body', NULL, NULL, 'id'), ('parts', 'part', 'body', NULL, NULL, NULL), ('mixed', 'vector', NULL, NULL, NULL, NULL))
 					AS v(name, source, input, label, classes, key) WHERE name NOT IN (SELECT project FROM hl_projects) LOOP
 				IF p.input IS NULL THEN
