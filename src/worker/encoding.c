@@ -111,7 +111,6 @@ typedef struct Helper
 typedef struct Helpers
 {
 	BatchHelpers interface;		/* first: what others see */
-	MemoryContext context;
 	const EncodingTask *task;
 	WaitingRows **back;			/* of helpers that are gone */
 	int			nback;
@@ -435,18 +434,19 @@ encoding_helpers(const EncodingTask *task, int n)
 {
 	Helpers    *helpers = palloc0(offsetof(Helpers, helper) + sizeof(Helper) * n);
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	int			started = 0;
 
 	helpers->interface.give = give_rows;
 	helpers->interface.take = take_rows;
 	helpers->task = task;
-	helpers->context = CurrentMemoryContext;
 	helpers->back = palloc(sizeof(WaitingRows *) * LENT_MOST * n);
+	helpers->n = n;
 	callback->func = end_helpers;
 	callback->arg = helpers;
-	MemoryContextRegisterResetCallback(helpers->context, callback);
-	while (helpers->n < n && start_helper(task, &helpers->helper[helpers->n]))
-		helpers->n++;
-	return helpers->n == 0 ? NULL : &helpers->interface;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	while (started < n && start_helper(task, &helpers->helper[started]))
+		started++;
+	return started == 0 ? NULL : &helpers->interface;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -229,7 +229,7 @@ while ($hits < $MEMORY && $tries < $TRIES * $MEMORY)
 note("$hits interrupted in $tries tries");
 is($hits, $MEMORY, "$MEMORY trainings were interrupted in one session");
 my ($contexts_now, $kilobytes_now) = memory();
-is($contexts_now, $contexts, 'after fifty more cancelled trainings a session has no more memory contexts of ours');
+cmp_ok($contexts_now, '<=', $contexts, 'after fifty more cancelled trainings a session has no more memory contexts of ours');
 cmp_ok($kilobytes_now, '<', $kilobytes + 512, "nor more memory ($kilobytes kB, then $kilobytes_now kB)");
 is(ask($victim, q{SELECT model IS NOT NULL FROM hl_train('tickets')}), 't', 'and can train');
 
@@ -243,7 +243,8 @@ sub training
 	my $until = time + 20;
 	my $asked = 0;
 
-	while (control(q{SELECT count(*) FROM hl_run WHERE state = 'running' AND project_id = 1}) eq '0' && time < $until)
+	# what a worker has left that was ended still says that it runs
+	while (control(q{SELECT count(*) FROM hl_run WHERE state = 'running' AND project_id = 1 AND pid IN (SELECT pid FROM pg_stat_activity)}) eq '0' && time < $until)
 	{
 		next unless time - $asked > 0.5;
 		control(q{UPDATE hl_work SET train_at = now(), retry_at = NULL, failures = 0 WHERE project_id = 1; SELECT hl_resume('tickets')});
