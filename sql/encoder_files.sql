@@ -77,6 +77,58 @@ BEGIN
 END
 $$;
 
+-- A file among the good ones; NULL: none of that name.
+CREATE FUNCTION keep(name text, content text) RETURNS void
+LANGUAGE sql AS $$
+	DELETE FROM good WHERE file = name;
+	INSERT INTO good SELECT name, 0, convert_to(content, 'UTF8') WHERE content IS NOT NULL
+$$;
+
+CREATE FUNCTION keep_tensors(dtype text DEFAULT 'F32', prefix text DEFAULT '') RETURNS void
+LANGUAGE sql AS $$
+	DELETE FROM good WHERE file = 'model.safetensors';
+	INSERT INTO good VALUES ('model.safetensors', 0, safetensors(header(dtype, prefix)::text, dtype))
+$$;
+
+-- tokenizer.json with the vocabulary of vocab.txt or vocab.json, where it has none of its own.
+CREATE FUNCTION wordpiece(changes jsonb DEFAULT '{}', model jsonb DEFAULT '{}', normalizer jsonb DEFAULT '{}') RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT (jsonb_build_object('version', '1.0', 'truncation', NULL, 'padding', NULL,
+		'added_tokens', '[{"id": 2, "content": "[CLS]", "single_word": false, "special": true}, {"id": 3, "content": "[SEP]", "special": true}]'::jsonb,
+		'normalizer', '{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true}' || normalizer,
+		'pre_tokenizer', '{"type": "BertPreTokenizer"}'::jsonb,
+		'post_processor', '{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}]}'::jsonb,
+		'decoder', '{"type": "WordPiece", "prefix": "##"}'::jsonb,
+		'model', jsonb_build_object('type', 'WordPiece', 'unk_token', '[UNK]', 'continuing_subword_prefix', '##', 'max_input_chars_per_word', 100, 'vocab', vocab) || model) || changes)::text
+	FROM (SELECT jsonb_object_agg(piece, n - 1) AS vocab FROM good, unnest(string_to_array(rtrim(convert_from(data, 'UTF8'), E'\n'), E'\n')) WITH ORDINALITY u(piece, n) WHERE file = 'vocab.txt') v
+$$;
+
+CREATE FUNCTION byte_pairs(changes jsonb DEFAULT '{}', model jsonb DEFAULT '{}', before jsonb DEFAULT '{}') RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT (jsonb_build_object('added_tokens', '[{"id": 0, "content": "<s>", "special": true}, {"id": 1, "content": "<pad>", "special": true}, {"id": 2, "content": "</s>", "special": true}, {"id": 3, "content": "<unk>", "special": true}]'::jsonb,
+		'normalizer', NULL, 'pre_tokenizer', '{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}' || before,
+		'post_processor', '{"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": true, "add_prefix_space": true}'::jsonb,
+		'model', jsonb_build_object('type', 'BPE', 'dropout', NULL, 'unk_token', '<unk>', 'continuing_subword_prefix', '', 'end_of_word_suffix', '', 'fuse_unk', false, 'byte_fallback', false, 'ignore_merges', false,
+			'vocab', (SELECT convert_from(data, 'UTF8')::jsonb FROM good WHERE file = 'vocab.json'), 'merges', '["Ġ t", "h e", "Ġt he", "a t", "Ġ c", "Ġc at", "Ġ s", "Ġs at"]'::jsonb) || model) || changes)::text
+$$;
+
+CREATE FUNCTION unigrams(changes jsonb DEFAULT '{}', model jsonb DEFAULT '{}') RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT (jsonb_build_object('added_tokens', '[{"id": 0, "content": "<s>", "special": true}, {"id": 1, "content": "<pad>", "special": true}, {"id": 2, "content": "</s>", "special": true}, {"id": 3, "content": "<unk>", "special": true}]'::jsonb,
+		'normalizer', NULL, 'pre_tokenizer', '{"type": "Metaspace", "replacement": "▁", "add_prefix_space": true}'::jsonb,
+		'post_processor', '{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}]}'::jsonb,
+		'model', '{"type": "Unigram", "unk_id": 3, "vocab": [["<s>", 0.0], ["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["▁", -2], ["▁the", -3.5], ["▁cat", -4], ["s", -3e0], ["▁sat", -4], [",", -3], ["c", -6], ["a", -6], ["t", -6], ["▁c", -6.5], ["at", -7]]}' || model) || changes)::text
+$$;
+
+-- Rules of normalization as SentencePiece compiles them, by hand: a trie of one
+-- path for the three bytes of "☺", each unit a byte and where the next one lies,
+-- and what becomes of it, "s".
+CREATE FUNCTION charsmap() RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+	SELECT encode(little_endian(int4send(20)) || string_agg(little_endian(substr(int8send(unit), 5)), ''::bytea ORDER BY n) || 's\000'::bytea, 'base64')
+	FROM unnest(ARRAY[x'E3'::int8 << 10, x'E2'::int8 | (x'9B'::int8 << 10), x'98'::int8 | (x'BB'::int8 << 10), x'BA'::int8 | 256 | (7 << 10), x'80000000'::int8]) WITH ORDINALITY u(unit, n)
+$$;
+
 SELECT make_shape('bert', 30, 70);
 SELECT count(*), sum(elements(dims)), md5(safetensors(header()::text)) FROM shape;
 SELECT make_shape('distilbert', 30, 70);

@@ -42,7 +42,8 @@ SELECT what, import_with('config.json', what::bytea) FROM unnest(ARRAY['', '{', 
 SELECT changes, import_with('config.json', config_with(changes)) FROM unnest(ARRAY[
 	'{"model_type": "gpt2"}', '{"hidden_act": "relu"}', '{"position_embedding_type": "relative_key"}', '{"hidden_size": 12}', '{"hidden_size": 1e9}', '{"hidden_size": 8.5}',
 	'{"hidden_size": "8"}', '{"num_attention_heads": 3}', '{"num_hidden_layers": 2}', '{"num_hidden_layers": 0}', '{"vocab_size": 41}', '{"vocab_size": 5}', '{"layer_norm_eps": "x"}',
-	'{"layer_norm_eps": -1}', '{"max_position_embeddings": 2}']::jsonb[]) changes;
+	'{"layer_norm_eps": -1}', '{"max_position_embeddings": 2}', '{"model_type": "roberta", "max_position_embeddings": 2, "pad_token_id": 5}']::jsonb[]) changes;
+SELECT import_with('config.json', replace(convert_from(config_with('{"layer_norm_eps": 1}'), 'UTF8'), '"layer_norm_eps": 1', '"layer_norm_eps": 1e999')::bytea);
 SELECT import_with('config.json', convert_to(repeat('[', 100000), 'UTF8')) ~ '^54001 stack depth limit exceeded' AS nested;
 
 SELECT what, import_with('vocab.txt', what::bytea) FROM unnest(ARRAY['', '[UNK]', E'[UNK]\n[CLS]\n[SEP]\n\na', E'[UNK]\n[CLS]\n[SEP]\na\na']) what;

@@ -187,7 +187,7 @@ read_length(Import *import)
 	int			tokens = json == NULL ? USUAL_TOKENS :
 		json_int(SENTENCES, json, "max_seq_length", 3, PG_INT32_MAX, USUAL_TOKENS);
 
-	if (import->options->max_tokens > most)
+	if (import->options->max_tokens > 0 && import->options->max_tokens > most)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"max_tokens\" is %d, but the encoder has positions for %d tokens",

@@ -11,7 +11,6 @@
 
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -305,9 +304,9 @@ json_number(const char *file, const JsonNode *object, const char *name, double m
 
 	if (node == NULL)
 		return missing;
-	value = DatumGetFloat8(DirectFunctionCall1(float8in, CStringGetDatum(node->text)));
+	value = strtod(node->text, NULL);
 	if (!isfinite(value))
-		bad_member(file, name, "a number");
+		bad_member(file, name, "a finite number");
 	return value;
 }
 

@@ -9,7 +9,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT = qw(fuzz_functions fuzz_each fuzz_script fuzz_log);
+our @EXPORT = qw(fuzz_functions fuzz_each fuzz_script fuzz_log pick mutate hex_of);
 
 # Values of each type, as SQL.  None of them may end in an internal error.
 my @junk_text = (
@@ -282,6 +282,37 @@ sub fuzz_script
 	my ($steps, @functions) = @_;
 
 	return '\set ON_ERROR_ROLLBACK ' . pick('on', 'off') . "\n" . join('', map { "$_;\n" } map { random_step(@functions) } 1 .. $steps);
+}
+
+# Some changes to a string of bytes: bits, numbers, blocks, an end.
+sub mutate
+{
+	my ($bytes) = @_;
+
+	for (1 .. pick(1, 1, 2, 3, 8))
+	{
+		my $length = length $bytes or last;
+		my $at = int(rand(pick($length, $length < 64 ? $length : 64)));
+		my $size = 1 + int(rand(16));
+
+		$at -= $at % 4 if rand() < 0.5;
+		pick(
+			sub { substr($bytes, $at, 1) = chr(ord(substr($bytes, $at, 1)) ^ 1 << int(rand(8))) },
+			sub { substr($bytes, $at, 1) = chr(int(rand(256))) },
+			sub { substr($bytes, $at, 4) = pack('V', pick(0, 1, 2, 16, 255, 65536, 1 << 20, 1 << 24, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)) if $at + 4 <= $length },
+			sub { substr($bytes, $at, 4) = pack('V', pick(0x7F800000, 0xFF800000, 0x7FC00000, 0x7F7FFFFF, 1, 0x3F800000, 0x58635FA9)) if $at + 4 <= $length },
+			sub { substr($bytes, $at, $size) = join('', map { chr(int(rand(256))) } 1 .. $size) if $at + $size <= $length },
+			sub { substr($bytes, $at, $size) = substr($bytes, int(rand($length)), $size) if $at + $size <= $length },
+			sub { substr($bytes, $at, $size) = '' if $at + $size <= $length },
+			sub { substr($bytes, $at, 0) = join('', map { chr(int(rand(256))) } 1 .. $size) },
+			sub { $bytes = substr($bytes, 0, int(rand($length))) if rand() < 0.3 })->();
+	}
+	return $bytes;
+}
+
+sub hex_of
+{
+	return q{'\x} . unpack('H*', $_[0]) . q{'};
 }
 
 # What the log of a server says, whose log_line_prefix is '[%p] %e %u: ': how
