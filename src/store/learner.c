@@ -12,7 +12,8 @@
  *
  * Features are made from the source's rows, found by their key, with the
  * base's encoder.  So the stored feature blocks may already be another
- * encoder's, and nothing has to be looked for in them.
+ * encoder's, and nothing has to be looked for in them.  Only where encoding is
+ * costly, and the blocks are that encoder's, they are read instead.
  *
  *-------------------------------------------------------------------------
  */
@@ -292,6 +293,75 @@ row_encoded(const SourceRow *row, void *tag pg_attribute_unused(), Status status
 	encode->take(encode, row->item);
 }
 
+/* Rows that are read from the blocks while one is encoded, where that is costly. */
+#define STORED_ROWS_AT_A_TIME 1000
+
+/* Is it quicker to look for so many items in the blocks than to encode them again? */
+static bool
+stored_are_quicker(const Learner *learner, const Project *project, int n)
+{
+	ProjectState state;
+
+	if (encoder_ahead_dims(learner->serving.encoder) == 0)
+		return false;
+	state_read(project, &state);
+	return state.encoder_id == learner->serving.encoder_id &&
+		state.items <= (int64) n * STORED_ROWS_AT_A_TIME;
+}
+
+/* A row of a block, as if it had just been encoded. */
+static void
+take_stored_row(Encode *encode, const FeatureBlock *block, int row)
+{
+	const Encoder *encoder = encode->learner->serving.encoder;
+	size_t		length;
+	const unsigned char *terms = block_terms(block, row, &length);
+
+	memcpy(encode->encoding.dense, block->dense + (size_t) row * block->dims,
+		   sizeof(float) * block->dims);
+	encode->encoding.terms = 0;
+	if (encoder_sparse_dims(encoder) > 0)
+		status_check(terms_unpack(encoder, terms, length, &encode->encoding), "read features");
+	encode->take(encode, block->items[row]);
+}
+
+/* Takes what the blocks have; items is left with the others, so many of them. */
+static int
+take_stored(Encode *encode, const Project *project, char **items, int n)
+{
+	const Serving *serving = &encode->learner->serving;
+	learned_hash *wanted = learned_create(CurrentMemoryContext, n, NULL);
+	BlockScan  *scan;
+	FeatureBlock block;
+	bool		found;
+	int			left = 0;
+
+	for (int i = 0; i < n; i++)
+		learned_insert(wanted, item_key(items[i]), &found)->gone = true;
+	scan = block_scan_begin(project->id, serving->encoder, serving->encoder_id, 0, true, false);
+	while (block_scan_next(scan, &block))
+	{
+		for (int row = 0; row < block.rows; row++)
+		{
+			LearnedItem *entry = block.hashes[row] == 0 ? NULL :
+				learned_lookup(wanted, item_key(block.items[row]));
+
+			if (entry == NULL || !entry->gone)
+				continue;
+			entry->gone = false;
+			take_stored_row(encode, &block, row);
+		}
+	}
+	block_scan_end(scan);
+	for (int i = 0; i < n; i++)
+	{
+		if (learned_lookup(wanted, item_key(items[i]))->gone)
+			items[left++] = items[i];
+	}
+	return left;
+}
+
+/* Calls encode->take for each that has features; the order of items may be another then. */
 static void
 encode_items(Learner *learner, const Project *project, char **items, int n, Encode *encode)
 {
@@ -301,6 +371,8 @@ encode_items(Learner *learner, const Project *project, char **items, int n, Enco
 	status_check(encoding_init(&caller, learner->serving.encoder, &encode->encoding), "encode");
 	row_batch_init(&encode->batch, learner->serving.encoder, project->ninputs, &encode->encoding,
 				   row_encoded, encode);
+	if (stored_are_quicker(learner, project, n))
+		n = take_stored(encode, project, items, n);
 	source_rows(project, items, n, encode_source_row, encode);
 	row_batch_flush(&encode->batch);
 }
