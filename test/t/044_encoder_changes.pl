@@ -4,7 +4,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../perl";
 use Humanloop;
+use PostgreSQL::Test::Utils;
 use Test::More;
+use Transformer;
 
 my $node = new_node('main');
 
@@ -113,19 +115,20 @@ my ($chosen) = ask($training, '') =~ /(\S+)/;
 like($chosen, qr/^text\+/, 'one that is better is chosen');
 note "chosen: $chosen";
 
-# the same, but those who are compared are dropped or taken back meanwhile
+# the same, but meanwhile somebody says which encoder it shall be
 query(q{SELECT hl_drop_project('riddles'), hl_drop_project('tickets');
 	SELECT hl_create_project('riddles', 'riddle', 'body', encoder => 'text', options => '{"dimensions": 16}'); SELECT hl_pause('riddles');
 	SELECT hl_label_many('riddles', array_agg(id::text), array_agg(topic)) FROM riddle WHERE id <= 60;
 	SELECT hl_train('riddles'); SELECT hl_set_encoder('riddles', 'auto')});
 is(query(q{SELECT string_agg(projects::text, ' ') FROM hl_encoders}), '{} {} {}', 'no project uses an imported encoder');
-ask($lock, q{BEGIN; SELECT hl_set_encoder('riddles', 'auto')});
+ask($lock, q{BEGIN; SELECT hl_set_encoder('riddles', 'text')});
 ask($training, q{SELECT encoder FROM hl_train('riddles')}, 1);
 eventually($node, q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'object' AND NOT granted}, 'encoders are compared again');
+is(sqlstate($node, q{SET lock_timeout = '200ms'; SELECT hl_drop_encoder('better')}), '55P03', 'none is dropped under it');
+ask($lock, q{COMMIT});
+is(ask($training, q{}) =~ s/\s//gr, 'text', 'then none is chosen');
+is(query(q{SELECT chosen IS NULL FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'riddles'}), 't', 'and none recorded');
 query(q{SELECT hl_drop_encoder(encoder) FROM hl_encoders});
-ask($lock, q{ROLLBACK});
-is(ask($training, q{}) =~ s/\s//gr, 'text', 'one that was dropped meanwhile is not chosen');
-is(query(q{SELECT chosen IS NULL FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'riddles'}), 't', 'and not recorded');
 
 # ----------------------------------------------------------------------
 # A comparison that takes the place of a planned training
@@ -145,6 +148,28 @@ eventually($node, "SELECT ($runs) = 3 AND NOT EXISTS (SELECT FROM hl_run WHERE s
 eventually($node, $learned, 'all is learned');
 is(query("SELECT train_at > now() + '40 min' $work"), 't', 'the training is planned as before');
 never($node, sprintf("SELECT ($runs) > 3", 'quiet'), 'and nothing is compared again and again', 2);
+
+# ----------------------------------------------------------------------
+# A new worker and an encoder that is slow
+# ----------------------------------------------------------------------
+
+my $files = PostgreSQL::Test::Utils::tempdir();
+write_transformer("$files/small", width => 16, layers => 1, seed => 1);
+query(qq{SELECT hl_drop_project('quiet'), hl_import_encoder('small', 'transformer', path => '$files/small');
+	CREATE SEQUENCE reads;
+	CREATE FUNCTION counted(text) RETURNS text LANGUAGE plpgsql STABLE AS \$\$ BEGIN PERFORM nextval('public.reads'); RETURN \$1; END \$\$;
+	CREATE VIEW counted AS SELECT id, counted(body || id) AS body FROM ticket;
+	SELECT hl_create_project('counted', 'counted', 'body', key => 'id', encoder => 'small', options => '{"train_growth": 100}');
+	SELECT hl_label_many('counted', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 30;});
+eventually($node, "SELECT ($serving) = '1 small'" =~ s/%s/counted/r, 'a model of a slow encoder');
+eventually($node, $learned, 'all is learned');
+worker_gone($node);
+my $reads = query('SELECT last_value FROM reads');
+query(q{SELECT hl_label('counted', 31, topic) FROM ticket WHERE id = 31});
+eventually($node, q{SELECT revision = 1 FROM hl_serving JOIN hl_project p ON p.id = project_id WHERE name = 'counted'}, 'another worker learns an answer');
+eventually($node, $learned, 'all is learned');
+cmp_ok(query('SELECT last_value FROM reads'), '<', $reads + 20, 'and does not read and encode again what is stored');
+cmp_ok(query(q{SELECT cardinality(items) FROM hl_ranking r JOIN hl_project p ON p.id = r.project_id WHERE p.name = 'counted' AND part = 'rest'}), '>', 100, 'of all the rows in the queue');
 
 $node->stop;
 done_testing();
