@@ -174,7 +174,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
 	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
 # Of these, what must go on to work with the objects of the versions before.
-OLDER = 0.1.0 0.2.0 0.3.0
+OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
 ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh

@@ -119,7 +119,7 @@ DROP EXTENSION humanloop;
 
 -- Something of ours that is there already is not taken over.
 CREATE VIEW planted.hl_visible_labels AS SELECT 1 AS id;
-SELECT left(error_of(format('CREATE EXTENSION humanloop SCHEMA planted VERSION %L', version)), 5) AS refused, version FROM unnest('{0.1.0,0.2.0,0.3.0,0.4.0}'::text[]) version;
+SELECT left(error_of(format('CREATE EXTENSION humanloop SCHEMA planted VERSION %L', version)), 5) AS refused, version FROM unnest('{0.1.0,0.2.0,0.3.0,0.4.0,0.5.0}'::text[]) version;
 DROP TABLE planted.hl_project, planted.hl_privilege, planted.hl_answer, planted.hl_change, planted.hl_serving, planted.hl_ranking, planted.hl_labels, planted.hl_projects;
 DROP DOMAIN planted.hl_prediction, planted.hl_question;
 SET ROLE regress_hl_mallory;
