@@ -28,12 +28,22 @@
  *   Mueller, "CROWDLAB: supervised learning to infer consensus labels and quality
  *   scores for data with multiple annotators", 2022);
  * - rules: they see every item, so that they are silent says something, too:
- *   how often they speak where t is true is one more figure of theirs.  Rules
- *   that say the same of the same items are not two witnesses: how much a rule
- *   repeats others is measured, and it counts for less accordingly.
+ *   silence is one more outcome of theirs, and all silences about an item
+ *   together count as one witness.  Rules that agree among themselves prove
+ *   little, as each speaks of few classes and they were written by the same
+ *   people: so what is expected of a rule (it is right three times in four, and
+ *   cannot be more often than its class occurs) counts as much as three times all
+ *   the items, until people's answers to the same items say how good it is.
+ *   Rules that say the same of the same items are not two witnesses: how much a
+ *   rule repeats others is measured, and it counts for less accordingly.
  *
- * Memory: 8 bytes a voice and class, 8 for each answer and class that its item
- * may be, at most LABEL_SUPPORT of them, and some 60 an item and 16 an answer.
+ * A voice is measured on items that somebody else has said something of, too:
+ * who alone has answered an item proves nothing by it.
+ *
+ * Memory: 12 bytes a voice and class, 16 for each answer and class that its item
+ * may be (at most LABEL_SUPPORT of them, and no more than a cell of each matrix
+ * needs), 8 a pair of classes up to LABEL_SHARED_CLASSES, some 90 an item and 16
+ * an answer.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,6 +54,9 @@
 
 /* The classes an item is kept with; what is left is spread over the others. */
 #define LABEL_SUPPORT 8
+
+/* With more classes than this, what all voices confuse is not learned. */
+#define LABEL_SHARED_CLASSES 1024
 
 /* Label of an item that is not known; an answer that is taken back. */
 #define LABEL_NONE (-1)
@@ -73,7 +86,7 @@ typedef struct LabelData
 typedef struct LabelModel LabelModel;
 
 /* Bytes that label_model_fit will need at most; for the plan against work_mem. */
-extern size_t label_model_memory(int items, int voices, int classes, size_t answers);
+extern size_t label_model_memory(int items, int voices, int rules, int classes, size_t answers);
 
 /*
  * Fits the model.  Data are copied but for the classifier's probabilities, which
@@ -95,7 +108,8 @@ typedef struct ItemLabel
 								 * has said anything of it, and it is not known */
 	float		probability;	/* of that class */
 	float		entropy;		/* of the posterior, nats */
-	int			answers;		/* by people and rules */
+	int			answers;		/* by people */
+	int			rules;			/* that speak of it */
 	bool		known;
 } ItemLabel;
 
@@ -116,9 +130,9 @@ extern int	label_model_support(const LabelModel *model, int item, float least,
  * By how much the entropy of the item's posterior would fall, in nats, if one
  * more answer came: from that voice, or from a typical one that has not been
  * heard yet (voice LABEL_NONE).  Never negative; 0 for an item that is known.
- * scratch: 3 x classes.
+ * Of the classes that the item is not kept with, all together are one.
  */
-extern double label_model_gain(const LabelModel *model, int item, int voice, double *scratch);
+extern double label_model_gain(const LabelModel *model, int item, int voice);
 
 /* What the model makes of a voice. */
 typedef struct VoiceFigures
@@ -126,9 +140,11 @@ typedef struct VoiceFigures
 	int			answers;
 	double		agreement;		/* share of its answers that are the item's most
 								 * probable label; NaN without answers */
-	double		known;			/* how many of its answers are of items whose
-								 * label is known */
-	double		known_right;	/* and how many of those are right */
+	double		compared;		/* how many of its answers are of items that
+								 * another voice, the classifier or a known label
+								 * says something of; of a rule: people or a
+								 * known label */
+	double		compared_right; /* and how many of those are right, expected */
 	double		accuracy;		/* probability that an answer of it is right */
 	double		accuracy_low;	/* 95 % credible interval */
 	double		accuracy_high;
@@ -173,14 +189,12 @@ extern double label_model_log_likelihood(const LabelModel *model);
  * has taken it back.  label_model_known: the item's label is known, LABEL_NONE:
  * no more.  label_model_add_items and _voices: there are so many more, numbered
  * on from those there are; items have no classifier's word, voices are people.
- * label_model_add_classes: more classes, numbered on, of which nobody has spoken
- * yet; with classifier's probabilities it is STATUS_BAD_ARGUMENT.
+ * A class that was not there takes another fit.
  */
 extern Status label_model_answer(const Caller *caller, LabelModel *model, int item, int voice,
 								 int label);
 extern Status label_model_known(const Caller *caller, LabelModel *model, int item, int label);
 extern Status label_model_add_items(const Caller *caller, LabelModel *model, int n);
 extern Status label_model_add_voices(const Caller *caller, LabelModel *model, int n);
-extern Status label_model_add_classes(const Caller *caller, LabelModel *model, int n);
 
 #endif							/* HUMANLOOP_LABEL_MODEL_H */
