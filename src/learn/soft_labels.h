@@ -7,7 +7,7 @@
  * weight is how much of the row counts as that class: for a label that people
  * agree on it is one entry of weight 1.  The weights of a row need not sum to
  * 1: rows that only rules have labelled count for less as people's answers
- * come in, and a row without entries does not count at all.
+ * come in.  Every row has at least one entry.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,5 +23,16 @@ typedef struct SoftLabels
 	const int  *class;			/* start[n], each class once a row */
 	const float *weight;		/* start[n], finite, > 0 */
 } SoftLabels;
+
+/* How much row i counts. */
+static inline float
+soft_row_weight(const SoftLabels *soft, int i)
+{
+	float		sum = 0.0f;
+
+	for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+		sum += soft->weight[e];
+	return sum;
+}
 
 #endif							/* HUMANLOOP_SOFT_LABELS_H */
