@@ -158,7 +158,9 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_soft.c \
 	src/store/trigger.c \
+	src/store/truth.c \
 	src/store/unfinished.c \
 	src/store/wake.c \
 	src/store/work.c \

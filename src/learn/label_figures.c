@@ -102,6 +102,58 @@ label_model_support(const LabelModel *model, int item, float least, int *class, 
 	return n;
 }
 
+/* What of the item's posterior is the class's. */
+static double
+weight_of(const LabelModel *model, const LabelItem *item, int class)
+{
+	int			others = model->classes - item->support;
+
+	for (int s = 0; s < item->support; s++)
+		if (item->class[s] == class)
+			return item->weight[s];
+	return others > 0 ? rest_of(item) / others : 0.0;
+}
+
+int
+label_model_choice(const LabelModel *model, int item, int preferred)
+{
+	const LabelItem *at = &model->item[item];
+	double		most = -1.0;
+	double		wanted = -1.0;
+	int			choice = LABEL_NONE;
+
+	if (at->known != LABEL_NONE)
+		return at->known;
+	for (int a = at->answers; a >= 0; a = model->answer[a].next)
+	{
+		int			label = model->answer[a].label;
+		double		weight = weight_of(model, at, label);
+
+		if (label == preferred)
+			wanted = weight;
+		if (weight > most || (weight == most && label < choice))
+		{
+			most = weight;
+			choice = label;
+		}
+	}
+	return wanted >= most - 1e-3 && wanted >= 0.0 ? preferred : choice;
+}
+
+bool
+label_model_next_answer(const LabelModel *model, int item, int *cursor, int *voice, int *label)
+{
+	int			a = *cursor == LABEL_NONE ? model->item[item].answers
+		: model->answer[*cursor].next;
+
+	if (a < 0)
+		return false;
+	*cursor = a;
+	*voice = model->answer[a].voice;
+	*label = model->answer[a].label;
+	return true;
+}
+
 /* p(k | t) of the voice, or of a typical person; t of no class: any other. */
 static double
 typical_probability(const LabelModel *model, int voice, int said, int truth)

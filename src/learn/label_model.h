@@ -127,6 +127,22 @@ extern int	label_model_support(const LabelModel *model, int item, float least,
 								int *class, float *weight);
 
 /*
+ * The most probable of the classes that somebody has said of the item; preferred
+ * (a class, or LABEL_NONE), where that is as probable as another, within a
+ * thousandth.  LABEL_NONE where nobody has said anything.  Other than ItemLabel's
+ * label it is never one that nobody has named, as it could be where those who
+ * have spoken are mostly wrong.
+ */
+extern int	label_model_choice(const LabelModel *model, int item, int preferred);
+
+/*
+ * The answers to an item, one after another: *cursor begins as LABEL_NONE; false:
+ * there are no more.
+ */
+extern bool label_model_next_answer(const LabelModel *model, int item, int *cursor, int *voice,
+									int *label);
+
+/*
  * By how much the entropy of the item's posterior would fall, in nats, if one
  * more answer came: from that voice, or from a typical one that has not been
  * heard yet (voice LABEL_NONE).  Never negative; 0 for an item that is known.
