@@ -119,7 +119,7 @@ label_model_choice(const LabelModel *model, int item, int preferred)
 {
 	const LabelItem *at = &model->item[item];
 	double		most = -1.0;
-	double		wanted = -1.0;
+	bool		said = false;
 	int			choice = LABEL_NONE;
 
 	if (at->known != LABEL_NONE)
@@ -129,15 +129,22 @@ label_model_choice(const LabelModel *model, int item, int preferred)
 		int			label = model->answer[a].label;
 		double		weight = weight_of(model, at, label);
 
-		if (label == preferred)
-			wanted = weight;
+		said = said || label == preferred;
 		if (weight > most || (weight == most && label < choice))
 		{
 			most = weight;
 			choice = label;
 		}
 	}
-	return wanted >= most - 1e-3 && wanted >= 0.0 ? preferred : choice;
+	if (said)
+	{
+		double		one = weight_of(model, at, preferred) / model->prior[preferred];
+		double		other = most / model->prior[choice];
+
+		if (fabs(one - other) <= 0.01 * fmax(one, other))
+			return preferred;
+	}
+	return choice;
 }
 
 bool

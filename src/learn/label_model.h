@@ -5,8 +5,8 @@
  *
  * Voices (people, rules) give answers to items.  Each voice v has a confusion
  * matrix, p_v(k | t): how often it says k where t is true.  From the answers
- * alone, expectation maximisation finds the matrices and, for each item, the
- * posterior over its true label:
+ * alone, rounds of expectation and maximisation find the matrices and, for each
+ * item, the posterior over its true label:
  *
  *		P(t | answers) ~ prior(t) * product over answers (v, k) of p_v(k | t)
  *
@@ -127,11 +127,12 @@ extern int	label_model_support(const LabelModel *model, int item, float least,
 								int *class, float *weight);
 
 /*
- * The most probable of the classes that somebody has said of the item; preferred
- * (a class, or LABEL_NONE), where that is as probable as another, within a
- * thousandth.  LABEL_NONE where nobody has said anything.  Other than ItemLabel's
- * label it is never one that nobody has named, as it could be where those who
- * have spoken are mostly wrong.
+ * The most probable of the classes that somebody has said of the item.  LABEL_NONE
+ * where nobody has said anything.  Other than ItemLabel's label it is never one that
+ * nobody has named, as it could be where those who have spoken are mostly wrong.
+ * Where what is said of the item is as likely, within a hundredth, were preferred (one
+ * of those classes) true, so that only how frequent the classes are speaks for the
+ * other, it is preferred.
  */
 extern int	label_model_choice(const LabelModel *model, int item, int preferred);
 

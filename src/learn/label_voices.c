@@ -29,7 +29,7 @@ double
 voice_strength(const LabelModel *model, int voice)
 {
 	if (!model->voice[voice].rule)
-		return ROW_ANSWERS;
+		return sqrt(2.0 * model->classes);
 	return RULE_STRENGTH * (model->heard > 0 ? model->heard : 1) / model->classes;
 }
 
@@ -111,18 +111,22 @@ voice_likelihood(const LabelModel *model, int voice, int said, double *p)
 }
 
 void
-expect_people(LabelModel *model)
+expect_person(LabelModel *model, int v)
 {
+	LabelVoice *voice = &model->voice[v];
+
 	model->accuracy = (model->people_right + PEOPLE_ANSWERS * PEOPLE_ACCURACY) /
 		(model->people_said + PEOPLE_ANSWERS);
-	for (int v = 0; v < model->voices; v++)
-	{
-		LabelVoice *voice = &model->voice[v];
+	if (!voice->rule)
+		voice->accuracy = (voice->right + VOICE_ANSWERS * model->accuracy) /
+			(voice->said + VOICE_ANSWERS);
+}
 
-		if (!voice->rule)
-			voice->accuracy = (voice->right + VOICE_ANSWERS * model->accuracy) /
-				(voice->said + VOICE_ANSWERS);
-	}
+void
+expect_people(LabelModel *model)
+{
+	for (int v = 0; v < model->voices; v++)
+		expect_person(model, v);
 }
 
 /*
