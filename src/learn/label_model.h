@@ -173,6 +173,10 @@ typedef struct VoiceFigures
 
 extern void label_model_voice(const LabelModel *model, int voice, VoiceFigures *figures);
 
+/* Its accuracy and interval alone, without a look at all answers. */
+extern double label_model_accuracy(const LabelModel *model, int voice, double *low,
+								   double *high);
+
 /* One number of a voice's confusion: says k where t is true. */
 typedef struct ConfusionCell
 {
