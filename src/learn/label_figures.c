@@ -266,12 +266,12 @@ label_model_accuracy(const LabelModel *model, int voice, double *low, double *hi
 {
 	const LabelVoice *v = &model->voice[voice];
 	double		accuracy = v->rule ?
-		(v->right + VOICE_ANSWERS * RULE_ACCURACY) / (v->said + VOICE_ANSWERS) : v->accuracy;
+		(v->right + RULE_ANSWERS * RULE_ACCURACY) / (v->said + RULE_ANSWERS) : v->accuracy;
 	double		compared;
 	double		right;
 
 	compared_of(model, v, &compared, &right);
-	credible_interval(accuracy, compared + VOICE_ANSWERS, low, high);
+	credible_interval(accuracy, compared + (v->rule ? RULE_ANSWERS : VOICE_ANSWERS), low, high);
 	return accuracy;
 }
 

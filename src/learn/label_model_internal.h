@@ -25,13 +25,14 @@
  * 0.861).
  */
 #define PEOPLE_ACCURACY 0.9
-#define PEOPLE_ANSWERS 2.0
-#define VOICE_ANSWERS 4.0
+#define PEOPLE_ANSWERS 20.0
+#define VOICE_ANSWERS 8.0
 /* And what all voices confuse, before anything is known: evenly. */
 #define SHARED_ANSWERS 10.0
 
 /* The same of rules; and how many times all items that is worth, see label_model.h. */
 #define RULE_ACCURACY 0.75
+#define RULE_ANSWERS 4.0
 #define RULE_STRENGTH 3.0
 /* Of a class, a rule cannot speak more often than it is true; nearly. */
 #define RULE_MOST 0.95

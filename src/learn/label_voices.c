@@ -146,10 +146,10 @@ expect_precision(LabelModel *model, const LabelVoice *voice, double *precision)
 		judged += model->judged[row + k];
 		right += model->judged_right[row + k];
 	}
-	all = (right + VOICE_ANSWERS * RULE_ACCURACY) / (judged + VOICE_ANSWERS);
+	all = (right + RULE_ANSWERS * RULE_ACCURACY) / (judged + RULE_ANSWERS);
 	for (int k = 0; k < model->classes; k++)
-		precision[k] = (model->judged_right[row + k] + VOICE_ANSWERS * all) /
-			(model->judged[row + k] + VOICE_ANSWERS);
+		precision[k] = (model->judged_right[row + k] + RULE_ANSWERS * all) /
+			(model->judged[row + k] + RULE_ANSWERS);
 }
 
 /* own, other, scale and silence of one rule; precision: K of scratch. */

@@ -54,7 +54,7 @@ extern int *truth_class_numbers(const Truth *truth, char **classes, int n);
  * An answer that nothing can be held against is taken at its word, unless who has
  * given it has been shown (at 97.5 %) to be right less often than this.
  */
-#define TRUSTED_ACCURACY 0.95
+#define TRUSTED_ACCURACY 0.9
 
 /*
  * The item's posterior as up to LABEL_SUPPORT classes, whose numbers are those of

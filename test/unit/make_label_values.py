@@ -9,8 +9,8 @@ written out.  Needs numpy.
 import numpy as np
 
 ROUNDS, TOLERANCE = 100, 1e-6
-PEOPLE, PEOPLE_ANSWERS, VOICE, SHARED = 0.9, 2.0, 4.0, 10.0
-RULE, STRENGTH, MOST, MOST_SPOKEN = 0.75, 3.0, 0.95, 0.99
+PEOPLE, PEOPLE_ANSWERS, VOICE, SHARED = 0.9, 20.0, 8.0, 10.0
+RULE, RULE_ANSWERS, STRENGTH, MOST, MOST_SPOKEN = 0.75, 4.0, 3.0, 0.95, 0.99
 
 
 def fit(N, rule, K, known, classifier):
@@ -71,8 +71,8 @@ def fit(N, rule, K, known, classifier):
             spoken = Z[v].sum(0)
             jn = Z[v][judged].sum(0)
             jr = (Z[v] * P)[judged].sum(0)
-            all_ = (jr.sum() + VOICE * RULE) / (jn.sum() + VOICE)
-            a = (jr + VOICE * all_) / (jn + VOICE)
+            all_ = (jr.sum() + RULE_ANSWERS * RULE) / (jn.sum() + RULE_ANSWERS)
+            a = (jr + RULE_ANSWERS * all_) / (jn + RULE_ANSWERS)
             c = spoken / heard.sum()
             a = np.where(c * a > MOST * prior, MOST * prior / np.where(c > 0, c, 1), a)
             expected = np.tile(c * (1 - a) / (1 - prior), (K, 1))
