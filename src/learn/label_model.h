@@ -32,7 +32,7 @@
  *   together count as one witness.  Rules that agree among themselves prove
  *   little, as each speaks of few classes and they were written by the same
  *   people: so what is expected of a rule (it is right three times in four, and
- *   cannot be more often than its class occurs) counts as much as three times all
+ *   cannot be more often than its class occurs) counts as much as ten times all
  *   the items, until people's answers to the same items say how good it is.
  *   Rules that say the same of the same items are not two witnesses: how much a
  *   rule repeats others is measured, and it counts for less accordingly.

@@ -33,7 +33,7 @@
 /* The same of rules; and how many times all items that is worth, see label_model.h. */
 #define RULE_ACCURACY 0.75
 #define RULE_ANSWERS 4.0
-#define RULE_STRENGTH 3.0
+#define RULE_STRENGTH 10.0
 /* Of a class, a rule cannot speak more often than it is true; nearly. */
 #define RULE_MOST 0.95
 /* And no rule speaks of all items of a class. */

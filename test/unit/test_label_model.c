@@ -471,6 +471,38 @@ test_refusals(void)
 	CHECK(memory.blocks == 0);
 }
 
+/* Labelling functions: at least what the majority of them has. */
+static void
+test_functions(const char *name, double least)
+{
+	UnitMemory	memory = {0};
+	Caller		caller = unit_caller(&memory);
+	Crowd		crowd;
+	LabelData	data;
+	LabelModel *model;
+	bool		rule[16];
+	double		majority;
+	double		accuracy;
+	double		log_loss;
+
+	if (!rules_read(name, &crowd))
+	{
+		printf("skipped: no data set %s\n", name);
+		return;
+	}
+	for (int v = 0; v < 16; v++)
+		rule[v] = true;
+	data = crowd_data(&crowd);
+	data.rule = rule;
+	REQUIRE(label_model_fit(&caller, &data, &model) == STATUS_SUCCESS);
+	accuracy = crowd_accuracy(model, &crowd, &log_loss);
+	majority = crowd_majority(&crowd);
+	printf("%s: accuracy %.4f, majority %.4f\n", name, accuracy, majority);
+	CHECK(accuracy >= majority && accuracy >= least);
+	label_model_free(&caller, model);
+	crowd_free(&crowd);
+}
+
 int
 main(void)
 {
@@ -484,5 +516,7 @@ main(void)
 	test_refusals();
 	test_crowd("crowd_rte", 0.925);
 	test_crowd("crowd_bluebird", 0.895);
+	test_functions("youtube_spam", 0.86);
+	test_functions("hausa_news", 0.5);
 	return unit_end();
 }
