@@ -50,6 +50,14 @@ sub unigram
 	return sprintf '{"normalizer": %s, "pre_tokenizer": {"type": "Metaspace", "replacement": "%s"}, "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["<s>", 0], ["</s>", 0], %s]}}', $normalizer // 'null', $sign // "\xe2\x96\x81", $vocabulary;
 }
 
+# the files of a tokenizer of byte pairs
+sub pairs
+{
+	my ($merges, $vocabulary) = @_;
+
+	return ('vocab.txt', undef, 'vocab.json', $vocabulary // '{"<s>": 0, "</s>": 1, "<unk>": 2, "a": 3}', 'merges.txt', $merges);
+}
+
 sub tensors
 {
 	my ($header) = @_;
@@ -59,7 +67,7 @@ sub tensors
 
 my $json = qr/^22P02 "[\w.]+" is not valid JSON/;
 my $twice = qr/is in the vocabulary twice$/;
-# what, the file that is other than it should be, what is in it, the error
+# what, the files that are other than they should be and what is in each, the error
 my @damaged = (
 	# bytes that are no UTF-8
 	['a token that is no character, twice', 'vocab.txt', "$specials\xff\xfe\nx\n\xff\xfe\n", qr/^22000 cannot import "vocab.txt": token "\?\?" $twice/],
@@ -78,6 +86,10 @@ my @damaged = (
 	['what is no JSON behind a character', 'tokenizer.json', "{\"$smile\": $kanji}", $json],
 	['a configuration in LATIN1', 'config.json', "{\"model_type\": \"b\xe9rt\"}", qr/^22P02 "config.json" is not valid JSON It is not UTF-8\.$/],
 	['a configuration with a mark', 'config.json', "\xef\xbb\xbf{}", qr/^22P02 "config.json" is not valid JSON/],
+	['merges in LATIN1', pairs("\xe9 \xff\n"), qr/^22000 cannot import "merges.txt": merge 0, of "\?" and "\?", is a merge of what is not in the vocabulary$/],
+	['merges in UTF-16', pairs("\xff\xfea\0 \0b\0\n\0"), qr/^22000 cannot import "merges.txt": it is no text/],
+	['merges of three bytes', pairs("\xe9 \xff \xfe\n"), qr/^22000 cannot import "merges.txt": "\? \? \?" is not a merge of two tokens$/],
+	['a vocabulary of pairs in LATIN1', pairs('', "{\"<s>\": 0, \"\xe9\": 1}"), qr/^22P02 "vocab.json" is not valid JSON It is not UTF-8\.$/],
 	['a header in LATIN1', 'model.safetensors', tensors("{\"\xe9\": {\"dtype\": \"F32\", \"shape\": [4], \"data_offsets\": [0, 16]}}"), qr/^22P02 "model.safetensors" is not valid JSON It is not UTF-8\.$/],
 
 	# characters that not every database has
@@ -97,6 +109,8 @@ my @damaged = (
 			["$c: a merge of one", 'tokenizer.json', byte_pair("\"$c\""), qr/^22000 .*"$q" is not a merge of two tokens$/],
 			["$c: pairs of three", 'tokenizer.json', byte_pair("[\"a\", \"$c\", \"$c\"]"), qr/^22000 .*a merge is not of two tokens$/],
 			["$c: an ending", 'tokenizer.json', byte_pair('', ", \"end_of_word_suffix\": \"$c\""), qr/^0A000 .*end_of_word_suffix "$q" is not supported$/],
+			["$c: a merge of bytes", pairs("a $c\n"), qr/^22000 cannot import "merges.txt": merge 0, of "a" and "$q", is a merge/],
+			["$c: a number of bytes", pairs('', "{\"<s>\": 0, \"$c\": \"$c\"}"), qr/^22000 cannot import "vocab.json": the number of a token/],
 			["$c: a piece twice", 'tokenizer.json', unigram("[\"$c\", -1], [\"$c\", -2]"), qr/^22000 .*token "$q" $twice/],
 			["$c: a score that is none", 'tokenizer.json', unigram("[\"$c\", 1e999]"), qr/^22000 .*token "$q" has a score/],
 			["$c: a sign for spaces", 'tokenizer.json', unigram('["a", -1]', $c), qr/^0A000 .*replacement "$q" is not supported$/],
@@ -136,6 +150,19 @@ my @encodings = ('UTF8', 'LATIN1', 'EUC_JP', 'SQL_ASCII', 'WIN1252');
 my $odd = join('', "$specials$e\n$kanji\n$smile\n\xff\xfe\n\xc3\n\xed\xa0\x80\n", map { "$_\n" } @transformer_words[ 0 .. 19 ]);
 my %same;
 
+sub hex_or_null { return defined $_[0] ? "'" . unpack('H*', $_[0]) . "'" : 'NULL' }
+
+# what a test begins and ends with is no file
+sub quote_files
+{
+	my ($what, @files) = @{ $_[0] };
+	my @quoted;
+
+	pop @files;
+	push @quoted, "'" . shift(@files) . "'", hex_or_null(shift @files) while @files;
+	return @quoted;
+}
+
 sub quote_bytes { return "'\\x" . unpack('H*', $_[0]) . "'::bytea" }
 
 for my $encoding (@encodings)
@@ -158,10 +185,12 @@ for my $encoding (@encodings)
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 			RETURN rtrim(SQLSTATE || ' ' || message || ' ' || detail) || E'\\t' || hint;
 		END\$\$;
-		CREATE FUNCTION with_file(name text, content bytea) RETURNS text LANGUAGE plpgsql AS \$\$
+		-- NULL: there is no such file
+		CREATE FUNCTION with_files(VARIADIC files text[]) RETURNS text LANGUAGE plpgsql AS \$\$
 		BEGIN
 			TRUNCATE staging;
-			INSERT INTO staging SELECT * FROM sound WHERE file <> name UNION ALL SELECT name, 0, content;
+			INSERT INTO staging SELECT files[i], 0, decode(files[i + 1], 'hex') FROM generate_series(1, cardinality(files), 2) i WHERE files[i + 1] IS NOT NULL;
+			INSERT INTO staging SELECT * FROM sound WHERE (file = ANY (files)) IS NOT TRUE;
 			RETURN outcome('transformer');
 		END\$\$;
 		CREATE FUNCTION with_vectors(content bytea) RETURNS text LANGUAGE plpgsql AS \$\$
@@ -172,15 +201,13 @@ for my $encoding (@encodings)
 		END\$\$;});
 
 	# a line each
-	my @outcomes = split /\n/, $node->safe_psql($name, join '', map { sprintf "SELECT with_file('%s', %s);\n", $_->[1], quote_bytes($_->[2]) } @damaged);
+	my @outcomes = split /\n/, $node->safe_psql($name, join '', map { 'SELECT with_files(' . join(', ', quote_files($_)) . ");\n" } @damaged);
 	is(scalar @outcomes, scalar @damaged, "$encoding: an outcome each");
 	# with a hint; what the parser of JSON says may quote the file where that is what the database has
 	is(join("\n", grep { /[^ -~\t]/ && !($encoding eq 'UTF8' && /^22P02/) } @outcomes), '', "$encoding: all are said in ASCII");
 	for my $i (0 .. $#damaged)
 	{
-		my ($what, $file, $bytes, $expected) = @{ $damaged[$i] };
-
-		like((split /\t/, $outcomes[$i])[0], $expected, "$encoding: $what");
+		like((split /\t/, $outcomes[$i])[0], $damaged[$i][-1], "$encoding: $damaged[$i][0]");
 	}
 	@outcomes = split /\n/, $node->safe_psql($name, join '', map { sprintf "SELECT with_vectors(%s);\n", quote_bytes($_->[1]) } @bad_vectors);
 	for my $i (0 .. $#bad_vectors)
@@ -190,7 +217,7 @@ for my $encoding (@encodings)
 	is(join("\n", grep { /[^ -~\t]/ } @outcomes), '', "$encoding: all are said in ASCII");
 
 	# An encoder with all of it
-	is($node->safe_psql($name, sprintf "SELECT with_file('vocab.txt', %s); SELECT encoder FROM hl_import_encoder('odd', 'transformer', staging => 'staging')", quote_bytes($odd)), "00000\nodd", "$encoding: such a vocabulary is a vocabulary");
+	is($node->safe_psql($name, sprintf "SELECT with_files('vocab.txt', %s); SELECT encoder FROM hl_import_encoder('odd', 'transformer', staging => 'staging')", hex_or_null($odd)), "00000\nodd", "$encoding: such a vocabulary is a vocabulary");
 	push @{ $same{odd} }, $node->safe_psql($name, q{SELECT hl_embed('odd', 'please take back the shoes, xyz')});
 	for my $i (0 .. $#vectors)
 	{
