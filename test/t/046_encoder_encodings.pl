@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../perl";
+use Fuzz;
 use Humanloop;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -226,6 +227,33 @@ for my $encoding (@encodings)
 		is($node->safe_psql($name, sprintf "SELECT with_vectors(%s); SELECT dims FROM hl_import_encoder('in_$format', 'word_vectors', staging => 'staging', options => '{\"format\": \"$format\"}')", quote_bytes($bytes)), "00000\n2", "$encoding: vectors as $format");
 		push @{ $same{$format} }, $node->safe_psql($name, "SELECT hl_embed('in_$format', 'shoes parcel'), hl_embed('in_$format', 'caf'), hl_embed('in_$format', 'nothing')");
 	}
+}
+
+# ----------------------------------------------------------------------
+# Damage at random
+# ----------------------------------------------------------------------
+
+my @whole = map { [ 'tokenizer.json', $_ ] } (
+	wordpiece("\"$e\": 3, \"##$kanji\": 4, \"\\ud83d\\ude00\": 5, \"a\\u00e9\": 6", added => "{\"id\": 2, \"content\": \"$smile\"}", after => "{\"type\": \"BertProcessing\", \"cls\": [\"$e\", 3], \"sep\": [\"[SEP]\", 2]}"),
+	byte_pair("[\"a\", \"$e\"]"),
+	unigram("[\"$kanji\", -1], [\"$smile\", -2], [\"\\u00e9\", -3]"));
+
+push @whole, [ 'vocab.txt', $odd ], [ 'config.json', "{\"model_type\": \"bert\", \"name\": \"$kanji\\u9774$e\", $config}" ];
+srand($ENV{FUZZ_SEED} // 1);
+my @random = map { my ($file, $bytes) = @{ pick(@whole) }; [ 'random', $file, mutate($bytes), '' ] } 1 .. 150;
+my $states;
+
+for my $encoding (@encodings)
+{
+	my @outcomes = split /\n/, $node->safe_psql(lc $encoding, join '', map { 'SELECT with_files(' . join(', ', quote_files($_)) . ");\n" } @random);
+
+	is(scalar @outcomes, scalar @random, "$encoding: an outcome for each damaged at random");
+	is(join("\n", grep { /[^ -~\t]/ && !($encoding eq 'UTF8' && /^22P02/) || !/^(00000|22000|22P02|0A000)/ } @outcomes), '', "$encoding: all are said in ASCII");
+	# what is wrong does not hang on the database
+	my $these = join ' ', map { /^(\w{5})/ } @outcomes;
+	$states //= $these;
+	is($these, $states, "$encoding: the same errors");
+	note join ', ', map { my $state = $_; "$state: " . grep { /^$state/ } @outcomes } qw(00000 22000 22P02 0A000);
 }
 for my $name (sort keys %same)
 {
