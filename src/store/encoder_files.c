@@ -316,6 +316,17 @@ close_large_object(int32 object)
 	(void) DirectFunctionCall1(be_lo_close, Int32GetDatum(object));
 }
 
+static int64
+large_object_length(Oid oid)
+{
+	int32		object = open_large_object(oid);
+	int64		length = DatumGetInt64(DirectFunctionCall3(be_lo_lseek64, Int32GetDatum(object),
+														   Int64GetDatum(0), Int32GetDatum(SEEK_END)));
+
+	close_large_object(object);
+	return length;
+}
+
 static void
 feed_large_object(Oid oid, FilePiece piece, void *state)
 {
@@ -462,7 +473,6 @@ encoder_files_length(EncoderFiles *files, int i, int64 most)
 	const EncoderFile *file = &files->file[i];
 	Count		count = {file->name, 0, most};
 	struct stat status;
-	int32		object;
 
 	switch (files->kind)
 	{
@@ -474,10 +484,7 @@ encoder_files_length(EncoderFiles *files, int i, int64 most)
 			count.length = (int64) status.st_size;
 			break;
 		case FILES_LARGE_OBJECTS:
-			object = open_large_object(file->large_object);
-			count.length = DatumGetInt64(DirectFunctionCall3(be_lo_lseek64, Int32GetDatum(object),
-															 Int64GetDatum(0), Int32GetDatum(SEEK_END)));
-			close_large_object(object);
+			count.length = large_object_length(file->large_object);
 			break;
 		default:
 			encoder_files_feed(files, i, count_piece, &count);
@@ -515,6 +522,8 @@ encoder_files_read(EncoderFiles *files, int i, int64 most, size_t *length)
 	int64		expected = encoder_files_length(files, i, most);
 	Whole		whole = {.name = files->file[i].name};
 
+	/* The tensors' own need, several times this, is asked for before. */
+	memory_check((size_t) expected, psprintf("read file \"%s\"", whole.name));
 	whole.capacity = (size_t) expected;
 	whole.bytes = palloc_array_checked(unsigned char, whole.capacity + 1);
 	encoder_files_feed(files, i, append_piece, &whole);
