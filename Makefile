@@ -240,6 +240,9 @@ build/bench/%: test/bench/%.c $(ROOM_SOURCES:.c=.o) src/math/matrix_blas.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Isrc -o $@ $^ $(BLAS_LIBS) -lm
 
+.PHONY: bench-build
+bench-build: $(patsubst test/bench/%.c,build/bench/%,$(wildcard test/bench/*.c))
+
 # PGXS forgets that it has installed DOCS without their directory.
 uninstall-more:
 	rm -f '$(DESTDIR)$(pkglibdir)/$(BLAS_MODULE)'

@@ -25,6 +25,7 @@
 
 #include "store/caller.h"
 #include "store/encoder_files.h"
+#include "store/input.h"
 #include "store/session.h"
 
 #define PIECE_BYTES (256 * 1024)
@@ -368,20 +369,25 @@ feed_part(const EncoderFile *file, uint64 row, int64 *last, FilePiece piece, voi
 		pfree(bytes);
 }
 
-/* Formats of vectors are UTF-8, lines of a table as the database is. */
+/*
+ * Formats of vectors are UTF-8, lines of a table as the database is.  What Unicode has not
+ * becomes a byte that is no UTF-8: the word is none, as in a file, and the others are.
+ */
 static void
 feed_line(uint64 row, FilePiece piece, void *state)
 {
 	char	   *line = result_string(row, 1);
-	char	   *utf8;
+	const char *utf8;
+	size_t		length;
 
 	if (line == NULL)
 		return;
-	utf8 = pg_server_to_any(line, strlen(line), PG_UTF8);
-	piece((const unsigned char *) utf8, strlen(utf8), state);
+	length = strlen(line);
+	utf8 = text_as_utf8(line, &length, '\xff');
+	piece((const unsigned char *) utf8, length, state);
 	piece((const unsigned char *) "\n", 1, state);
 	if (utf8 != line)
-		pfree(utf8);
+		pfree(unconstify(char *, utf8));
 	pfree(line);
 }
 
