@@ -60,6 +60,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/epig.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
+	src/learn/label_counts.c \
 	src/learn/label_figures.c \
 	src/learn/label_model.c \
 	src/learn/label_voices.c \
