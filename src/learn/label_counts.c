@@ -15,19 +15,17 @@
 
 #define ITEMS_BETWEEN_STOPS 1024
 
-Status
-grow_array(const Caller *caller, void *array, int count, int wanted, size_t size)
+void *
+grown_array(const Caller *caller, void *array, int count, int wanted, size_t size)
 {
-	void	  **place = array;
 	void	   *larger = allocate_array(caller, wanted, size);
 
 	if (larger == NULL)
-		return STATUS_NO_MEMORY;
+		return NULL;
 	if (count > 0)
-		memcpy(larger, *place, count * size);
-	release(caller, *place);
-	*place = larger;
-	return STATUS_SUCCESS;
+		memcpy(larger, array, count * size);
+	release(caller, array);
+	return larger;
 }
 
 /* Is there anything to compare an answer to the item with? */
@@ -54,12 +52,16 @@ add_cell(const Caller *caller, LabelModel *model, int voice, int said, int truth
 		}
 	if (model->cells == model->cells_capacity)
 	{
+		LabelCell  *grown;
 		int			wanted;
 
 		if (model->cells_capacity > INT_MAX / 2)
 			return STATUS_NO_MEMORY;
 		wanted = model->cells_capacity < 512 ? 1024 : 2 * model->cells_capacity;
-		TRY(grow_array(caller, &model->cell, model->cells, wanted, sizeof(LabelCell)));
+		grown = grown_array(caller, model->cell, model->cells, wanted, sizeof(LabelCell));
+		if (grown == NULL)
+			return STATUS_NO_MEMORY;
+		model->cell = grown;
 		model->cells_capacity = wanted;
 	}
 	cell = &model->cell[model->cells];

@@ -448,12 +448,17 @@ insert_answer(const Caller *caller, LabelModel *model, int item, int voice, int 
 	{
 		if (model->answers == model->answers_capacity)
 		{
+			LabelAnswer *grown;
 			int			wanted;
 
 			if (model->answers > INT_MAX / 2)
 				return STATUS_NO_MEMORY;
 			wanted = model->answers < 8 ? 16 : 2 * model->answers;
-			TRY(grow_array(caller, &model->answer, model->answers, wanted, sizeof(LabelAnswer)));
+			grown = grown_array(caller, model->answer, model->answers, wanted,
+								sizeof(LabelAnswer));
+			if (grown == NULL)
+				return STATUS_NO_MEMORY;
+			model->answer = grown;
 			model->answers_capacity = wanted;
 		}
 		a = model->answers++;
@@ -613,8 +618,12 @@ label_model_add_items(const Caller *caller, LabelModel *model, int n)
 	if (model->items + n > model->items_capacity)
 	{
 		int			wanted = model->items + n + model->items / 2;
+		LabelItem  *grown = grown_array(caller, model->item, model->items, wanted,
+										sizeof(LabelItem));
 
-		TRY(grow_array(caller, &model->item, model->items, wanted, sizeof(LabelItem)));
+		if (grown == NULL)
+			return STATUS_NO_MEMORY;
+		model->item = grown;
 		model->items_capacity = wanted;
 	}
 	for (int i = 0; i < n; i++)
@@ -638,12 +647,26 @@ label_model_add_voices(const Caller *caller, LabelModel *model, int n)
 	if (model->voices + n > model->voices_capacity)
 	{
 		int			wanted = model->voices + n + model->voices / 2;
+		LabelVoice *voice;
+		int		   *head;
+		double	   *total;
 
 		if ((size_t) wanted * K > INT_MAX)
 			return STATUS_NO_MEMORY;
-		TRY(grow_array(caller, &model->voice, model->voices, wanted, sizeof(LabelVoice)));
-		TRY(grow_array(caller, &model->head, model->voices * (int) K, wanted * (int) K, sizeof(int)));
-		TRY(grow_array(caller, &model->total, model->voices * (int) K, wanted * (int) K, sizeof(double)));
+		voice = grown_array(caller, model->voice, model->voices, wanted, sizeof(LabelVoice));
+		if (voice == NULL)
+			return STATUS_NO_MEMORY;
+		model->voice = voice;
+		head = grown_array(caller, model->head, model->voices * (int) K, wanted * (int) K,
+						   sizeof(int));
+		if (head == NULL)
+			return STATUS_NO_MEMORY;
+		model->head = head;
+		total = grown_array(caller, model->total, model->voices * (int) K, wanted * (int) K,
+							sizeof(double));
+		if (total == NULL)
+			return STATUS_NO_MEMORY;
+		model->total = total;
 		model->voices_capacity = wanted;
 	}
 	for (int v = 0; v < n; v++)

@@ -156,8 +156,8 @@ extern Status weigh_rules(const Caller *caller, LabelModel *model);
 
 /* label_counts.c */
 
-/* The array at *array with room for more: the count elements it has are copied. */
-extern Status grow_array(const Caller *caller, void *array, int count, int wanted, size_t size);
+/* A larger array with the count elements of this one, which is gone; NULL: it is not. */
+extern void *grown_array(const Caller *caller, void *array, int count, int wanted, size_t size);
 
 /* Adds (sign 1) or takes off (-1) what an item counts; and all anew. */
 extern Status count_item(const Caller *caller, LabelModel *model, int item, double sign);
