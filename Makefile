@@ -60,6 +60,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/epig.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
+	src/learn/label_errors.c \
 	src/learn/metrics.c \
 	src/learn/model.c \
 	src/learn/model_io.c \
@@ -104,6 +105,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
+	src/sql/suspect_functions.c \
 	src/sql/target_functions.c \
 	src/sql/train_functions.c \
 	src/sql/unencoded_functions.c \
@@ -132,6 +134,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/lease.c \
 	src/store/lock.c \
 	src/store/named_encoder.c \
+	src/store/neighbours.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
@@ -151,6 +154,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/shared_encoder.c \
 	src/store/source.c \
 	src/store/state.c \
+	src/store/suspects.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \

@@ -18,6 +18,23 @@
 -- Suspects and explanations
 -- ---------------------------------------------------------------------------
 
+-- Of each label that a model was trained with: the probability that it is wrong,
+-- and which class (from 0) it would be then; NULL: trained before 0.5.0.
+ALTER TABLE hl_model_label ADD COLUMN wrong real[];
+ALTER TABLE hl_model_label ADD COLUMN suggested integer[];
+
+CREATE TYPE hl_suspect AS
+	(item text, label text, suggested text, probability double precision,
+	 neighbours text[], similarity real[]);
+
+CREATE FUNCTION hl_suspects(project text, threshold double precision DEFAULT 0.1,
+							neighbours integer DEFAULT 3)
+RETURNS SETOF hl_suspect
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100
+AS 'MODULE_PATHNAME', 'hl_suspects';
+COMMENT ON FUNCTION hl_suspects(text, double precision, integer)
+IS 'labels that are probably wrong, most probable first, with what else they could be and the nearest items that have that label';
+
 -- ---------------------------------------------------------------------------
 -- Rules
 -- ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_TRAIN_H
 #define HUMANLOOP_TRAIN_H
 
+#include "learn/label_errors.h"
 #include "learn/metrics.h"
 #include "store/agreement.h"
 #include "store/pool.h"
@@ -44,6 +45,8 @@ typedef struct Training
 	float	   *confidence;
 	int			audit_hits;
 	float	   *losses;			/* of each row, out of fold, in nats */
+	float	   *wrong;			/* probability that each row's label is wrong */
+	int		   *suggested;		/* what it would be then */
 
 	/* compare */
 	bool		deploy;

@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * label_errors.c
+ *	  Which of the labels are probably wrong, and how many are.
+ *
+ * That a low out-of-fold probability of the given label ranks errors well is
+ * from Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty
+ * in dataset labels", JAIR 70, 2021 ("self-confidence").  The mixture makes a
+ * probability of it, as in the noise models of Natarajan, Dhillon, Ravikumar
+ * and Tewari, "Learning with noisy labels", NIPS 2013, with its two numbers by
+ * maximum a posteriori.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "label_errors.h"
+
+#include <math.h>
+
+/* So many rows, evenly spread, are enough for two numbers. */
+#define FIT_ROWS 10000
+/* Rows between two questions whether to stop. */
+#define ROWS_BETWEEN_STOPS 1024
+
+/* What is looked among for the sharpness, in steps of the golden section. */
+#define SHARPNESS_LEAST 0.5
+#define SHARPNESS_MOST 4.0
+#define SHARPNESS_STEPS 14
+
+/* With more errors than that, most labels of two classes could be swapped. */
+#define RATE_MOST 0.45
+#define RATE_STEPS 40
+
+/*
+ * Weak priors, which matter where labels are few: as if so many more labels had
+ * been looked at and found right, and a normal one of the logarithm of the
+ * sharpness, of this precision.
+ */
+#define RATE_PRIOR 20.0
+#define SHARPNESS_PRIOR 4.0
+
+/* A probability below this has been rounded to nothing. */
+#define LEAST 1e-12f
+
+typedef struct Fit
+{
+	const Caller *caller;
+	const float *probability;
+	const int  *label;
+	const int  *count;			/* labels of each class */
+	int			n;
+	int			classes;
+	int			step;			/* from one row of the fit to the next */
+	int			rows;			/* of them */
+	double	   *given;			/* sharpened probability of each one's label */
+} Fit;
+
+/* The probability of the row's label, sharpened: p_g^t / sum_k p_k^t. */
+static double
+sharpened(const float *probability, int classes, int label, double sharpness)
+{
+	double		sum = 0.0;
+	double		own = 0.0;
+
+	for (int k = 0; k < classes; k++)
+	{
+		double		power = probability[k] < LEAST ? 0.0 : exp(sharpness * log(probability[k]));
+
+		sum += power;
+		own = k == label ? power : own;
+	}
+	return sum > 0.0 ? own / sum : 1.0 / classes;
+}
+
+/* Probability of the label that was given, from that of its being the true one. */
+static double
+likelihood(const Fit *fit, double given, double rate)
+{
+	return (1.0 - rate) * given + rate * (1.0 - given) / (fit->classes - 1);
+}
+
+/* Slope of the log posterior by the rate: it only falls, as each term is concave. */
+static double
+rate_slope(const Fit *fit, double rate)
+{
+	double		slope = -RATE_PRIOR / (1.0 - rate);
+
+	for (int i = 0; i < fit->rows; i++)
+		slope += ((1.0 - fit->given[i]) / (fit->classes - 1) - fit->given[i]) /
+			fmax(likelihood(fit, fit->given[i], rate), LEAST);
+	return slope;
+}
+
+/* The best rate for the sharpened probabilities, by bisection. */
+static double
+best_rate(const Fit *fit)
+{
+	double		low = 0.0;
+	double		high = RATE_MOST;
+
+	for (int step = 0; step < RATE_STEPS; step++)
+	{
+		double		middle = (low + high) / 2;
+
+		if (rate_slope(fit, middle) > 0.0)
+			low = middle;
+		else
+			high = middle;
+	}
+	return (low + high) / 2;
+}
+
+/* Log posterior of a sharpness with the rate that suits it best. */
+static Status
+try_sharpness(Fit *fit, double sharpness, double *rate, double *value)
+{
+	int			rows = 0;
+
+	for (int i = 0; i < fit->n; i += fit->step)
+	{
+		if (rows % ROWS_BETWEEN_STOPS == 0 && stopped(fit->caller))
+			return STATUS_STOPPED;
+		if (fit->count[fit->label[i]] > 1)
+			fit->given[rows++] = sharpened(fit->probability + (size_t) i * fit->classes,
+										   fit->classes, fit->label[i], sharpness);
+	}
+	fit->rows = rows;
+	*rate = best_rate(fit);
+	*value = RATE_PRIOR * log(1.0 - *rate) -
+		SHARPNESS_PRIOR / 2 * log(sharpness) * log(sharpness);
+	for (int i = 0; i < rows; i++)
+		*value += log(fmax(likelihood(fit, fit->given[i], *rate), LEAST));
+	return STATUS_SUCCESS;
+}
+
+/* Golden section over the logarithm of the sharpness. */
+static Status
+fit_errors(Fit *fit, LabelErrors *errors)
+{
+	const double golden = 0.6180339887498949;
+	double		low = log(SHARPNESS_LEAST);
+	double		high = log(SHARPNESS_MOST);
+	double		at[2] = {high - golden * (high - low), low + golden * (high - low)};
+	double		rate[2];
+	double		value[2];
+
+	for (int side = 0; side < 2; side++)
+		TRY(try_sharpness(fit, exp(at[side]), &rate[side], &value[side]));
+	for (int step = 0; step < SHARPNESS_STEPS; step++)
+	{
+		/* the side that stays inside is known already */
+		int			fresh = value[0] > value[1] ? 0 : 1;
+
+		if (fresh == 0)
+			high = at[1];
+		else
+			low = at[0];
+		at[1 - fresh] = at[fresh];
+		rate[1 - fresh] = rate[fresh];
+		value[1 - fresh] = value[fresh];
+		at[fresh] = fresh == 0 ? high - golden * (high - low) : low + golden * (high - low);
+		TRY(try_sharpness(fit, exp(at[fresh]), &rate[fresh], &value[fresh]));
+	}
+	errors->rate = value[0] > value[1] ? rate[0] : rate[1];
+	errors->sharpness = exp(value[0] > value[1] ? at[0] : at[1]);
+	return STATUS_SUCCESS;
+}
+
+/* Of a row whose label is right with probability given, by the model alone. */
+static double
+posterior_wrong(const Fit *fit, double given, const LabelErrors *errors)
+{
+	double		other = errors->rate * (1.0 - given) / (fit->classes - 1);
+
+	/* the smallest sum has both parts at nothing: the model alone speaks then */
+	return other > 0.0 ? other / likelihood(fit, given, errors->rate) : 0.0;
+}
+
+static Status
+judge_rows(const Fit *fit, const LabelErrors *errors, float *wrong, int *suggested)
+{
+	for (int i = 0; i < fit->n; i++)
+	{
+		const float *p = fit->probability + (size_t) i * fit->classes;
+		int			label = fit->label[i];
+		int			best = label == 0 ? 1 : 0;
+
+		if (i % ROWS_BETWEEN_STOPS == 0 && stopped(fit->caller))
+			return STATUS_STOPPED;
+		for (int k = 0; k < fit->classes; k++)
+			best = k != label && p[k] > p[best] ? k : best;
+		suggested[i] = best;
+		wrong[i] = (float) (fit->count[label] < 2 ? errors->rate :
+							posterior_wrong(fit, sharpened(p, fit->classes, label,
+														   errors->sharpness), errors));
+	}
+	return STATUS_SUCCESS;
+}
+
+Status
+label_errors(const Caller *caller, const float *probability, const int *label, int n,
+			 int classes, float *wrong, int *suggested, LabelErrors *errors)
+{
+	int			step = n / FIT_ROWS + 1;
+	Fit			fit = {caller, probability, label, .n = n, .classes = classes, .step = step};
+	int		   *count;
+	Status		status = STATUS_NO_MEMORY;
+
+	if (classes < 2 || n < 0)
+		return STATUS_BAD_ARGUMENT;
+	count = allocate_array(caller, classes, sizeof(int));
+	fit.given = allocate_array(caller, n / step + 1, sizeof(double));
+	if (count != NULL && fit.given != NULL)
+	{
+		for (int i = 0; i < n; i++)
+			count[label[i]]++;
+		fit.count = count;
+		status = fit_errors(&fit, errors);
+		if (status == STATUS_SUCCESS)
+			status = judge_rows(&fit, errors, wrong, suggested);
+	}
+	release(caller, count);
+	release(caller, fit.given);
+	return status;
+}
