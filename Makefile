@@ -58,6 +58,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/epig.c \
+	src/learn/explain.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
 	src/learn/label_errors.c \
@@ -91,6 +92,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
+	src/sql/explain_functions.c \
 	src/sql/forecast_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
