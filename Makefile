@@ -331,6 +331,7 @@ bench: ready
 	@test/bench/simulate
 	@test/bench/unseen
 	@test/bench/audit
+	@test/bench/suspects
 	@test/bench/encoders
 
 .PHONY: dist

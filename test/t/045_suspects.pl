@@ -9,7 +9,7 @@ use Humanloop;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main', conf => "humanloop.enabled = off\nfsync = off\n", init => { allows_streaming => 1 });
+my $node = new_node('main', conf => "humanloop.enabled = off\nfsync = off\n", allows_streaming => 1);
 
 # A small project on the primary and a standby, restored as well.
 $node->safe_psql('postgres', q{SET client_min_messages = warning;
@@ -22,7 +22,7 @@ my $questions = q{SELECT item, label, suggested, round(probability::numeric, 6),
 	SELECT kind, feature, label, round(weight::numeric, 6), input FROM hl_explain('tickets', 'I was charged twice for my parcel');
 	SELECT kind, feature, label, round(weight::numeric, 6) FROM hl_explain_question('tickets', (SELECT item FROM hl_queue_entries('tickets') LIMIT 1));};
 my $answers = $node->safe_psql('postgres', $questions);
-like($answers, qr/^50\|returns\|billing\|/, 'the wrong label comes first, with what it was');
+like($answers, qr/^50\|delivery\|returns\|/, 'the wrong label comes first, with what it was');
 like($answers, qr/^n-gram\|charged\|billing\|[0-9.]+\|body$/m, 'a word of the text speaks for its label');
 like($answers, qr/^reason\|/m, 'a question has a reason');
 
@@ -30,7 +30,7 @@ $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
-$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+$node->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', $questions), $answers, 'a standby says the same');
 $standby->stop;
 
@@ -39,7 +39,7 @@ $node->command_ok([ 'pg_dump', '-f', $dump, 'postgres' ], 'a dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, 'restored' ], 'restores');
 # the features come again with the source: until then there are no neighbours
-is($node->safe_psql('restored', q{SELECT item, label, suggested, neighbours FROM hl_suspects('tickets', 0) LIMIT 1}), '50|returns|billing|{}', 'suspects are in the dump');
+is($node->safe_psql('restored', q{SELECT item, label, suggested, neighbours FROM hl_suspects('tickets', 0) LIMIT 1}), '50|delivery|returns|{}', 'suspects are in the dump');
 unlike($node->safe_psql('restored', q{SELECT kind FROM hl_explain('tickets', 'I was charged twice for my parcel')}), qr/neighbour/, 'an explanation needs no features of others');
 $node->safe_psql('restored', q{SET client_min_messages = error; SELECT hl_refresh('tickets')});
 is($node->safe_psql('restored', q{SELECT item, label, suggested, round(probability::numeric, 6), neighbours FROM hl_suspects('tickets', 0) LIMIT 3}),
