@@ -126,6 +126,24 @@ SELECT count(*) > 0 AS some, bool_and(weight BETWEEN -1 AND 1) AS similar FROM h
 SELECT count(*), bool_and(cardinality(neighbours) = 3) AS neighbours FROM hl_suspects('points', 0);
 SELECT count(*), bool_and(similarity[1] BETWEEN -1 AND 1) AS similar FROM hl_suspects('both', 0);
 
+-- Encoders of which nothing is a sum: each word is left out, and the odds compared.
+CREATE TABLE vectors (line text);
+INSERT INTO vectors SELECT w || ' ' || CASE i % 3 WHEN 0 THEN '1 0.1 0' WHEN 1 THEN '0 1 0.1' ELSE '0.1 0 1' END || ' 0.' || i
+	FROM unnest('{return,parcel,charged,back,courier,invoice,please,where,card}'::text[]) WITH ORDINALITY u(w, n), LATERAL (SELECT n - 1) i(i);
+SELECT encoder FROM hl_import_encoder('small', 'word_vectors', staging => 'vectors');
+SELECT project FROM hl_create_project('worded', 'ticket', 'body', encoder => 'small');
+SELECT hl_label_many('worded', array_agg(id::text), array_agg(topic)) FROM ticket WHERE id <= 200;
+SELECT deployed FROM hl_train('worded');
+SELECT array_agg(DISTINCT kind ORDER BY kind) AS kinds, array_agg(feature ORDER BY feature) FILTER (WHERE kind = 'word') AS words FROM hl_explain('worded', 'Where is the parcel, the courier?', 10);
+SELECT e.feature, abs(e.weight - (odds('worded', 'where parcel charged') - (SELECT ln(max(probability) FILTER (WHERE label = o.label) / max(probability) FILTER (WHERE label = o.second)) FROM hl_probabilities('worded', replace('where parcel charged', e.feature, ''))))) < 1e-5 AS difference
+FROM (SELECT max(label) FILTER (WHERE kind = 'label') AS label, max(label) FILTER (WHERE kind = 'runner-up') AS second FROM hl_explain('worded', 'where parcel charged', 0)) o,
+	hl_explain('worded', 'where parcel charged', 10) e WHERE e.kind = 'word' ORDER BY 1;
+-- of a long text some words at a time, 64 times at most; scripts without spaces character by character
+SELECT count(*), max(length(feature)) FROM hl_explain('worded', repeat('where is my parcel ', 60), 100) WHERE kind = 'word';
+SELECT count(*) FROM hl_explain('worded', '漢字 parcel', 100) WHERE kind = 'word';
+SELECT count(*) FROM hl_explain('worded', '', 100) WHERE kind = 'word';
+SELECT hl_drop_project('worded'), hl_drop_encoder('small');
+
 -- In groups, where memory is short, the same.
 CREATE TABLE whole AS SELECT * FROM hl_suspects('tickets', 0);
 SET humanloop.work_mem = '1MB';
