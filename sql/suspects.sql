@@ -76,6 +76,18 @@ SELECT count(*) AS suspects FROM hl_suspects('tickets', 0);
 SELECT kind, label, weight FROM hl_explain('tickets', 'I was charged twice for a phone', 0);
 ROLLBACK;
 
+-- Several answers: two who say the same are believed, against a model that is
+-- no surer than before; who is alone, and contradicts the model, is suspected.
+BEGIN;
+CREATE TEMP TABLE judged AS SELECT s.* FROM hl_suspects('tickets', 0) s JOIN flipped f ON f.id = item::int ORDER BY probability DESC LIMIT 6;
+SELECT hl_label_many('tickets', array_agg(t.id::text), array_agg(t.topic), a) FROM ticket t, unnest('{berta,carl}'::text[]) a WHERE t.id <= 350 AND t.id::text NOT IN (SELECT item FROM judged) GROUP BY a;
+SELECT hl_label_many('tickets', array_agg(item), array_agg(label), 'berta') FROM (SELECT * FROM judged ORDER BY item::int LIMIT 3) j;
+SELECT labels > 0 AS trained FROM hl_train('tickets');
+SELECT count(*) FILTER (WHERE place <= 3 AND item IN (SELECT item FROM judged ORDER BY item::int OFFSET 3)) AS alone_first,
+	bool_and(probability < 0.5) FILTER (WHERE item NOT IN (SELECT item FROM judged)) AS others_believed, count(*) AS all
+FROM hl_suspects('tickets', 0) WITH ORDINALITY s(item, label, suggested, probability, neighbours, similarity, place);
+ROLLBACK;
+
 -- Why: the parts sum to the log odds of label and runner-up.
 CREATE FUNCTION odds(project text, said text) RETURNS float8 LANGUAGE sql AS
 	$$SELECT ln(max(weight) FILTER (WHERE kind = 'label') / max(weight) FILTER (WHERE kind = 'runner-up')) FROM hl_explain(project, said, 0)$$;

@@ -53,6 +53,7 @@ typedef struct Fit
 	const float *probability;
 	const int  *label;
 	const int  *count;			/* labels of each class */
+	const SoftLabels *said;		/* NULL: nothing */
 	int			n;
 	int			classes;
 	int			step;			/* from one row of the fit to the next */
@@ -115,6 +116,13 @@ best_rate(const Fit *fit)
 	return (low + high) / 2;
 }
 
+/* Has the row one answer, so that the rate is all that is known of it? */
+static bool
+answered_once(const Fit *fit, int row)
+{
+	return fit->said == NULL || fit->said->start[row] == fit->said->start[row + 1];
+}
+
 /* Log posterior of a sharpness with the rate that suits it best. */
 static Status
 try_sharpness(Fit *fit, double sharpness, double *rate, double *value)
@@ -125,7 +133,7 @@ try_sharpness(Fit *fit, double sharpness, double *rate, double *value)
 	{
 		if (rows % ROWS_BETWEEN_STOPS == 0 && stopped(fit->caller))
 			return STATUS_STOPPED;
-		if (fit->count[fit->label[i]] > 1)
+		if (fit->count[fit->label[i]] > 1 && answered_once(fit, i))
 			fit->given[rows++] = sharpened(fit->probability + (size_t) i * fit->classes,
 										   fit->classes, fit->label[i], sharpness);
 	}
@@ -211,6 +219,51 @@ posterior_wrong(const Fit *fit, double given, const LabelErrors *errors)
 	return other > 0.0 ? other / likelihood(fit, given, errors->rate) : 0.0;
 }
 
+static double
+power_of(const LabelErrors *errors, float probability)
+{
+	return probability < LEAST ? 0.0 : exp(errors->sharpness * log(probability));
+}
+
+/*
+ * Of a row that several have answered.  *suggested is the most probable class but for
+ * the label by what they and the model say together; before, by the model alone.
+ */
+static double
+judge_answers(const Fit *fit, int row, const LabelErrors *errors, int *suggested)
+{
+	const float *p = fit->probability + (size_t) row * fit->classes;
+	const SoftLabels *said = fit->said;
+	int			unnamed = fit->classes - (said->start[row + 1] - said->start[row]);
+	double		rest = fmax(1.0 - soft_row_weight(said, row), 0.0) / (unnamed > 0 ? unnamed : 1);
+	double		label = rest * power_of(errors, p[fit->label[row]]);
+	double		others = -label;
+	double		most = rest * power_of(errors, p[*suggested]);
+
+	for (int k = 0; k < fit->classes && rest > 0.0; k++)
+		others += rest * power_of(errors, p[k]);
+	for (int e = said->start[row]; e < said->start[row + 1]; e++)
+	{
+		int			k = said->class[e];
+		double		power = power_of(errors, p[k]);
+		double		both = said->weight[e] * power;
+
+		if (k == fit->label[row])
+		{
+			label = both;
+			continue;
+		}
+		others += both - rest * power;
+		if (both > most)
+		{
+			most = both;
+			*suggested = k;
+		}
+	}
+	others = fmax(others, 0.0);
+	return label + others > 0.0 ? others / (label + others) : 0.0;
+}
+
 static Status
 judge_rows(const Fit *fit, const LabelErrors *errors, float *wrong, int *suggested)
 {
@@ -225,6 +278,11 @@ judge_rows(const Fit *fit, const LabelErrors *errors, float *wrong, int *suggest
 		for (int k = 0; k < fit->classes; k++)
 			best = k != label && p[k] > p[best] ? k : best;
 		suggested[i] = best;
+		if (!answered_once(fit, i))
+		{
+			wrong[i] = (float) judge_answers(fit, i, errors, &suggested[i]);
+			continue;
+		}
 		wrong[i] = (float) (fit->count[label] < 2 ? errors->rate :
 							posterior_wrong(fit, sharpened(p, fit->classes, label,
 														   errors->sharpness), errors));
@@ -234,10 +292,13 @@ judge_rows(const Fit *fit, const LabelErrors *errors, float *wrong, int *suggest
 
 Status
 label_errors(const Caller *caller, const float *probability, const int *label, int n,
-			 int classes, float *wrong, int *suggested, LabelErrors *errors)
+			 int classes, const SoftLabels *said, float *wrong, int *suggested,
+			 LabelErrors *errors)
 {
 	int			step = n / FIT_ROWS + 1;
-	Fit			fit = {caller, probability, label, .n = n, .classes = classes, .step = step};
+	Fit			fit = {
+		caller, probability, label, .said = said, .n = n, .classes = classes, .step = step
+	};
 	int		   *count;
 	Status		status = STATUS_NO_MEMORY;
 

@@ -17,12 +17,16 @@
  * to sum to one.  Both numbers are those under which the labels are most
  * likely.
  *
+ * Where several people have answered, their label model (label_model.h) knows more than
+ * a rate: the posterior q over the classes by what they have said.  There P(k) is
+ * proportional to q_k times the model's (sharpened) probability of k.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef HUMANLOOP_LABEL_ERRORS_H
 #define HUMANLOOP_LABEL_ERRORS_H
 
-#include "../math/base.h"
+#include "soft_labels.h"
 
 typedef struct LabelErrors
 {
@@ -35,11 +39,14 @@ typedef struct LabelErrors
  * label[i] in [0, classes) the label it has.  wrong[i] is the probability that
  * this is not its class, and suggested[i] the most probable class but for that
  * one.  A row whose class no other row has was judged by a model that does not
- * know the class: its wrong[i] is the rate.  STATUS_BAD_ARGUMENT for less than
- * two classes, STATUS_STOPPED.
+ * know the class: its wrong[i] is the rate.  said (NULL: nothing): posteriors by the
+ * answers alone, of the rows that have entries there; the others have one answer
+ * each.  Weights of a row that sum to less than 1 leave the rest to all other classes; a
+ * label of weight 1 is not wrong.  STATUS_BAD_ARGUMENT for less
+ * than two classes, STATUS_STOPPED.
  */
 extern Status label_errors(const Caller *caller, const float *probability, const int *label,
-						   int n, int classes, float *wrong, int *suggested,
-						   LabelErrors *errors);
+						   int n, int classes, const SoftLabels *said, float *wrong,
+						   int *suggested, LabelErrors *errors);
 
 #endif							/* HUMANLOOP_LABEL_ERRORS_H */

@@ -107,7 +107,7 @@ test_found_again(void)
 		double		true_ones[10] = {0};
 
 		make_rows(&made, ROWS, rates[r], 17 + r);
-		REQUIRE(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, made.wrong,
+		REQUIRE(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, NULL, made.wrong,
 							 made.suggested, &errors) == STATUS_SUCCESS);
 		CHECK(memory.blocks == 0);
 		CHECK_NEAR(errors.rate, rates[r], 0.1 * rates[r] + 0.004);
@@ -141,7 +141,7 @@ test_posterior(void)
 	LabelErrors errors;
 
 	make_rows(&made, ROWS, 0.1, 3);
-	REQUIRE(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, made.wrong,
+	REQUIRE(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, NULL, made.wrong,
 						 made.suggested, &errors) == STATUS_SUCCESS);
 	for (int i = 0; i < 50; i++)
 	{
@@ -174,7 +174,7 @@ test_edges(void)
 	int			high = 0;
 
 	make_rows(&made, ROWS, 0.0, 5);
-	CHECK(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, made.wrong,
+	CHECK(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, NULL, made.wrong,
 					   made.suggested, &errors) == STATUS_SUCCESS);
 	CHECK(errors.rate < 0.004);
 	for (int i = 0; i < ROWS; i++)
@@ -186,23 +186,83 @@ test_edges(void)
 	for (int i = 0; i < 100; i++)
 		for (int k = 0; k < CLASSES; k++)
 			made.probability[i * CLASSES + k] = k == 4 ? 0.0f : k == i % 4 ? 0.97f : 0.01f;
-	CHECK(label_errors(&caller, made.probability, made.label, 100, CLASSES, made.wrong,
+	CHECK(label_errors(&caller, made.probability, made.label, 100, CLASSES, NULL, made.wrong,
 					   made.suggested, &errors) == STATUS_SUCCESS);
 	CHECK_NEAR(made.wrong[50], errors.rate, 1e-6);
 	CHECK(made.suggested[50] == 50 % 4);
 	/* zeros everywhere are no reason to crash */
 	memset(made.probability, 0, sizeof(float) * 100 * CLASSES);
-	CHECK(label_errors(&caller, made.probability, made.label, 100, CLASSES, made.wrong,
+	CHECK(label_errors(&caller, made.probability, made.label, 100, CLASSES, NULL, made.wrong,
 					   made.suggested, &errors) == STATUS_SUCCESS);
 	for (int i = 0; i < 100; i++)
 		CHECK(made.wrong[i] >= 0.0f && made.wrong[i] <= 1.0f);
-	CHECK(label_errors(&caller, made.probability, made.label, 0, CLASSES, made.wrong,
+	CHECK(label_errors(&caller, made.probability, made.label, 0, CLASSES, NULL, made.wrong,
 					   made.suggested, &errors) == STATUS_SUCCESS);
 	/* what is expected where nothing is known */
 	CHECK_NEAR(errors.rate, 0.04, 1e-6);
-	CHECK(label_errors(&caller, made.probability, made.label, 10, 1, made.wrong, made.suggested,
+	CHECK(label_errors(&caller, made.probability, made.label, 10, 1, NULL, made.wrong, made.suggested,
 					   &errors) == STATUS_BAD_ARGUMENT);
 	CHECK(memory.blocks == 0);
+	made_free(&made);
+}
+
+/* Several have answered: what they say counts, and what is certain is not wrong. */
+static void
+test_several_answers(void)
+{
+	Made		made = made_allocate();
+	UnitMemory	memory;
+	Caller		caller = unit_caller(&memory);
+	LabelErrors errors;
+	LabelErrors alone;
+	int		   *start = malloc(sizeof(int) * (ROWS + 1));
+	int			class[5];
+	float		weight[5] = {1.0f, 0.7f, 0.3f, 0.5f, 0.5f};
+	SoftLabels	said = {ROWS, start, class, weight};
+	int			a;
+	int			b;
+	double		right;
+	double		other;
+
+	make_rows(&made, ROWS, 0.1, 11);
+	REQUIRE(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, NULL, made.wrong,
+						 made.suggested, &alone) == STATUS_SUCCESS);
+	/* row 0 is certain, rows 1 and 2 are disputed, the others have one answer */
+	start[0] = 0;
+	for (int i = 1; i <= ROWS; i++)
+		start[i] = i == 1 ? 1 : i == 2 ? 3 : 5;
+	a = made.label[1];
+	b = (a + 2) % CLASSES;
+	class[0] = made.label[0];
+	class[1] = a;
+	class[2] = b;
+	class[3] = (made.label[2] + 1) % CLASSES;
+	class[4] = made.label[2];
+	REQUIRE(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, &said, made.wrong,
+						 made.suggested, &errors) == STATUS_SUCCESS);
+	CHECK_NEAR(errors.rate, alone.rate, 0.002);
+	CHECK(made.wrong[0] == 0.0f && made.suggested[0] != made.label[0]);
+	right = 0.7 * pow(made.probability[CLASSES + a], errors.sharpness);
+	other = 0.3 * pow(made.probability[CLASSES + b], errors.sharpness);
+	CHECK_NEAR(made.wrong[1], other / (right + other), 1e-5);
+	CHECK(made.suggested[1] == b);
+	CHECK(made.suggested[2] == class[3]);
+	/* three quarters are sure, and a quarter is any other class: as with that rate */
+	weight[0] = 0.75f;
+	REQUIRE(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, &said, made.wrong,
+						 made.suggested, &errors) == STATUS_SUCCESS);
+	right = other = 0.0;
+	for (int k = 0; k < CLASSES; k++)
+	{
+		double		power = pow(made.probability[k], errors.sharpness);
+
+		right += k == made.label[0] ? 0.75 * power : 0.0;
+		other += k == made.label[0] ? 0.0 : 0.25 / (CLASSES - 1) * power;
+		CHECK(k == made.label[0] || made.probability[k] <= made.probability[made.suggested[0]]);
+	}
+	CHECK_NEAR(made.wrong[0], other / (right + other), 1e-5);
+	CHECK(memory.blocks == 0);
+	free(start);
 	made_free(&made);
 }
 
@@ -219,7 +279,7 @@ test_failures(void)
 		Caller		caller = unit_caller(&memory);
 
 		memory.fail_at = at;
-		CHECK(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, made.wrong,
+		CHECK(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, NULL, made.wrong,
 						   made.suggested, &errors) == STATUS_NO_MEMORY);
 		CHECK(memory.blocks == 0);
 	}
@@ -228,7 +288,7 @@ test_failures(void)
 		Caller		caller = unit_caller(&memory);
 
 		memory.stop_at = at;
-		CHECK(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, made.wrong,
+		CHECK(label_errors(&caller, made.probability, made.label, ROWS, CLASSES, NULL, made.wrong,
 						   made.suggested, &errors) == STATUS_STOPPED);
 		CHECK(memory.blocks == 0);
 	}
@@ -241,6 +301,7 @@ main(void)
 	test_found_again();
 	test_posterior();
 	test_edges();
+	test_several_answers();
 	test_failures();
 	return unit_end();
 }
