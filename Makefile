@@ -61,6 +61,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
+	src/learn/label_counts.c \
 	src/learn/label_errors.c \
 	src/learn/label_figures.c \
 	src/learn/label_model.c \
@@ -344,6 +345,7 @@ bench: ready
 	@test/bench/simulate
 	@test/bench/unseen
 	@test/bench/audit
+	@test/bench/crowd
 	@test/bench/suspects
 	@test/bench/encoders
 
