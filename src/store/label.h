@@ -47,6 +47,12 @@ typedef struct SourceLabels
 /* Nothing but white space? */
 extern bool label_is_blank(const char *label);
 
+/*
+ * Can an item have this label?  Not NULL nor blank (hint: what to do instead), and
+ * of the closed list, if there is one.
+ */
+extern void label_check(const Project *project, const char *label, const char *hint);
+
 extern void source_labels_init(SourceLabels *labels, MemoryContext context);
 extern void source_labels_add(SourceLabels *labels, const char *item, const char *label);
 
@@ -69,11 +75,14 @@ typedef struct Consensus
 	int			nskipped;
 } Consensus;
 
-/* Majority of the current answers, the latest as tie-break. */
+/*
+ * What a reviewer has settled; else the majority of the current answers, the
+ * latest as tie-break.
+ */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
-/* The same of these items: label of each, NULL where it has none. */
-extern char **consensus_of_items(const Project *project, char **items, int n);
+/* The same of these items: label of each, NULL where it has none.  read_only as in statement_run. */
+extern char **consensus_of_items(const Project *project, char **items, int n, bool read_only);
 
 /* Items that somebody has skipped: of these, or with items NULL of all. */
 extern char **skipped_items(const Project *project, char **items, int n, int *nskipped);
