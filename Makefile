@@ -183,7 +183,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
-ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
+ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh settle
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

@@ -24,7 +24,7 @@ SELECT measure, annotators, class, round(value::numeric, 3) AS value, low <= val
 SELECT count(*) AS figures FROM (SELECT * FROM hl_agreement('tickets') INTERSECT SELECT * FROM hl_agreement('tickets')) f;
 SELECT hl_skip('tickets', 12, 'cannot tell', 'ann');
 SELECT value, items FROM hl_agreement('tickets') WHERE measure = 'cohen_kappa' AND annotators = '{ann,bob}';
-SELECT hl_undo('tickets', item, annotator) FROM hl_labels;
+SELECT count(hl_undo('tickets', item, annotator)) FROM hl_labels;
 SELECT hl_undo('tickets', 12, 'ann');
 
 -- ----------------------------------------------------------------------
@@ -36,7 +36,7 @@ SELECT hl_label_many('tickets', '{1,2,3,4}', '{delivery,billing,returns,delivery
 SELECT hl_label_many('tickets', '{1,2,3}', '{billing,billing,delivery}', 'cid'), hl_label_many('tickets', '{3}', '{billing}', 'dan');
 SELECT hl_skip('tickets', 4, NULL, 'dan');
 SELECT * FROM hl_disputes('tickets');
-SELECT hl_undo('tickets', item, annotator) FROM hl_labels;
+SELECT count(hl_undo('tickets', item, annotator)) FROM hl_labels;
 -- 300 items that one labels; another is of another opinion where a ticket is of
 -- two classes, and wrong now and then
 SELECT hl_label_many('tickets', array_agg(id::text), array_agg(topic), 'ann') FROM ticket WHERE id <= 300;
@@ -49,6 +49,12 @@ SELECT labels FROM hl_train('tickets');
 SELECT t.ambiguous, count(*), count(*) FILTER (WHERE d.kind = 'ambiguous') > 0.6 * count(*) AS mostly_ambiguous, count(*) FILTER (WHERE d.kind = 'suspicious') > 0.6 * count(*) AS mostly_suspicious,
 	bool_and(d.aleatoric > 0 AND d.epistemic > 0) AS scored, bool_and(d.probability < 1) AS open
 FROM hl_disputes('tickets') d JOIN ticket t ON t.id = d.item::int GROUP BY 1 ORDER BY 1;
+-- whatever the folds are
+SELECT project FROM generate_series(1, 3) seed, hl_create_project('seed_' || seed, 'ticket', 'body', options => jsonb_build_object('random_seed', seed));
+SELECT count(hl_label(p.project, l.item, l.label, l.annotator)) FROM hl_projects p, hl_labels l WHERE p.project LIKE 'seed%' AND l.project = 'tickets';
+SELECT p.project, (hl_train(p.project)).labels FROM hl_projects p WHERE project LIKE 'seed%' ORDER BY 1;
+SELECT p.project, avg((d.kind = CASE WHEN t.ambiguous THEN 'ambiguous' ELSE 'suspicious' END)::int) > 0.65 AS mostly_told_apart FROM hl_projects p, hl_disputes(p.project) d, ticket t WHERE p.project LIKE 'seed%' AND t.id = d.item::int GROUP BY 1 ORDER BY 1;
+SELECT hl_drop_project(project) FROM hl_projects WHERE project LIKE 'seed%';
 -- the least certain first
 SELECT bool_and(d.probability >= d.before) AS in_order FROM (SELECT probability, lag(probability, 1, 0) OVER (ORDER BY n) AS before FROM hl_disputes('tickets') WITH ORDINALITY d(item, answers, label, probability, a, e, kind, comments, flags, settled, n)) d;
 SELECT item, answers, label, round(probability::numeric, 3) AS probability, comments, flags, settled FROM hl_disputes('tickets') WHERE item = '13';
@@ -104,7 +110,7 @@ SELECT item, label, probability, settled FROM hl_disputes('tickets') WHERE settl
 SELECT bool_and(settled = (n > open)) AS last FROM (SELECT settled, row_number() OVER () AS n, count(*) FILTER (WHERE NOT settled) OVER () AS open FROM hl_disputes('tickets')) d;
 -- settled anew, and taken back
 SELECT hl_settle('tickets', 22, 'returns') > 0 AS again, hl_unsettle('tickets', 31, 'too hasty');
-SELECT hl_train('tickets') IS NOT NULL AS trained;
+SELECT labels FROM hl_train('tickets');
 SELECT taken_as('22') AS settled, taken_as('31') AS taken_back;
 SELECT item, action, label, reviewer, reason, holds FROM hl_settlements ORDER BY id;
 SELECT error_of($$DELETE FROM hl_settlements$$) LIKE '55000%' AS not_deletable;

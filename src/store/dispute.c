@@ -31,6 +31,7 @@
 #include "store/dispute.h"
 #include "store/feature.h"
 #include "store/label.h"
+#include "store/refresh.h"
 #include "store/session.h"
 #include "store/settlement.h"
 
@@ -141,16 +142,23 @@ find_place(Place *places, int n, const char *item)
 	return bsearch(&wanted, places, n, sizeof(Place), compare_places);
 }
 
-/* Of a row that is there twice the later one holds, see refresh.c. */
-static void
+/*
+ * Of a row that is there twice the later one holds, see refresh.c.  False: not
+ * all rows are encoded, as after a restore, so those that are not found need
+ * not be gone.
+ */
+static bool
 find_features(const Project *project, const Serving *serving, Place *places, int n)
 {
 	BlockScan  *scan = block_scan_begin(project->id, serving->encoder, serving->encoder_id, 0,
 										false, true);
 	FeatureBlock block;
+	ProjectState state;
+	int64		live = 0;
 
 	while (block_scan_next(scan, &block))
 	{
+		live += block.live;
 		for (int row = 0; row < block.rows; row++)
 		{
 			Place	   *place = block.hashes[row] == 0 ? NULL :
@@ -164,6 +172,8 @@ find_features(const Project *project, const Serving *serving, Place *places, int
 		CHECK_FOR_INTERRUPTS();
 	}
 	block_scan_end(scan);
+	state_read(project, &state);
+	return live > 0 && live >= state.items;
 }
 
 /*
@@ -269,18 +279,18 @@ score_some(const Project *project, const Serving *serving, const Place *places, 
 }
 
 /*
- * Takes the items whose rows are not there any more out of places; returns how
- * many are left.
+ * Takes the items that have no features out of places, as their rows are gone, or
+ * not encoded; returns how many are left.
  */
 static int
-leave_out_gone(Place *places, int n, Dispute *disputes)
+leave_out_gone(Place *places, int n, bool gone, Dispute *disputes)
 {
 	int			left = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		if (places[i].block == 0)
-			disputes[places[i].dispute].gone = true;
+			disputes[places[i].dispute].gone = gone;
 		else
 			places[left++] = places[i];
 	}
@@ -294,13 +304,14 @@ ask_model(const Project *project, const Serving *serving, Dispute *disputes, int
 												  ALLOCSET_DEFAULT_SIZES);
 	Place	   *places = palloc_array_checked(Place, n);
 	double		typical;
+	bool		encoded;
 
 	for (int i = 0; i < n; i++)
 		places[i] = (Place) {.key = item_key(disputes[i].item), .dispute = i, .confidence = NAN};
 	qsort(places, n, sizeof(Place), compare_places);
-	find_features(project, serving, places, n);
+	encoded = find_features(project, serving, places, n);
 	typical = audit_is_kept() ? find_confidence(project, serving, places, n) : NAN;
-	n = leave_out_gone(places, n, disputes);
+	n = leave_out_gone(places, n, encoded, disputes);
 	qsort(places, n, sizeof(Place), compare_blocks);
 	for (int from = 0; from < n; from += SCORED_ROWS)
 	{
