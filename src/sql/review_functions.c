@@ -316,7 +316,8 @@ hl_disputes(PG_FUNCTION_ARGS)
 
 		values[0] = CStringGetTextDatum(dispute->item);
 		values[1] = dispute->answers;
-		values[2] = CStringGetTextDatum(dispute->label);
+		nulls[2] = nulls[3] = dispute->label == NULL;
+		values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(dispute->label);
 		values[3] = Float8GetDatum(dispute->probability);
 		nulls[4] = nulls[5] = !dispute->scored;
 		nulls[6] = !dispute->judged;

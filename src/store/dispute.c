@@ -20,7 +20,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -44,31 +43,11 @@
 /* ---------------------------------------------------------------------- */
 /* What people have said */
 
-/* The share of the answers that say what the item is taken as. */
-static double
-votes_share(const Dispute *dispute, Datum votes)
-{
-	Datum	   *counts;
-	int			n;
-
-	if (dispute->settled)
-		return 1.0;
-	deconstruct_array(DatumGetArrayTypeP(votes), INT4OID, sizeof(int32), true, TYPALIGN_INT,
-					  &counts, NULL, &n);
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(dispute->given[i], dispute->label) == 0)
-			return (double) DatumGetInt32(counts[i]) / dispute->nanswers;
-	}
-	return 0.0;
-}
-
 static Dispute *
 read_disputed(const Project *project, int *n)
 {
 	static Statement select = {
 		"SELECT v.item, pg_catalog.jsonb_object_agg(v.label, v.annotators), pg_catalog.sum(v.n)::int4, "
-		"pg_catalog.array_agg(v.label ORDER BY v.label), pg_catalog.array_agg(v.n ORDER BY v.label), "
 		SETTLED_LABEL("v.item") " IS NOT NULL, "
 		"(SELECT pg_catalog.count(*) FROM @hl_item_comment r WHERE r.project_id = $1 AND r.item = v.item), "
 		"(SELECT pg_catalog.count(*) FROM @hl_item_flag r WHERE r.project_id = $1 AND r.item = v.item) "
@@ -79,40 +58,45 @@ read_disputed(const Project *project, int *n)
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	SPITupleTable *table;
 	Dispute    *disputes;
-	char	  **items;
-	char	  **labels;
 
 	statement_run_as_extension(&select, values, NULL, true);
-	table = SPI_tuptable;
 	*n = (int) SPI_processed;
 	disputes = palloc_array_checked(Dispute, *n);
 	memset(disputes, 0, sizeof(Dispute) * *n);
-	items = palloc_array_checked(char *, *n);
-	for (int i = 0; i < *n; i++)
-		items[i] = result_string(i, 1);
-	labels = consensus_of_items(project, items, *n, true);
-	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < *n; i++)
 	{
 		Dispute    *dispute = &disputes[i];
 		bool		isnull;
 
 		CHECK_FOR_INTERRUPTS();
-		SPI_tuptable = table;
-		dispute->item = items[i];
+		dispute->item = result_string(i, 1);
 		dispute->answers = PointerGetDatum(DatumGetJsonbPCopy(result_datum(i, 2, &isnull)));
 		dispute->nanswers = result_int(i, 3);
-		dispute->given = array_strings(result_datum(i, 4, &isnull), &dispute->ngiven);
-		dispute->settled = DatumGetBool(result_datum(i, 6, &isnull));
-		dispute->comments = result_bigint(i, 7);
-		dispute->flags = result_bigint(i, 8);
-		dispute->label = labels[i];
-		dispute->probability = votes_share(dispute, result_datum(i, 5, &isnull));
+		dispute->settled = DatumGetBool(result_datum(i, 4, &isnull));
+		dispute->comments = result_bigint(i, 5);
+		dispute->flags = result_bigint(i, 6);
 	}
-	SPI_freetuptable(table);
+	SPI_freetuptable(SPI_tuptable);
 	return disputes;
+}
+
+/* What they are taken as, and how probable that is. */
+static void
+weigh(const Project *project, Dispute *disputes, int n)
+{
+	Truth	   *truth = labels_weigh(project, CurrentMemoryContext);
+
+	for (int i = 0; i < n && truth != NULL; i++)
+	{
+		const char *label = truth_label(truth, disputes[i].item);
+
+		if (label == NULL)
+			continue;
+		disputes[i].label = pstrdup(label);
+		disputes[i].probability = truth_probability(truth, disputes[i].item, label);
+	}
+	truth_free(truth);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -349,6 +333,7 @@ disputes_read(const Project *project, int *n)
 	Dispute    *disputes = read_disputed(project, n);
 	Serving		serving;
 
+	weigh(project, disputes, *n);
 	if (*n > 0 && serving_open(project, true, CurrentMemoryContext, &serving))
 	{
 		blas_load();

@@ -15,13 +15,12 @@ typedef struct Dispute
 	char	   *item;
 	Datum		answers;		/* jsonb: label -> array of annotators */
 	int			nanswers;
-	char	   *label;			/* what it is taken as */
+	char	   *label;			/* what it is taken as; NULL: all that was said has
+								 * been taken back since */
 	double		probability;	/* of that label, after all answers */
 	bool		settled;		/* by a reviewer */
 	int64		comments;
 	int64		flags;
-	char	  **given;			/* the labels that were given, ngiven of them */
-	int			ngiven;
 	bool		gone;			/* its row has left the source */
 	bool		scored;			/* are these known, of the model as it was trained: */
 	double		aleatoric;		/* nats */

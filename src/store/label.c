@@ -418,6 +418,16 @@ skipped_items(const Project *project, char **items, int n, int *nskipped)
 	return skipped;
 }
 
+Truth *
+labels_weigh(const Project *project, MemoryContext context)
+{
+	char	  **items;
+	char	  **labels;
+	int			n = settled_items(project, &items, &labels);
+
+	return truth_read(project, items, labels, n, context);
+}
+
 /* What the answers to each item that satisfies a condition on c add up to. */
 #define VOTED(condition) \
 	"SELECT DISTINCT ON (v.item) v.item, v.label FROM (" \
@@ -456,6 +466,14 @@ consensus_read(const Project *project, Consensus *consensus)
 	}
 	SPI_freetuptable(table);
 	consensus->skipped = skipped_items(project, NULL, 0, &consensus->nskipped);
+	consensus->truth = labels_weigh(project, CurrentMemoryContext);
+	for (int i = 0; i < consensus->n && consensus->truth != NULL; i++)
+	{
+		const char *label = truth_label(consensus->truth, consensus->items[i]);
+
+		if (label != NULL)
+			labels[i] = consensus->classes[i] = unconstify(char *, label);
+	}
 	consensus->nclasses = strings_unique(consensus->classes, consensus->n);
 	for (int i = 0; i < consensus->n; i++)
 	{
@@ -472,8 +490,24 @@ consensus_read(const Project *project, Consensus *consensus)
 	"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, " \
 	"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1)"
 
+/* Labels of these items as the label model of all answers has them. */
+static void
+weigh_labels(const Project *project, char **items, char **labels, int n)
+{
+	Truth	   *truth = labels_weigh(project, CurrentMemoryContext);
+
+	for (int i = 0; i < n && truth != NULL; i++)
+	{
+		const char *label = truth_label(truth, items[i]);
+
+		if (label != NULL)
+			labels[i] = pstrdup(label);
+	}
+	truth_free(truth);
+}
+
 char **
-consensus_of_items(const Project *project, char **items, int n, bool read_only)
+consensus_of_items(const Project *project, char **items, int n)
 {
 	static Statement voted = {
 		"SELECT " VOTED_OF_ITEM " FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
@@ -487,8 +521,10 @@ consensus_of_items(const Project *project, char **items, int n, bool read_only)
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 	char	  **labels = palloc_array_checked(char *, n);
 
-	statement_run_as_extension(settlements_are_kept() ? &settled : &voted, values, NULL, read_only);
+	statement_run_as_extension(settlements_are_kept() ? &settled : &voted, values, NULL, false);
 	for (int i = 0; i < n; i++)
 		labels[i] = result_string(i, 1);
+	if (truth_concerns(project, items, n))
+		weigh_labels(project, items, labels, n);
 	return labels;
 }

@@ -9,6 +9,7 @@
 #define HUMANLOOP_LABEL_H
 
 #include "store/project.h"
+#include "store/truth.h"
 
 /*
  * The name under which an answer is stored.  given NULL: the setting
@@ -73,16 +74,21 @@ typedef struct Consensus
 	int			nclasses;
 	char	  **skipped;		/* items that somebody has skipped */
 	int			nskipped;
+	Truth	   *truth;			/* how sure these labels are; NULL: no item has two
+								 * answers, and so they are taken as they are */
 } Consensus;
 
 /*
- * What a reviewer has settled; else the majority of the current answers, the
- * latest as tie-break.
+ * What a reviewer has settled.  Else, where no item has more than one current
+ * answer, that is its label.  Else what the label model says (truth_label).
  */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
-/* The same of these items: label of each, NULL where it has none.  read_only as in statement_run. */
-extern char **consensus_of_items(const Project *project, char **items, int n, bool read_only);
+/* The same of these items: label of each, NULL where it has none. */
+extern char **consensus_of_items(const Project *project, char **items, int n);
+
+/* The label model of all answers, with what is settled as known; NULL as truth_read. */
+extern Truth *labels_weigh(const Project *project, MemoryContext context);
 
 /* Items that somebody has skipped: of these, or with items NULL of all. */
 extern char **skipped_items(const Project *project, char **items, int n, int *nskipped);

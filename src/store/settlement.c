@@ -116,6 +116,32 @@ settled_labels(const Project *project, char **items, int n)
 	return labels;
 }
 
+int
+settled_items(const Project *project, char ***items, char ***labels)
+{
+	static Statement select = {
+		"SELECT s.item, s.label FROM (" LAST_OF_EACH ") s WHERE s.label IS NOT NULL",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	int			n;
+
+	*items = *labels = NULL;
+	if (!settlements_are_kept())
+		return 0;
+	statement_run_as_extension(&select, values, NULL, false);
+	n = (int) SPI_processed;
+	*items = palloc_array_checked(char *, n);
+	*labels = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+	{
+		(*items)[i] = result_string(i, 1);
+		(*labels)[i] = result_string(i, 2);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
 /* ---------------------------------------------------------------------- */
 /* Classes that change */
 
