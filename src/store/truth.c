@@ -22,7 +22,6 @@
 #include "store/caller.h"
 #include "store/feature.h"
 #include "store/session.h"
-#include "store/settlement.h"
 #include "store/truth.h"
 
 /* Where an item is in the label model. */
@@ -433,12 +432,9 @@ forget_answers(Truth *truth, int item, const bool *said)
 	}
 }
 
-/*
- * One item, of which rows first to last (not included) of the result speak, and
- * whose label is known (or LABEL_NONE).
- */
+/* One item, of which rows first to last (not included) of the result speak. */
 static void
-update_item(Truth *truth, const char *item, uint64 first, uint64 last, int known)
+update_item(Truth *truth, const char *item, uint64 first, uint64 last)
 {
 	HeardItem *entry = heard_item(truth, item);
 	int			index = entry->index;
@@ -462,13 +458,11 @@ update_item(Truth *truth, const char *item, uint64 first, uint64 last, int known
 					 "take up an answer");
 	}
 	entry->latest = latest;
-	status_check(label_model_known(&truth->caller, truth->model, index, known),
-				 "take up what was settled");
 	pfree(said);
 }
 
 bool
-truth_update(Truth *truth, const Project *project, char **items, int n)
+truth_update(Truth *truth, const Project *project, char **items, char **known, int n)
 {
 	static Statement select = {
 		"SELECT u.n::integer, c.annotator, c.label FROM unnest($2) WITH ORDINALITY u(item, n) "
@@ -477,23 +471,16 @@ truth_update(Truth *truth, const Project *project, char **items, int n)
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
-	char	  **settled = settled_labels(project, items, n);
-	int		   *known = palloc_array_checked(int, n);
 	uint64		at = 0;
 	uint64		rows;
-
-	for (int i = 0; i < n; i++)
-	{
-		known[i] = settled[i] == NULL ? LABEL_NONE :
-			number_of(truth->classes, truth->nclasses, settled[i]);
-		if (settled[i] != NULL && known[i] < 0)
-			return false;
-	}
 
 	statement_run_as_extension(&select, values, NULL, false);
 	rows = SPI_processed;
 	for (uint64 i = 0; i < rows; i++)
 		if (number_of(truth->classes, truth->nclasses, result_string(i, 3)) < 0)
+			return false;
+	for (int i = 0; i < n && known != NULL; i++)
+		if (known[i] != NULL && number_of(truth->classes, truth->nclasses, known[i]) < 0)
 			return false;
 	for (int i = 0; i < n; i++)
 	{
@@ -501,8 +488,12 @@ truth_update(Truth *truth, const Project *project, char **items, int n)
 
 		while (at < rows && result_int(at, 1) == i + 1)
 			at++;
-		update_item(truth, items[i], first, at, known[i]);
+		update_item(truth, items[i], first, at);
+		if (known != NULL)
+			status_check(label_model_known(&truth->caller, truth->model, truth_item(truth, items[i]),
+										   known[i] == NULL ? LABEL_NONE :
+										   number_of(truth->classes, truth->nclasses, known[i])),
+						 "take up a label that is certain");
 	}
-	pfree(known);
 	return true;
 }

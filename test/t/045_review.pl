@@ -9,7 +9,7 @@ use Test::More;
 
 my $node = new_node('main', conf => "humanloop.worker_idle_timeout = '60s'\n", allows_streaming => 1);
 my $failed = q{SELECT count(*) FROM hl_runs WHERE state NOT IN ('done', 'superseded', 'running')};
-my $taken_as = q{SELECT m.classes[1 + l.labels[array_position(l.items, '%s')]] FROM hl_model_label l JOIN hl_serving v USING (project_id, model) JOIN hl_model m USING (project_id, model)};
+my $taken_as = q{SELECT m.classes[1 + l.labels[array_position(l.items, '%s')]] FROM hl_model_label l JOIN hl_model m USING (project_id, model) ORDER BY model DESC LIMIT 1};
 my $says = q{SELECT (hl_predict('tickets', body)).label FROM ticket WHERE id = %d};
 
 sub query
