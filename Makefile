@@ -130,6 +130,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/label.c \
 	src/store/learner.c \
 	src/store/lease.c \
+	src/store/several.c \
 	src/store/lock.c \
 	src/store/named_encoder.c \
 	src/store/options.c \
@@ -172,12 +173,12 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
+	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors answers
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
-ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
+ISOLATION = encoders next next_repeatable several label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

@@ -16,6 +16,7 @@
 #include "store/label.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/several.h"
 #include "store/source.h"
 
 #define NEXT_MAX 10000
@@ -58,7 +59,10 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	project = project_open_any(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(project->options.queue_size);
-	statement_run_as_extension(&select, values, NULL, true);
+	if (several_wanted(project))
+		several_entries(project);
+	else
+		statement_run_as_extension(&select, values, NULL, true);
 	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
@@ -86,8 +90,13 @@ hl_queue_length(PG_FUNCTION_ARGS)
 	{
 		values[0] = Int32GetDatum(project->id);
 		values[1] = Int32GetDatum(project->options.queue_size);
-		statement_run_as_extension(&count, values, NULL, true);
-		length = result_bigint(0, 1);
+		if (several_wanted(project))
+			length = several_length(project);
+		else
+		{
+			statement_run_as_extension(&count, values, NULL, true);
+			length = result_bigint(0, 1);
+		}
 	}
 	call_end(&call);
 	PG_RETURN_INT64(length);
@@ -236,7 +245,7 @@ hl_next(PG_FUNCTION_ARGS)
 				given++;
 				continue;
 			}
-			lease_release(project, leases[i].item);
+			lease_release(project, annotator, leases[i].item);
 			if (inputs[i] == NULL && nrefused < NEXT_MAX)
 				refused[nrefused++] = leases[i].item;
 		}

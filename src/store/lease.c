@@ -19,6 +19,25 @@
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/several.h"
+
+int
+leases_read(Lease *leases)
+{
+	bool		isnull;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		leases[i].item = result_string(i, 1);
+		leases[i].label = result_string(i, 2);
+		leases[i].confidence = result_double(i, 3);
+		leases[i].epistemic = result_double(i, 4);
+		leases[i].has_scores = !result_is_null(i, 3);
+		leases[i].reason = result_string(i, 5);
+		leases[i].until = DatumGetTimestampTz(result_datum(i, 6, &isnull));
+	}
+	return (int) SPI_processed;
+}
 
 /*
  * Free items of one stretch of the ranking; those that others hold locked are
@@ -61,20 +80,11 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused,
 		CStringGetTextDatum(ranking_part_name(part))
 	};
-	bool		isnull;
 
+	if (several_wanted(project))
+		return several_take_part(project, part, annotator, n, duration, refused, from, to, leases);
 	statement_run_as_extension(&take, values, NULL, false);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		leases[i].item = result_string(i, 1);
-		leases[i].label = result_string(i, 2);
-		leases[i].confidence = result_double(i, 3);
-		leases[i].epistemic = result_double(i, 4);
-		leases[i].has_scores = !result_is_null(i, 3);
-		leases[i].reason = result_string(i, 5);
-		leases[i].until = DatumGetTimestampTz(result_datum(i, 6, &isnull));
-	}
-	return (int) SPI_processed;
+	return leases_read(leases);
 }
 
 /*
@@ -215,15 +225,35 @@ take_somewhere(const Project *project, const char *annotator, int n, Interval *d
 								  leases + taken);
 }
 
+/*
+ * What needs another answer is asked before anything new.  An annotator may have
+ * answered most of it himself, so not all of it is looked through at first.
+ */
+#define REPEATS_FIRST 1000
+
 int
 leases_take(const Project *project, const char *annotator, int n, Interval *duration,
 			char **refused, int nrefused, Lease *leases)
 {
-	return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
+	Datum		refused_array;
+	int			taken;
+
+	if (!several_wanted(project))
+		return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
+	refused_array = text_array(refused, nrefused);
+	taken = several_take_repeats(project, annotator, n, duration, refused_array, REPEATS_FIRST,
+								 leases);
+	if (taken < n)
+		taken += take_somewhere(project, annotator, n - taken, duration, refused, nrefused, false,
+								leases + taken);
+	if (taken < n)
+		taken += several_take_repeats(project, annotator, n - taken, duration, refused_array,
+									  INT_MAX, leases + taken);
+	return taken;
 }
 
 void
-lease_release(const Project *project, char *item)
+lease_release(const Project *project, const char *annotator, char *item)
 {
 	static Statement give_back = {
 		"UPDATE @hl_lease SET annotator = NULL, leased_at = NULL, lease_until = NULL "
@@ -231,5 +261,8 @@ lease_release(const Project *project, char *item)
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
 
-	statement_run_as_extension(&give_back, values, NULL, false);
+	if (several_wanted(project))
+		several_release(project, annotator, item);
+	else
+		statement_run_as_extension(&give_back, values, NULL, false);
 }

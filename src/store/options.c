@@ -58,6 +58,8 @@ static const OptionRule rules[] = {
 	{"train_quiet", 0, 86400, 30, false, false, OPTION(train_quiet)},
 	{"keep_models", 1, 10000, 10, true, false, OPTION(keep_models)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, OPTION(random_seed)},
+	{"answers", 1, 100, 1, true, false, OPTION(answers)},
+	{"most_answers", 2, 100, 5, true, false, OPTION(most_answers)},
 };
 
 static void

@@ -110,7 +110,13 @@ typedef struct Lease
 extern int	leases_take(const Project *project, const char *annotator, int n,
 						Interval *duration, char **refused, int nrefused, Lease *leases);
 
+/* Those that the last result has: item, label, confidence, epistemic, reason, until. */
+extern int	leases_read(Lease *leases);
+
 /* Gives one back at once. */
-extern void lease_release(const Project *project, char *item);
+extern void lease_release(const Project *project, const char *annotator, char *item);
+
+/* Makes items leasable; those that are already are not touched. */
+extern void leases_add(const Project *project, char **items, int n);
 
 #endif							/* HUMANLOOP_QUEUE_H */
