@@ -91,6 +91,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
 	src/sql/forecast_functions.c \
+	src/sql/gold_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
@@ -121,6 +122,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/encoder_plan.c \
 	src/store/feature.c \
 	src/store/fit.c \
+	src/store/gold.c \
 	src/store/input.c \
 	src/store/input_columns.c \
 	src/store/import_tokenizer.c \
@@ -173,7 +175,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors answers
+	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors answers gold
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \

@@ -33,6 +33,71 @@ CREATE TABLE hl_repeat
 );
 CREATE INDEX hl_repeat_order ON hl_repeat (project_id, worth DESC, since, item);
 
+-- Labels that are known, to measure annotators by.
+CREATE TABLE hl_gold_label
+(
+	project_id    integer NOT NULL,
+	item          text NOT NULL,
+	label         text NOT NULL,
+	marked_by     text NOT NULL,
+	marked_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (project_id, item)
+);
+
+-- Which of them hl_next has shown to whom: never twice to the same.
+CREATE TABLE hl_gold_shown
+(
+	project_id    integer NOT NULL,
+	item          text NOT NULL,
+	annotator     text NOT NULL,
+	shown_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (project_id, item, annotator)
+);
+
+SELECT pg_catalog.pg_extension_config_dump('hl_gold_label', '');
+SELECT pg_catalog.pg_extension_config_dump('hl_gold_shown', '');
+
+CREATE TYPE hl_gold_item AS
+	(item text, label text, marked_by text, marked_at timestamptz, answers bigint, hits bigint);
+
+CREATE FUNCTION hl_gold(project text, item text, label text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_gold';
+CREATE FUNCTION hl_gold(project text, item bigint, label text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_gold_bigint';
+CREATE FUNCTION hl_gold(project text, item uuid, label text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_gold_uuid';
+COMMENT ON FUNCTION hl_gold(text, text, text) IS 'says what an item''s label is, to measure annotators by it';
+COMMENT ON FUNCTION hl_gold(text, bigint, text) IS 'says what an item''s label is, to measure annotators by it';
+COMMENT ON FUNCTION hl_gold(text, uuid, text) IS 'says what an item''s label is, to measure annotators by it';
+
+CREATE FUNCTION hl_drop_gold(project text, item text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_drop_gold';
+CREATE FUNCTION hl_drop_gold(project text, item bigint)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_drop_gold_bigint';
+CREATE FUNCTION hl_drop_gold(project text, item uuid)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_drop_gold_uuid';
+COMMENT ON FUNCTION hl_drop_gold(text, text) IS 'takes back that an item''s label is known';
+COMMENT ON FUNCTION hl_drop_gold(text, bigint) IS 'takes back that an item''s label is known';
+COMMENT ON FUNCTION hl_drop_gold(text, uuid) IS 'takes back that an item''s label is known';
+
+CREATE FUNCTION hl_golds(project text)
+RETURNS SETOF hl_gold_item
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'hl_golds';
+COMMENT ON FUNCTION hl_golds(text) IS 'gold items, how often people have answered them, and how often rightly';
+
 -- Whatever ALTER DEFAULT PRIVILEGES gives away here, nobody has a right to the tables.
 DO $$
 DECLARE
@@ -46,7 +111,7 @@ BEGIN
 		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
 		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
 		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
-			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_repeat']::pg_catalog.name[])
+			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_repeat', 'hl_gold_label', 'hl_gold_shown']::pg_catalog.name[])
 			AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
 	LOOP
 		EXECUTE taken;

@@ -28,6 +28,7 @@
 #include "sql/api.h"
 #include "store/change.h"
 #include "store/encoder_plan.h"
+#include "store/gold.h"
 #include "store/pool.h"
 #include "store/session.h"
 #include "store/several.h"
@@ -548,6 +549,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
 	repeats_drop(project);
+	golds_drop(project);
 	act_as_extension(&acting);
 	for (int i = 0; i < (int) lengthof(delete); i++)
 		statement_run(&delete[i], values, NULL, false);

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "sql/api.h"
+#include "store/gold.h"
 #include "store/label.h"
 #include "store/queue.h"
 #include "store/session.h"
@@ -167,6 +168,23 @@ add_question(ReturnSetInfo *set, const Lease *lease, const char *input)
 	set_add(set, values, nulls);
 }
 
+/* A gold item in place of that question, where the lot says so and there is one. */
+static bool
+add_gold(ReturnSetInfo *set, const Project *project, const char *annotator, const Lease *instead)
+{
+	Lease		gold;
+	char	   *input;
+
+	if (!gold_due(project) || !gold_choose(project, annotator, instead, &gold))
+		return false;
+	input = read_inputs(project, &gold, 1)[0];
+	if (input == NULL)
+		return false;
+	gold_show(project, annotator, &gold);
+	add_question(set, &gold, input);
+	return true;
+}
+
 static int
 count_argument(FunctionCallInfo fcinfo)
 {
@@ -201,7 +219,8 @@ lease_argument(FunctionCallInfo fcinfo)
 
 /*
  * Leases, then reads the texts as the caller.  What he may not see, or what
- * has left the source, is given back and another item taken instead.
+ * has left the source, or has become gold since it was ranked, is given back and
+ * another item taken instead.
  */
 Datum
 hl_next(PG_FUNCTION_ARGS)
@@ -233,20 +252,27 @@ hl_next(PG_FUNCTION_ARGS)
 		int			taken = leases_take(project, annotator, ask, duration,
 										refused, nrefused, leases);
 		char	  **inputs;
+		bool	   *golden;
 
 		if (taken == 0)
 			break;
 		inputs = read_inputs(project, leases, taken);
+		golden = golds_among(project, leases, taken);
 		for (int i = 0; i < taken; i++)
 		{
-			if (inputs[i] != NULL && given < n)
+			bool		refuse = inputs[i] == NULL || golden[i];
+
+			if (!refuse && given < n)
 			{
-				add_question(set, &leases[i], inputs[i]);
 				given++;
-				continue;
+				if (!add_gold(set, project, annotator, &leases[i]))
+				{
+					add_question(set, &leases[i], inputs[i]);
+					continue;
+				}
 			}
 			lease_release(project, annotator, leases[i].item);
-			if (inputs[i] == NULL && nrefused < NEXT_MAX)
+			if (refuse && nrefused < NEXT_MAX)
 				refused[nrefused++] = leases[i].item;
 		}
 		if (nrefused == NEXT_MAX)

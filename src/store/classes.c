@@ -39,6 +39,7 @@
 #include "compat.h"
 #include "store/change.h"
 #include "store/classes.h"
+#include "store/gold.h"
 #include "store/label.h"
 #include "store/refresh.h"
 #include "store/session.h"
@@ -126,13 +127,19 @@ known_classes(const Project *project, int *n)
 		"WHERE k.name <> '' ORDER BY k.name COLLATE \"C\"", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
+	char	  **golden;
 	char	  **names;
+	int			ngolden;
 
+	golden = gold_classes(project, &ngolden);
 	statement_run_as_extension(&select, values, NULL, false);
 	*n = (int) SPI_processed;
-	names = palloc_array_checked(char *, *n);
+	names = palloc_array_checked(char *, *n + ngolden);
 	for (int i = 0; i < *n; i++)
 		names[i] = result_string(i, 1);
+	for (int i = 0; i < ngolden; i++)
+		names[(*n)++] = golden[i];
+	*n = strings_unique(names, *n);
 	return names;
 }
 
@@ -410,6 +417,7 @@ change_classes(ClassChange *change, bool is_new)
 	char	  **known;
 	int			nknown;
 	int			changed;
+	int			golden;
 	Acting		acting;
 
 	check_source(change);
@@ -429,11 +437,12 @@ change_classes(ClassChange *change, bool is_new)
 	change_list(change);
 	act_as_extension(&acting);
 	changed = change->into == NULL ? undo_answers(change) : rewrite_answers(change);
+	golden = gold_rename(project, change->classes, change->n, change->into);
 	change_names(change);
 	act_as_before(&acting);
 	change_note(project->id, CHANGE_LABELS, NULL, 0);
 	/* what was labelled is not in the ranking */
-	if (change->into == NULL && changed > 0)
+	if (change->into == NULL && changed + golden > 0)
 		change_note(project->id, CHANGE_POOL, NULL, 0);
 	return changed;
 }

@@ -70,25 +70,31 @@ answers_lock(const Project *project, bool exclusive)
 					   exclusive ? AccessExclusiveLock : AccessShareLock);
 }
 
+/* Is a label given?  Errors with what to do instead. */
+static void
+check_given(const char *label, const char *hint_null, const char *hint_empty)
+{
+	if (label == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("label must not be NULL"),
+				 errhint("%s", hint_null)));
+	if (label_is_blank(label))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("label must not be empty"),
+				 errhint("%s", hint_empty)));
+}
+
 /*
  * classes: closed list as it is now, or NULL.  item NULL: said by somebody, else
  * a label of the source for that item.
  */
 static void
-check_label(const Project *project, char **classes, int n, const char *label, const char *item)
+check_listed(const Project *project, char **classes, int n, const char *label, const char *item)
 {
 	StringInfoData list;
 
-	if (label == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("label must not be NULL"),
-				 errhint("Use hl_skip() for an item that cannot be answered, hl_undo() to take an answer back.")));
-	if (label_is_blank(label))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("label must not be empty"),
-				 errhint("Use hl_skip() for an item that cannot be answered.")));
 	if (classes == NULL)
 		return;
 	for (int i = 0; i < n; i++)
@@ -105,6 +111,17 @@ check_label(const Project *project, char **classes, int n, const char *label, co
 			 item == NULL ? 0 :
 			 errdetail("It is in column \"%s\" of item \"%s\".", project->label_column, item),
 			 errhint("Classes are %s%s.", list.data, n > 20 ? ", ..." : "")));
+}
+
+void
+label_check(const Project *project, const char *label, const char *hint)
+{
+	int			n = 0;
+	char	  **classes;
+
+	check_given(label, hint, hint);
+	classes = project->classes == NULL ? NULL : classes_listed(project, &n);
+	check_listed(project, classes, n, label, NULL);
 }
 
 /*
@@ -147,6 +164,12 @@ check_label(const Project *project, char **classes, int n, const char *label, co
 #define SETTLED \
 	"annotator = NULL, leased_at = NULL, lease_until = CASE WHEN $6 THEN 'infinity'::timestamptz END"
 
+/* When a gold item was shown to who answers it now for the first time. */
+#define GOLD_SHOWN \
+	"(SELECT g.shown_at FROM @hl_gold_shown g WHERE g.project_id = $1 AND g.item = s.item " \
+	"AND g.annotator = $2 AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.item = s.item AND c.annotator = $2))"
+
 /* Of one that several may have (several.c): one's own, which a label does not end for others. */
 #define SHARED_ROW(of) \
 	"SELECT x.ctid AS place, (SELECT h.since FROM unnest(x.holders, x.since) h(who, since) " \
@@ -172,12 +195,12 @@ answers_write(const Project *project, const char *annotator,
 		6, ANSWER_TYPES, NULL, 0
 	};
 	static Statement insert = {
-		ANSWER(GIVEN(LEASE_ROW("s.item")), ", leased_at", ", s.leased_at",
+		ANSWER(GIVEN(LEASE_ROW("s.item")), ", leased_at", ", coalesce(s.leased_at, " GOLD_SHOWN ")",
 			   "settled AS (UPDATE @hl_lease l SET " SETTLED " FROM given s WHERE l.ctid = s.place), "),
 		6, ANSWER_TYPES, NULL, 0
 	};
 	static Statement insert_several = {
-		ANSWER(GIVEN(SHARED_ROW("s.item")), ", leased_at", ", s.leased_at",
+		ANSWER(GIVEN(SHARED_ROW("s.item")), ", leased_at", ", coalesce(s.leased_at, " GOLD_SHOWN ")",
 			   "settled AS (UPDATE @hl_lease l SET " SETTLED_SHARED " FROM given s WHERE l.ctid = s.place), "),
 		7, ANSWER_TYPES, NULL, 0
 	};
@@ -203,7 +226,10 @@ answers_write(const Project *project, const char *annotator,
 		for (int i = 0; i < n; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			check_label(project, classes, nclasses, labels[i], of_source ? items[i] : NULL);
+			check_given(labels[i],
+						"Use hl_skip() for an item that cannot be answered, hl_undo() to take an answer back.",
+						"Use hl_skip() for an item that cannot be answered.");
+			check_listed(project, classes, nclasses, labels[i], of_source ? items[i] : NULL);
 		}
 		values[3] = text_array(labels, n);
 	}
@@ -454,23 +480,28 @@ skipped_items(const Project *project, char **items, int n, int *nskipped)
 	return skipped;
 }
 
+/* The label that most have given to each item; more: other (item, label, votes, latest, id). */
+#define VOTED(more) \
+	"SELECT DISTINCT ON (v.item) v.item, v.label FROM (" \
+	"SELECT c.item, c.label, pg_catalog.count(*) AS votes, pg_catalog.max(c.answered_at) AS latest, " \
+	"pg_catalog.max(c.answer_id) AS id FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.label IS NOT NULL GROUP BY c.item, c.label" more ") v " \
+	"ORDER BY v.item, v.votes DESC, v.latest DESC, v.id DESC"
+
 void
 consensus_read(const Project *project, Consensus *consensus)
 {
-	static Statement select = {
-		"SELECT DISTINCT ON (v.item) v.item, v.label FROM ("
-		"SELECT c.item, c.label, pg_catalog.count(*) AS votes, pg_catalog.max(c.answered_at) AS latest, "
-		"pg_catalog.max(c.answer_id) AS id FROM @hl_current_answer c "
-		"WHERE c.project_id = $1 AND c.label IS NOT NULL GROUP BY c.item, c.label) v "
-		"ORDER BY v.item, v.votes DESC, v.latest DESC, v.id DESC",
-		1, {INT4OID}, NULL, 0
+	static Statement voted = {VOTED(""), 1, {INT4OID}, NULL, 0};
+	static Statement known = {
+		VOTED(" UNION ALL SELECT g.item, g.label, 9223372036854775807, g.marked_at, 0 "
+			  "FROM @hl_gold_label g WHERE g.project_id = $1"), 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	char	  **labels;
 	SPITupleTable *table;
 
 	memset(consensus, 0, sizeof(*consensus));
-	statement_run_as_extension(&select, values, NULL, false);
+	statement_run_as_extension(several_are_kept() ? &known : &voted, values, NULL, false);
 	table = SPI_tuptable;
 	consensus->n = (int) SPI_processed;
 	consensus->items = palloc_array_checked(char *, consensus->n);
@@ -495,20 +526,27 @@ consensus_read(const Project *project, Consensus *consensus)
 	pfree(labels);
 }
 
+#define VOTED_OF_ITEM \
+	"(SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = u.item " \
+	"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, " \
+	"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1)"
+
 char **
 consensus_of_items(const Project *project, char **items, int n)
 {
-	static Statement select = {
-		"SELECT (SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = u.item "
-		"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, "
-		"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1) "
-		"FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
+	static Statement voted = {
+		"SELECT " VOTED_OF_ITEM " FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	static Statement known = {
+		"SELECT coalesce((SELECT g.label FROM @hl_gold_label g WHERE g.project_id = $1 AND g.item = u.item), "
+		VOTED_OF_ITEM ") FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 	char	  **labels = palloc_array_checked(char *, n);
 
-	statement_run_as_extension(&select, values, NULL, false);
+	statement_run_as_extension(several_are_kept() ? &known : &voted, values, NULL, false);
 	for (int i = 0; i < n; i++)
 		labels[i] = result_string(i, 1);
 	return labels;

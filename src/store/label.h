@@ -47,6 +47,12 @@ typedef struct SourceLabels
 /* Nothing but white space? */
 extern bool label_is_blank(const char *label);
 
+/*
+ * Can an item have this label?  Not NULL nor blank (hint: what to do instead), and
+ * of the closed list, if there is one.
+ */
+extern void label_check(const Project *project, const char *label, const char *hint);
+
 extern void source_labels_init(SourceLabels *labels, MemoryContext context);
 extern void source_labels_add(SourceLabels *labels, const char *item, const char *label);
 
@@ -69,7 +75,7 @@ typedef struct Consensus
 	int			nskipped;
 } Consensus;
 
-/* Majority of the current answers, the latest as tie-break. */
+/* A gold label; else the majority of the current answers, the latest as tie-break. */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
 /* The same of these items: label of each, NULL where it has none. */

@@ -59,6 +59,7 @@ static const OptionRule rules[] = {
 	{"keep_models", 1, 10000, 10, true, false, OPTION(keep_models)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, OPTION(random_seed)},
 	{"answers", 1, 100, 1, true, false, OPTION(answers)},
+	{"gold", 0, 1, 0.05, false, false, OPTION(gold)},
 	{"most_answers", 2, 100, 5, true, false, OPTION(most_answers)},
 };
 

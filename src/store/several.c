@@ -193,7 +193,8 @@ leave_out_missing(const Project *project)
 	"(pg_catalog.count(DISTINCT c.label) > 1)::int4, pg_catalog.min(c.answer_id) FROM @hl_current_answer c " \
 	"WHERE c.project_id = $1 AND " condition " GROUP BY c.item " \
 	"HAVING pg_catalog.count(c.label) BETWEEN 1 AND $2 - 1 " \
-	"AND NOT pg_catalog.bool_or(c.annotator = 'source' AND c.label IS NOT NULL)"
+	"AND NOT pg_catalog.bool_or(c.annotator = 'source' AND c.label IS NOT NULL) " \
+	"AND NOT EXISTS (SELECT 1 FROM @hl_gold_label g WHERE g.project_id = $1 AND g.item = c.item)"
 
 void
 repeats_drop(const Project *project)
