@@ -42,7 +42,8 @@ gold_write(const Project *project, char *item, char *label, const char *marked_b
 	project_lock(project);
 	statement_run_as_extension(&write, values, NULL, false);
 	ranking_forget(project, &item, 1);
-	change_note(project->id, CHANGE_LABELS, &item, 1);
+	/* what it says of annotators concerns all that they have said */
+	change_note(project->id, CHANGE_LABELS, NULL, 0);
 }
 
 void
@@ -59,9 +60,34 @@ gold_remove(const Project *project, char *item)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("item \"%s\" of project \"%s\" is not gold", item, project->name)));
-	change_note(project->id, CHANGE_LABELS, &item, 1);
+	/* what it says of annotators concerns all that they have said */
+	change_note(project->id, CHANGE_LABELS, NULL, 0);
 	/* what was labelled is not in the ranking */
 	change_note(project->id, CHANGE_POOL, NULL, 0);
+}
+
+int
+golds_read(const Project *project, char ***items, char ***labels)
+{
+	static Statement select = {
+		"SELECT item, label FROM @hl_gold_label WHERE project_id = $1", 1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	int			n;
+
+	*items = *labels = NULL;
+	if (!several_are_kept())
+		return 0;
+	statement_run_as_extension(&select, values, NULL, false);
+	n = (int) SPI_processed;
+	*items = palloc_array_checked(char *, n);
+	*labels = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+	{
+		(*items)[i] = result_string(i, 1);
+		(*labels)[i] = result_string(i, 2);
+	}
+	return n;
 }
 
 void

@@ -16,6 +16,9 @@ extern void gold_write(const Project *project, char *item, char *label, const ch
 /* Takes it back; error where it is none. */
 extern void gold_remove(const Project *project, char *item);
 
+/* All of a project; returns how many. */
+extern int	golds_read(const Project *project, char ***items, char ***labels);
+
 /* With the project. */
 extern void golds_drop(const Project *project);
 

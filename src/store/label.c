@@ -22,6 +22,7 @@
 #include "humanloop.h"
 #include "store/change.h"
 #include "store/classes.h"
+#include "store/gold.h"
 #include "store/label.h"
 #include "store/session.h"
 #include "store/several.h"
@@ -498,6 +499,9 @@ consensus_read(const Project *project, Consensus *consensus)
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	char	  **labels;
+	char	  **golden;
+	char	  **golden_labels;
+	int			ngolden;
 	SPITupleTable *table;
 
 	memset(consensus, 0, sizeof(*consensus));
@@ -515,6 +519,15 @@ consensus_read(const Project *project, Consensus *consensus)
 	}
 	SPI_freetuptable(table);
 	consensus->skipped = skipped_items(project, NULL, 0, &consensus->nskipped);
+	ngolden = golds_read(project, &golden, &golden_labels);
+	consensus->truth = truth_read(project, golden, golden_labels, ngolden, CurrentMemoryContext);
+	for (int i = 0; i < consensus->n && consensus->truth != NULL; i++)
+	{
+		const char *label = truth_label(consensus->truth, consensus->items[i]);
+
+		if (label != NULL)
+			labels[i] = consensus->classes[i] = unconstify(char *, label);
+	}
 	consensus->nclasses = strings_unique(consensus->classes, consensus->n);
 	for (int i = 0; i < consensus->n; i++)
 	{
@@ -524,6 +537,25 @@ consensus_read(const Project *project, Consensus *consensus)
 		consensus->label[i] = (int) (found - consensus->classes);
 	}
 	pfree(labels);
+}
+
+/* Labels of these items as the label model of all answers has them. */
+static void
+weigh_labels(const Project *project, char **items, char **labels, int n)
+{
+	char	  **golden;
+	char	  **golden_labels;
+	int			ngolden = golds_read(project, &golden, &golden_labels);
+	Truth	   *truth = truth_read(project, golden, golden_labels, ngolden, CurrentMemoryContext);
+
+	for (int i = 0; i < n && truth != NULL; i++)
+	{
+		const char *label = truth_label(truth, items[i]);
+
+		if (label != NULL)
+			labels[i] = pstrdup(label);
+	}
+	truth_free(truth);
 }
 
 #define VOTED_OF_ITEM \
@@ -549,5 +581,7 @@ consensus_of_items(const Project *project, char **items, int n)
 	statement_run_as_extension(several_are_kept() ? &known : &voted, values, NULL, false);
 	for (int i = 0; i < n; i++)
 		labels[i] = result_string(i, 1);
+	if (truth_concerns(project, items, n))
+		weigh_labels(project, items, labels, n);
 	return labels;
 }

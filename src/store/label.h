@@ -9,6 +9,7 @@
 #define HUMANLOOP_LABEL_H
 
 #include "store/project.h"
+#include "store/truth.h"
 
 /*
  * The name under which an answer is stored.  given NULL: the setting
@@ -73,9 +74,14 @@ typedef struct Consensus
 	int			nclasses;
 	char	  **skipped;		/* items that somebody has skipped */
 	int			nskipped;
+	Truth	   *truth;			/* how sure these labels are; NULL: no item has two
+								 * answers, and so they are taken as they are */
 } Consensus;
 
-/* A gold label; else the majority of the current answers, the latest as tie-break. */
+/*
+ * A gold label; else, where no item has more than one current answer, that; else
+ * what the label model says (truth_label).
+ */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
 /* The same of these items: label of each, NULL where it has none. */
