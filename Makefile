@@ -60,6 +60,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/epig.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
+	src/learn/information.c \
 	src/learn/label_figures.c \
 	src/learn/label_model.c \
 	src/learn/label_voices.c \
@@ -91,6 +92,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/plot/text.c
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
+	src/sql/annotator_functions.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
@@ -149,6 +151,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/queue_view.c \
 	src/store/reading.c \
 	src/store/refresh.c \
+	src/store/repeats.c \
 	src/store/replay.c \
 	src/store/revise.c \
 	src/store/role.c \
@@ -181,7 +184,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors answers gold
+	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors answers gold annotators
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \

@@ -98,6 +98,28 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'hl_golds';
 COMMENT ON FUNCTION hl_golds(text) IS 'gold items, how often people have answered them, and how often rightly';
 
+CREATE TYPE hl_annotator AS
+	(annotator text, answers bigint, skips bigint, agreement double precision,
+	 accuracy double precision, accuracy_low double precision, accuracy_high double precision,
+	 gold_answers bigint, gold_hits bigint, median_seconds double precision);
+CREATE TYPE hl_annotator_cell AS
+	(annotator text, truth text, said text, answers double precision,
+	 probability double precision, low double precision, high double precision);
+
+CREATE FUNCTION hl_annotators(project text)
+RETURNS SETOF hl_annotator
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10
+AS 'MODULE_PATHNAME', 'hl_annotators';
+COMMENT ON FUNCTION hl_annotators(text)
+IS 'who has answered how much, how well, and how quickly; without ''manage'' the caller alone';
+
+CREATE FUNCTION hl_annotator_confusion(project text, annotator text DEFAULT NULL)
+RETURNS SETOF hl_annotator_cell
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100
+AS 'MODULE_PATHNAME', 'hl_annotator_confusion';
+COMMENT ON FUNCTION hl_annotator_confusion(text, text)
+IS 'what annotators say of items of each class; without ''manage'' the caller alone';
+
 -- Whatever ALTER DEFAULT PRIVILEGES gives away here, nobody has a right to the tables.
 DO $$
 DECLARE

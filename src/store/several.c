@@ -228,6 +228,13 @@ repeats_write(const Project *project, char **items, int n)
 		repeats_forget(project, items, n);
 		values[2] = text_array(items, n);
 	}
+	if (project->options.answers == ANSWERS_ADAPTIVE)
+	{
+		/* what was just answered waits until all is weighed again */
+		if (items == NULL && repeats_weigh(project))
+			leave_out_missing(project);
+		return;
+	}
 	statement_run_as_extension(items == NULL ? &add_all : &add_some, values, NULL, false);
 	if (items == NULL)
 		leave_out_missing(project);

@@ -52,6 +52,12 @@ extern void several_release(const Project *project, const char *annotator, char 
  */
 extern void repeats_write(const Project *project, char **items, int n);
 
+/*
+ * repeats.c: the same for as many as it takes, from what label model and classifier
+ * say.  False: there is nothing to weigh.
+ */
+extern bool repeats_weigh(const Project *project);
+
 /* Their rows are gone. */
 extern void repeats_forget(const Project *project, char **items, int n);
 

@@ -215,13 +215,18 @@ Truth *
 truth_read(const Project *project, char **known_items, char **known_labels, int nknown,
 		   MemoryContext context)
 {
-	MemoryContext before;
-	Truth	   *truth;
-
 	if (!have_answers_met(project))
 		return NULL;
-	truth = truth_allocate(context);
-	before = MemoryContextSwitchTo(truth->context);
+	return truth_fit(project, known_items, known_labels, nknown, context);
+}
+
+Truth *
+truth_fit(const Project *project, char **known_items, char **known_labels, int nknown,
+		  MemoryContext context)
+{
+	Truth	   *truth = truth_allocate(context);
+	MemoryContext before = MemoryContextSwitchTo(truth->context);
+
 	truth->places = heard_create(truth->context, 1024, NULL);
 	take_answers(truth, project, known_labels, nknown);
 	take_known(truth, known_items, known_labels, nknown);
