@@ -348,13 +348,17 @@ match_classes(const Training *training, const Learned *learned)
 	return match;
 }
 
-/* Has it learned an item with the label that the training has for it, a row? */
+/*
+ * Has it learned an item with the label that the training has for it, a row, and is
+ * that certain?  Of one in doubt, a model that knows of the doubt is not worse
+ * because it is less sure.
+ */
 static bool
 learned_the_same(const Training *training, int row, const Learned *learned, int i)
 {
 	int			label = DatumGetInt32(learned->labels[i]);
 
-	return label >= 0 && label < learned->nclasses &&
+	return label >= 0 && label < learned->nclasses && train_is_certain(training, row) &&
 		strcmp(training->classes[training->label[row]], learned->classes[label]) == 0;
 }
 

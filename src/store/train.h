@@ -76,11 +76,14 @@ extern void train_compute(Training *training);
 
 /*
  * Soft labels of the rows as the label model has them, into training->soft; and,
- * once there is a model, the same with what it has said out of fold as one more
- * voice, and the model fitted to that.  Nothing where no item has two answers.
+ * once there is a model, it is fitted to the same with what it has said out of fold
+ * as one more voice.  Nothing where no item has two answers.
  */
 extern void train_soften(Training *training);
 extern void train_refit(Training *training, const TrainOptions *options);
+
+/* Is a row of one class, as far as people's answers say? */
+extern bool train_is_certain(const Training *training, int row);
 
 /*
  * Is the model not worse than the one that serves?  On the items that both

@@ -24,7 +24,7 @@
 
 /* Soft labels of the training's rows. */
 static SoftLabels *
-soft_labels(const Training *training, const Truth *truth)
+soft_labels(const Training *training, Truth *truth)
 {
 	int			n = training->rows.n;
 	SoftLabels *soft = palloc0(sizeof(SoftLabels));
@@ -72,15 +72,16 @@ train_refit(Training *training, const TrainOptions *options)
 	float		share[MODEL_MAX_PARTS];
 	double		scale = model_scale(training->model);
 	Truth	   *heard;
+	SoftLabels *soft;
 
 	if (truth == NULL)
 		return;
 	heard = truth_with_classifier(truth, training->items, training->rows.n,
 								  training->validation.probability, training->classes,
 								  training->nclasses, training->context);
-	training->soft = soft_labels(training, heard);
+	soft = soft_labels(training, heard);
 	truth_free(heard);
-	again.soft = training->soft;
+	again.soft = soft;
 	again.refine = model_refined(training->model);
 	again.prior_precision = model_prior_precision(training->model);
 	for (int i = 0; i < model_parts(training->model); i++)
@@ -90,4 +91,12 @@ train_refit(Training *training, const TrainOptions *options)
 	status_check(model_train_again(&caller, rows_finish(&training->rows), training->label,
 								   training->nclasses, &again, scale,
 								   training->validation.probability, &training->model), "train");
+}
+
+bool
+train_is_certain(const Training *training, int row)
+{
+	const SoftLabels *soft = training->soft;
+
+	return soft == NULL || soft->start[row + 1] - soft->start[row] == 1;
 }

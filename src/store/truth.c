@@ -64,6 +64,8 @@ struct Truth
 	int		   *known;			/* of each item */
 	float	   *classifier;		/* nitems x nclasses, or NULL */
 	LabelModel *model;
+	signed char *trust;			/* of each voice: 1 taken at its word, 0 not, -1 not looked
+								 * at; NULL: none looked at */
 };
 
 /* ---------------------------------------------------------------------- */
@@ -305,8 +307,47 @@ truth_class_numbers(const Truth *truth, char **classes, int n)
 	return numbers;
 }
 
+/* Is a voice taken at its word? */
+static bool
+is_trusted(Truth *truth, int voice)
+{
+	if (truth->trust == NULL)
+	{
+		truth->trust = MemoryContextAlloc(truth->context, truth->nvoices);
+		memset(truth->trust, -1, truth->nvoices);
+	}
+	if (truth->trust[voice] < 0)
+	{
+		double		low;
+		double		high;
+
+		(void) label_model_accuracy(truth->model, voice, &low, &high);
+		truth->trust[voice] = high >= TRUSTED_ACCURACY;
+	}
+	return truth->trust[voice];
+}
+
+/*
+ * The class of an item's only answer, where it is taken at its word; LABEL_NONE: it
+ * is not, or there are several.
+ */
+static int
+trusted_label(Truth *truth, int index)
+{
+	int			cursor = LABEL_NONE;
+	int			voice;
+	int			label;
+	ItemLabel	item;
+
+	label_model_item(truth->model, index, &item);
+	if (item.known || item.answers != 1 || item.rules > 0 || truth->classifier != NULL ||
+		!label_model_next_answer(truth->model, index, &cursor, &voice, &label))
+		return LABEL_NONE;
+	return is_trusted(truth, voice) ? label : LABEL_NONE;
+}
+
 int
-truth_soft_label(const Truth *truth, const char *item, const int *numbers, int *class,
+truth_soft_label(Truth *truth, const char *item, const int *numbers, int *class,
 				 float *weight)
 {
 	int			index = truth_item(truth, item);
@@ -316,7 +357,10 @@ truth_soft_label(const Truth *truth, const char *item, const int *numbers, int *
 
 	if (index < 0)
 		return 0;
-	found = label_model_support(truth->model, index, LEAST_SOFT_WEIGHT, class, weight);
+	class[0] = trusted_label(truth, index);
+	weight[0] = 1.0f;
+	found = class[0] != LABEL_NONE ? 1 :
+		label_model_support(truth->model, index, LEAST_SOFT_WEIGHT, class, weight);
 	for (int s = 0; s < found; s++)
 	{
 		int			number = numbers[class[s]];
@@ -344,6 +388,7 @@ truth_with_classifier(const Truth *truth, char **items, int nrows, const float *
 
 	*other = *truth;			/* names and answers are the first one's */
 	other->context = allocated;
+	other->trust = NULL;
 	memory_check(sizeof(float) * K * truth->nitems, "weigh what the model says of the answers");
 	other->classifier = palloc_array_checked(float, K * truth->nitems);
 	for (size_t i = 0; i < K * truth->nitems; i++)
@@ -454,6 +499,10 @@ truth_update(Truth *truth, const Project *project, char **items, int n)
 
 	statement_run_as_extension(&select, values, NULL, false);
 	rows = SPI_processed;
+	/* what answers change of voices' accuracy */
+	if (truth->trust != NULL)
+		pfree(truth->trust);
+	truth->trust = NULL;
 	for (uint64 i = 0; i < rows; i++)
 		if (number_of(truth->classes, truth->nclasses, result_string(i, 3)) < 0)
 			return false;

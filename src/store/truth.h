@@ -55,11 +55,17 @@ extern const char *truth_label(const Truth *truth, const char *item);
 extern int *truth_class_numbers(const Truth *truth, char **classes, int n);
 
 /*
+ * An answer that nothing can be held against is taken at its word, unless who has
+ * given it has been shown (at 97.5 %) to be right less often than this.
+ */
+#define TRUSTED_ACCURACY 0.9
+
+/*
  * The item's posterior as up to LABEL_SUPPORT classes, whose numbers are those of
  * truth_class_numbers (others are left out), with weights that sum to 1.  Returns
  * how many, 0 where nothing is known.
  */
-extern int	truth_soft_label(const Truth *truth, const char *item, const int *numbers,
+extern int	truth_soft_label(Truth *truth, const char *item, const int *numbers,
 							 int *class, float *weight);
 
 /*
