@@ -88,19 +88,19 @@ ALTER TABLE many ADD PRIMARY KEY (id);
 SELECT error_of($$SELECT hl_create_project('many', 'many', 'body', options => '{"answers": "adaptive", "most_answers": 1}')$$);
 SELECT project FROM hl_create_project('many', 'many', 'body', options => '{"answers": "adaptive", "most_answers": 3, "audit": 0}');
 SELECT hl_pause('many');
--- what nobody has answered is what the model knows best; ann is right; cid, every fourth time, is not
+-- what nobody has answered is what the model knows best; ann is right; cid guesses every fourth time
 SELECT count(hl_label('many', id::text, topic, 'ann')) FROM many WHERE id <= 150;
-SELECT count(hl_label('many', id::text, CASE WHEN id % 4 = 0 THEN (ARRAY['billing', 'delivery', 'returns'])[1 + (id / 4) % 3] ELSE topic END, 'cid')) FROM many WHERE id BETWEEN 101 AND 300;
+SELECT count(hl_label('many', id::text, CASE WHEN ('x' || left(md5(id::text), 4))::bit(16)::int % 4 = 0 THEN (ARRAY['billing', 'delivery', 'returns'])[1 + ('x' || right(md5(id::text), 4))::bit(16)::int % 3] ELSE topic END, 'cid')) FROM many WHERE id BETWEEN 101 AND 300;
 SELECT count(*) AS answered FROM hl_queue q JOIN hl_labels l USING (project, item) WHERE project = 'many';
 CREATE VIEW asked AS SELECT r.* FROM hl_repeat r JOIN hl_project p ON p.id = r.project_id WHERE p.name = 'many';
 SELECT model FROM hl_train('many');
 -- those that are wrong are asked again rather than those that are right
 CREATE VIEW answered AS SELECT item, count(*) AS n, count(DISTINCT label) AS kinds, bool_or(label <> topic) AS wrong FROM hl_labels l JOIN many m ON m.id = l.item::int WHERE project = 'many' GROUP BY item;
-SELECT count(*) > 10 AS some, count(*) < 100 AS few, bool_and(wanted = n + 1) AS one_more, bool_and((reason = 'dispute') = (kinds > 1)) AS reasons FROM asked JOIN answered USING (item);
+SELECT count(*) >= 5 AS some, count(*) < 100 AS few, bool_and(wanted = n + 1) AS one_more, bool_and((reason = 'dispute') = (kinds > 1)) AS reasons FROM asked JOIN answered USING (item);
 SELECT avg((r.item IS NOT NULL)::int) FILTER (WHERE wrong) > 3 * avg((r.item IS NOT NULL)::int) FILTER (WHERE NOT wrong) AS rather FROM answered LEFT JOIN asked r USING (item);
 SELECT bool_and(rank <= n) AS first FROM (SELECT rank, reason, count(*) FILTER (WHERE reason IN ('dispute', 'repeat')) OVER () AS n FROM hl_queue WHERE project = 'many') q WHERE reason IN ('dispute', 'repeat');
 -- a third answer settles it: nobody is asked for a fourth
-SELECT count(hl_label('many', item, topic, 'dan')) > 10 AS answered FROM hl_next('many', 400, 'dan') JOIN many ON id = item::int WHERE reason IN ('dispute', 'repeat');
+SELECT count(hl_label('many', item, topic, 'dan')) >= 5 AS answered FROM hl_next('many', 400, 'dan') JOIN many ON id = item::int WHERE reason IN ('dispute', 'repeat');
 SELECT count(*) FROM hl_queue WHERE project = 'many' AND reason IN ('dispute', 'repeat');
 SELECT model FROM hl_train('many');
 SELECT count(*) FROM asked r WHERE (SELECT count(*) FROM hl_labels l WHERE l.project = 'many' AND l.item = r.item) >= 3;
