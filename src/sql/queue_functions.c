@@ -177,6 +177,7 @@ add_gold(ReturnSetInfo *set, const Project *project, const char *annotator, cons
 
 	if (!gold_due(project) || !gold_choose(project, annotator, instead, &gold))
 		return false;
+	leases_check_answers(project, annotator, &gold, 1);
 	input = read_inputs(project, &gold, 1)[0];
 	if (input == NULL)
 		return false;
@@ -256,6 +257,7 @@ hl_next(PG_FUNCTION_ARGS)
 
 		if (taken == 0)
 			break;
+		leases_check_answers(project, annotator, leases, taken);
 		inputs = read_inputs(project, leases, taken);
 		golden = golds_among(project, leases, taken);
 		for (int i = 0; i < taken; i++)

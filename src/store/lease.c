@@ -11,9 +11,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "store/feature.h"
@@ -250,6 +252,33 @@ leases_take(const Project *project, const char *annotator, int n, Interval *dura
 		taken += several_take_repeats(project, annotator, n - taken, duration, refused_array,
 									  INT_MAX, leases + taken);
 	return taken;
+}
+
+/* A skip need not have touched the lease row, which is where answers show else. */
+void
+leases_check_answers(const Project *project, const char *annotator, const Lease *leases, int n)
+{
+	static Statement select = {
+		"SELECT 1 FROM unnest($3) u(item) WHERE EXISTS (SELECT 1 FROM @hl_current_answer c "
+		"WHERE c.project_id = $1 AND c.item = u.item AND c.annotator = $2 OFFSET 0) LIMIT 1",
+		3, {INT4OID, TEXTOID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[3] = {Int32GetDatum(project->id), CStringGetTextDatum(annotator)};
+	char	  **items = palloc_array_checked(char *, n);
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	for (int i = 0; i < n; i++)
+		items[i] = leases[i].item;
+	values[2] = text_array(items, n);
+	PushActiveSnapshot(GetLatestSnapshot());
+	statement_run_as_extension(&select, values, NULL, true);
+	PopActiveSnapshot();
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent answers"),
+				 errhint("The transaction might succeed if retried.")));
 }
 
 void

@@ -84,7 +84,18 @@ $node->safe_psql('postgres', q{TRUNCATE handed; UPDATE hl_lease SET holders = '{
 bench('one annotator in five sessions, REPEATABLE READ', 4, $same);
 all_is_well('one annotator in five sessions, REPEATABLE READ');
 
-# and until nothing is left for four people
+# gold among the questions, to the same annotator in several sessions
+$node->safe_psql('postgres', q{
+	UPDATE hl_project SET options = options || '{"gold": 0.2}';
+	TRUNCATE handed; UPDATE hl_lease SET holders = '{}', since = '{}', until = '{}', lease_until = NULL;
+	SELECT count(hl_gold('tickets', id, topic)) FROM ticket WHERE id > 1150;});
+bench('with gold, one annotator in five sessions', 4, script('gold', "SELECT work('e' || :client_id % 4, 1, 0.8);\n"));
+is($node->safe_psql('postgres', 'SELECT count(*) FROM twice'), '0', 'nobody was handed a gold item twice, or another');
+is($node->safe_psql('postgres', 'SELECT * FROM too_many WHERE item::int <= 1150'), '', 'no item but gold went to more than three');
+cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM handed WHERE item::int > 1150'), '>', 10, 'gold was handed out');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM hl_queue WHERE item::int > 1150'), '0', 'and is not in the queue');
+
+# and until nothing is left
 $node->safe_psql('postgres', q{UPDATE hl_lease SET holders = '{}', since = '{}', until = '{}', lease_until = NULL});
 is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_queue q WHERE item IN (SELECT item FROM hl_next('tickets', 5000, 'late'))
 	AND item IN (SELECT item FROM hl_current_answer WHERE annotator = 'late')}), '0', 'all that is left at once');
