@@ -165,11 +165,15 @@ label_check(const Project *project, const char *label, const char *hint)
 #define SETTLED \
 	"annotator = NULL, leased_at = NULL, lease_until = CASE WHEN $6 THEN 'infinity'::timestamptz END"
 
-/* When a gold item was shown to who answers it now for the first time. */
+/*
+ * When a gold item was shown to who answers it now for the first time.  Answers are
+ * looked at for such an item only (g, and OFFSET): under SERIALIZABLE, two who
+ * answer the same item would fail for having looked.
+ */
 #define GOLD_SHOWN \
 	"(SELECT g.shown_at FROM @hl_gold_shown g WHERE g.project_id = $1 AND g.item = s.item " \
 	"AND g.annotator = $2 AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
-	"WHERE c.project_id = $1 AND c.item = s.item AND c.annotator = $2))"
+	"WHERE c.project_id = $1 AND c.item = g.item AND c.annotator = g.annotator OFFSET 0))"
 
 /* Of one that several may have (several.c): one's own, which a label does not end for others. */
 #define SHARED_ROW(of) \
