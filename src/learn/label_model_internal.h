@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * label_model_internal.h
- *	  What a label model is made of: for label_model.c, label_voices.c and
- *	  label_figures.c; everyone else uses label_model.h.
+ *	  What a label model is made of: for label_model.c, label_counts.c,
+ *	  label_voices.c and label_figures.c; everyone else uses label_model.h.
  *
  * Counts are sums over answers, weighted with the posterior of the item's
  * label.  A voice's matrix is never stored as such: its numbers are made from
@@ -154,7 +154,16 @@ extern void expect_people(LabelModel *model);
 extern void expect_rules(LabelModel *model);
 extern Status weigh_rules(const Caller *caller, LabelModel *model);
 
-/* label_model.c */
+/* label_counts.c */
+
+/* A larger array with the count elements of this one, which is gone; NULL: it is not. */
+extern void *grown_array(const Caller *caller, void *array, int count, int wanted, size_t size);
+
+/* Adds (sign 1) or takes off (-1) what an item counts; and all anew. */
+extern Status count_item(const Caller *caller, LabelModel *model, int item, double sign);
+extern Status count_all(const Caller *caller, LabelModel *model);
+
+/* label_model.c: what the classifier says of an item, NULL: nothing */
 extern const float *classifier_row(const LabelModel *model, int item);
 
 #endif							/* HUMANLOOP_LABEL_MODEL_INTERNAL_H */

@@ -214,7 +214,7 @@ read_all_labels(Learner *learner, const Project *project)
 static void
 read_weighed_labels(Learner *learner, const Project *project, char **items, int n)
 {
-	if (learner->truth == NULL || !truth_update(learner->truth, project, items, n))
+	if (learner->truth == NULL || !truth_update(learner->truth, project, items, NULL, n))
 	{
 		read_all_labels(learner, project);
 		return;

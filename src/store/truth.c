@@ -485,7 +485,7 @@ update_item(Truth *truth, const char *item, uint64 first, uint64 last)
 }
 
 bool
-truth_update(Truth *truth, const Project *project, char **items, int n)
+truth_update(Truth *truth, const Project *project, char **items, char **known, int n)
 {
 	static Statement select = {
 		"SELECT u.n::integer, c.annotator, c.label FROM unnest($2) WITH ORDINALITY u(item, n) "
@@ -506,6 +506,9 @@ truth_update(Truth *truth, const Project *project, char **items, int n)
 	for (uint64 i = 0; i < rows; i++)
 		if (number_of(truth->classes, truth->nclasses, result_string(i, 3)) < 0)
 			return false;
+	for (int i = 0; i < n && known != NULL; i++)
+		if (known[i] != NULL && number_of(truth->classes, truth->nclasses, known[i]) < 0)
+			return false;
 	for (int i = 0; i < n; i++)
 	{
 		uint64		first = at;
@@ -513,6 +516,11 @@ truth_update(Truth *truth, const Project *project, char **items, int n)
 		while (at < rows && result_int(at, 1) == i + 1)
 			at++;
 		update_item(truth, items[i], first, at);
+		if (known != NULL)
+			status_check(label_model_known(&truth->caller, truth->model, truth_item(truth, items[i]),
+										   known[i] == NULL ? LABEL_NONE :
+										   number_of(truth->classes, truth->nclasses, known[i])),
+						 "take up a label that is certain");
 	}
 	return true;
 }

@@ -43,10 +43,12 @@ extern Truth *truth_keep(Truth *truth, MemoryContext context);
 extern bool truth_concerns(const Project *project, char **items, int n);
 
 /*
- * Takes up what is said of these items now.  False: there is a class that is not
- * known, which takes reading it anew.
+ * Takes up what is said of these items now.  known: of each the label that is
+ * certain, or NULL; the array NULL: nothing of that has changed.  False: there is a
+ * class that is not known, which takes reading it anew.
  */
-extern bool truth_update(Truth *truth, const Project *project, char **items, int n);
+extern bool truth_update(Truth *truth, const Project *project, char **items, char **known,
+						 int n);
 
 /* What an item's label is; NULL where nobody has given one. */
 extern const char *truth_label(const Truth *truth, const char *item);
