@@ -62,6 +62,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
+	src/learn/information.c \
 	src/learn/label_counts.c \
 	src/learn/label_errors.c \
 	src/learn/label_figures.c \
@@ -96,11 +97,13 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/agreement_functions.c \
+	src/sql/annotator_functions.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
 	src/sql/explain_functions.c \
 	src/sql/forecast_functions.c \
+	src/sql/gold_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
@@ -134,6 +137,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/encoder_plan.c \
 	src/store/feature.c \
 	src/store/fit.c \
+	src/store/gold.c \
 	src/store/input.c \
 	src/store/input_columns.c \
 	src/store/import_tokenizer.c \
@@ -156,6 +160,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/queue_view.c \
 	src/store/reading.c \
 	src/store/refresh.c \
+	src/store/repeats.c \
 	src/store/replay.c \
 	src/store/remark.c \
 	src/store/revise.c \
@@ -164,6 +169,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/settlement.c \
+	src/store/several.c \
 	src/store/shared_encoder.c \
 	src/store/source.c \
 	src/store/state.c \
@@ -191,12 +197,13 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects
+	unencoded inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects \
+	answers gold annotators
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
-ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh settle
+ISOLATION = encoders next next_repeatable several label classes repeatable train_train train_others drop renamed source_triggers deploy refresh settle
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

@@ -161,6 +161,10 @@ INSERT INTO hl_revision VALUES (:project, 1, 1, 0, '');
 INSERT INTO hl_settlement (project_id, item, action, label, reviewer) VALUES (:project, '1', 'settle', 'returns', 'rita');
 INSERT INTO hl_item_comment (project_id, item, annotator, comment) VALUES (:project, '1', 'rita', 'odd');
 INSERT INTO hl_item_flag (project_id, item, annotator) VALUES (:project, '1', 'rita');
+-- gold, and an item that needs another answer
+INSERT INTO hl_gold_label (project_id, item, label, marked_by) VALUES (:project, '2', 'returns', 'rita');
+INSERT INTO hl_gold_shown (project_id, item, annotator) VALUES (:project, '2', 'bob');
+INSERT INTO hl_repeat (project_id, item, wanted, reason, worth, since) VALUES (:project, '3', 2, 'repeat', 1, 1);
 SELECT relation FROM left_of(:project, :'encoders') WHERE rows = 0;
 -- a session that has the model in memory and statements prepared
 PREPARE predict AS SELECT label IS NOT NULL AS answered FROM hl_predict('tickets', 'where is the parcel');

@@ -28,9 +28,11 @@
 #include "sql/api.h"
 #include "store/change.h"
 #include "store/encoder_plan.h"
+#include "store/gold.h"
 #include "store/pool.h"
 #include "store/session.h"
 #include "store/settlement.h"
+#include "store/several.h"
 #include "store/targets.h"
 #include "store/train.h"
 #include "store/trigger.h"
@@ -415,6 +417,7 @@ read_declaration(FunctionCallInfo fcinfo, Project *project)
 	options = PG_ARGISNULL(8) ? DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"))) :
 		PG_GETARG_JSONB_P(8);
 	project_options_parse(options, &project->options);
+	several_check(project);
 	return options;
 }
 
@@ -552,6 +555,8 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	view_drop(project);
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
+	repeats_drop(project);
+	golds_drop(project);
 	act_as_extension(&acting);
 	for (int i = 0; i < (int) lengthof(delete); i++)
 		statement_run(&delete[i], values, NULL, false);

@@ -13,10 +13,12 @@
 #include "utils/timestamp.h"
 
 #include "sql/api.h"
+#include "store/gold.h"
 #include "store/label.h"
 #include "store/queue.h"
 #include "store/session.h"
 #include "store/settlement.h"
+#include "store/several.h"
 #include "store/source.h"
 
 #define NEXT_MAX 10000
@@ -63,7 +65,10 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	project = project_open_any(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(project->options.queue_size);
-	statement_run_as_extension(&select[settlements_are_kept()], values, NULL, true);
+	if (several_wanted(project))
+		several_entries(project);
+	else
+		statement_run_as_extension(&select[settlements_are_kept()], values, NULL, true);
 	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
@@ -95,8 +100,13 @@ hl_queue_length(PG_FUNCTION_ARGS)
 	{
 		values[0] = Int32GetDatum(project->id);
 		values[1] = Int32GetDatum(project->options.queue_size);
-		statement_run_as_extension(&count[settlements_are_kept()], values, NULL, true);
-		length = result_bigint(0, 1);
+		if (several_wanted(project))
+			length = several_length(project);
+		else
+		{
+			statement_run_as_extension(&count[settlements_are_kept()], values, NULL, true);
+			length = result_bigint(0, 1);
+		}
 	}
 	call_end(&call);
 	PG_RETURN_INT64(length);
@@ -167,6 +177,24 @@ add_question(ReturnSetInfo *set, const Lease *lease, const char *input)
 	set_add(set, values, nulls);
 }
 
+/* A gold item in place of that question, where the lot says so and there is one. */
+static bool
+add_gold(ReturnSetInfo *set, const Project *project, const char *annotator, const Lease *instead)
+{
+	Lease		gold;
+	char	   *input;
+
+	if (!gold_due(project) || !gold_choose(project, annotator, instead, &gold))
+		return false;
+	leases_check_answers(project, annotator, &gold, 1);
+	input = read_inputs(project, &gold, 1)[0];
+	if (input == NULL)
+		return false;
+	gold_show(project, annotator, &gold);
+	add_question(set, &gold, input);
+	return true;
+}
+
 static int
 count_argument(FunctionCallInfo fcinfo)
 {
@@ -201,7 +229,8 @@ lease_argument(FunctionCallInfo fcinfo)
 
 /*
  * Leases, then reads the texts as the caller.  What he may not see, or what
- * has left the source, is given back and another item taken instead.
+ * has left the source, or has become gold since it was ranked, is given back and
+ * another item taken instead.
  */
 Datum
 hl_next(PG_FUNCTION_ARGS)
@@ -233,20 +262,28 @@ hl_next(PG_FUNCTION_ARGS)
 		int			taken = leases_take(project, annotator, ask, duration,
 										refused, nrefused, leases);
 		char	  **inputs;
+		bool	   *golden;
 
 		if (taken == 0)
 			break;
+		leases_check_answers(project, annotator, leases, taken);
 		inputs = read_inputs(project, leases, taken);
+		golden = golds_among(project, leases, taken);
 		for (int i = 0; i < taken; i++)
 		{
-			if (inputs[i] != NULL && given < n)
+			bool		refuse = inputs[i] == NULL || golden[i];
+
+			if (!refuse && given < n)
 			{
-				add_question(set, &leases[i], inputs[i]);
 				given++;
-				continue;
+				if (!add_gold(set, project, annotator, &leases[i]))
+				{
+					add_question(set, &leases[i], inputs[i]);
+					continue;
+				}
 			}
-			lease_release(project, leases[i].item);
-			if (inputs[i] == NULL && nrefused < NEXT_MAX)
+			lease_release(project, annotator, leases[i].item);
+			if (refuse && nrefused < NEXT_MAX)
 				refused[nrefused++] = leases[i].item;
 		}
 		if (nrefused == NEXT_MAX)

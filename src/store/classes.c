@@ -39,6 +39,7 @@
 #include "compat.h"
 #include "store/change.h"
 #include "store/classes.h"
+#include "store/gold.h"
 #include "store/label.h"
 #include "store/refresh.h"
 #include "store/session.h"
@@ -127,21 +128,24 @@ known_classes(const Project *project, int *n)
 		"WHERE k.name <> '' ORDER BY k.name COLLATE \"C\"", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
+	char	  **golden;
 	char	  **names;
 	char	  **settled;
+	int			ngolden;
 	int			nsettled;
 
+	golden = gold_classes(project, &ngolden);
+	settled = settled_classes(project, &nsettled);
 	statement_run_as_extension(&select, values, NULL, false);
 	*n = (int) SPI_processed;
-	names = palloc_array_checked(char *, *n);
+	names = palloc_array_checked(char *, *n + ngolden + nsettled);
 	for (int i = 0; i < *n; i++)
 		names[i] = result_string(i, 1);
-	settled = settled_classes(project, &nsettled);
-	if (nsettled == 0)
-		return names;
-	names = repalloc_huge(names, mul_size(sizeof(char *), *n + nsettled));
-	memcpy(names + *n, settled, sizeof(char *) * nsettled);
-	*n = strings_unique(names, *n + nsettled);
+	for (int i = 0; i < ngolden; i++)
+		names[(*n)++] = golden[i];
+	for (int i = 0; i < nsettled; i++)
+		names[(*n)++] = settled[i];
+	*n = strings_unique(names, *n);
 	return names;
 }
 
@@ -427,6 +431,7 @@ change_classes(ClassChange *change, bool is_new)
 	int			nknown;
 	int			changed;
 	int			settled;
+	int			golden;
 	Acting		acting;
 
 	check_source(change);
@@ -448,11 +453,12 @@ change_classes(ClassChange *change, bool is_new)
 	changed = change->into == NULL ? undo_answers(change) : rewrite_answers(change);
 	settled = settlements_rename(project, text_array(change->classes, change->n), change->into,
 								 change->what);
+	golden = gold_rename(project, change->classes, change->n, change->into);
 	change_names(change);
 	act_as_before(&acting);
 	change_note(project->id, CHANGE_LABELS, NULL, 0);
 	/* what was labelled is not in the ranking */
-	if (change->into == NULL && changed + settled > 0)
+	if (change->into == NULL && changed + settled + golden > 0)
 		change_note(project->id, CHANGE_POOL, NULL, 0);
 	return changed;
 }

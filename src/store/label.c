@@ -22,9 +22,11 @@
 #include "humanloop.h"
 #include "store/change.h"
 #include "store/classes.h"
+#include "store/gold.h"
 #include "store/label.h"
 #include "store/session.h"
 #include "store/settlement.h"
+#include "store/several.h"
 
 bool
 label_is_blank(const char *label)
@@ -124,41 +126,94 @@ label_check(const Project *project, const char *label, const char *hint)
 	check_listed(project, classes, n, label, NULL);
 }
 
+/*
+ * Stores answers: $1 project, $2 annotator, $3 items, $4 labels, $5 reason, $6
+ * are they labels, $7 how many answers an item needs.
+ *
+ * One statement: a new connection pays for planning each.  The last answer of
+ * the history is the one that holds, also when two sessions of the same
+ * annotator waited for one another.  lease_until of an item that has its answers
+ * is infinity: whoever is about to lease it and waits for nothing sees that
+ * when he looks again.
+ */
+#define ANSWER(given, column, value, settle) \
+	"WITH given AS MATERIALIZED (SELECT " given "), " \
+	"said AS (INSERT INTO @hl_answer (project_id, item, annotator, action, label, reason" column ") " \
+	"SELECT $1, s.item, $2, CASE WHEN s.label IS NULL THEN 'skip' ELSE 'label' END, " \
+	"s.label, $5" value " FROM given s ORDER BY s.n " \
+	"RETURNING id, item, label, answered_at), " settle \
+	"last AS (SELECT DISTINCT ON (item) * FROM said ORDER BY item, id DESC), " \
+	"now AS (INSERT INTO @hl_current_answer AS c " \
+	"SELECT $1, item, $2, id, id, label, answered_at FROM last " \
+	"ON CONFLICT (project_id, item, annotator) DO UPDATE SET answer_id = excluded.answer_id, " \
+	"label = excluded.label, answered_at = excluded.answered_at " \
+	"WHERE c.answer_id < excluded.answer_id RETURNING id, answer_id) " \
+	"SELECT coalesce((SELECT id FROM now ORDER BY answer_id DESC LIMIT 1), " \
+	"(SELECT pg_catalog.max(id) FROM said))"
+
+#define ANSWER_TYPES {INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, BOOLOID, INT4OID}
+
+/* The answers with their lease rows, if they are not locked, one by one. */
+#define GIVEN(row) \
+	"s.item, s.label, s.n, f.place, f.leased_at FROM unnest($3, $4) WITH ORDINALITY s(item, label, n) " \
+	"LEFT JOIN LATERAL (" row ") f ON true"
+
+/* Of an item that one may have at a time: a label ends whoever's lease, a skip one's own. */
+#define LEASE_ROW(of) \
+	"SELECT x.ctid AS place, CASE WHEN x.annotator = $2 THEN x.leased_at END AS leased_at " \
+	"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = " of \
+	" AND ($6 OR x.annotator = $2) FOR UPDATE SKIP LOCKED"
+#define SETTLED \
+	"annotator = NULL, leased_at = NULL, lease_until = CASE WHEN $6 THEN 'infinity'::timestamptz END"
+
+/*
+ * When a gold item was shown to who answers it now for the first time.  Answers are
+ * looked at for such an item only (g, and OFFSET): under SERIALIZABLE, two who
+ * answer the same item would fail for having looked.
+ */
+#define GOLD_SHOWN \
+	"(SELECT g.shown_at FROM @hl_gold_shown g WHERE g.project_id = $1 AND g.item = s.item " \
+	"AND g.annotator = $2 AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.item = g.item AND c.annotator = g.annotator OFFSET 0))"
+
+/* Of one that several may have (several.c): one's own, which a label does not end for others. */
+#define SHARED_ROW(of) \
+	"SELECT x.ctid AS place, (SELECT h.since FROM unnest(x.holders, x.since) h(who, since) " \
+	"WHERE h.who = $2 LIMIT 1) AS leased_at FROM @hl_lease x WHERE x.project_id = $1 AND x.item = " of \
+	" FOR UPDATE SKIP LOCKED"
+#define SETTLED_SHARED \
+	"(holders, since, until, lease_until) = (SELECT coalesce(pg_catalog.array_agg(h.who ORDER BY h.n), '{}'), " \
+	"coalesce(pg_catalog.array_agg(h.since ORDER BY h.n), '{}'), " \
+	"coalesce(pg_catalog.array_agg(h.until ORDER BY h.n), '{}'), " \
+	"CASE WHEN $6 AND $7 <= 1 + (SELECT pg_catalog.count(*) FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.item = l.item AND c.annotator <> $2 AND c.label IS NOT NULL) " \
+	"THEN 'infinity' ELSE pg_catalog.max(h.until) END " \
+	"FROM unnest(l.holders, l.since, l.until) WITH ORDINALITY h(who, since, until, n) WHERE h.who <> $2)"
+
 int64
 answers_write(const Project *project, const char *annotator,
 			  char **items, char **labels, int n, const char *reason)
 {
-	/*
-	 * One statement: a new connection pays for planning each.  The last answer
-	 * of the history is the one that holds, also when two sessions of the same
-	 * annotator waited for one another.  lease_until of a labelled item is
-	 * infinity: whoever is about to lease it and waits for nothing sees that
-	 * when he looks again.
-	 */
-	static Statement insert = {
-		"WITH said AS (INSERT INTO @hl_answer (project_id, item, annotator, action, label, reason) "
-		"SELECT $1, s.item, $2, CASE WHEN s.label IS NULL THEN 'skip' ELSE 'label' END, "
-		"s.label, $5 FROM unnest($3, $4) WITH ORDINALITY s(item, label, n) ORDER BY s.n "
-		"RETURNING id, item, label, answered_at), "
-		"settled AS (UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, "
-		"lease_until = CASE WHEN $6 THEN 'infinity'::timestamptz END "
-		"FROM (SELECT f.place FROM unnest($3) u(item) CROSS JOIN LATERAL "
-		"(SELECT x.ctid AS place FROM @hl_lease x WHERE x.project_id = $1 AND x.item = u.item "
-		"AND ($6 OR x.annotator = $2) FOR UPDATE SKIP LOCKED) f) s WHERE l.ctid = s.place), "
-		"last AS (SELECT DISTINCT ON (item) * FROM said ORDER BY item, id DESC), "
-		"now AS (INSERT INTO @hl_current_answer AS c "
-		"SELECT $1, item, $2, id, id, label, answered_at FROM last "
-		"ON CONFLICT (project_id, item, annotator) DO UPDATE SET answer_id = excluded.answer_id, "
-		"label = excluded.label, answered_at = excluded.answered_at "
-		"WHERE c.answer_id < excluded.answer_id RETURNING id, answer_id) "
-		"SELECT coalesce((SELECT id FROM now ORDER BY answer_id DESC LIMIT 1), "
-		"(SELECT pg_catalog.max(id) FROM said))",
-		6, {INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, BOOLOID}, NULL, 0
+	static Statement insert_old = {
+		ANSWER("s.item, s.label, s.n FROM unnest($3, $4) WITH ORDINALITY s(item, label, n)", "", "",
+			   "settled AS (UPDATE @hl_lease l SET " SETTLED " FROM (SELECT f.place FROM unnest($3) u(item) "
+			   "CROSS JOIN LATERAL (" LEASE_ROW("u.item") ") f) s WHERE l.ctid = s.place), "),
+		6, ANSWER_TYPES, NULL, 0
 	};
-	Datum		values[6] = {
+	static Statement insert = {
+		ANSWER(GIVEN(LEASE_ROW("s.item")), ", leased_at", ", coalesce(s.leased_at, " GOLD_SHOWN ")",
+			   "settled AS (UPDATE @hl_lease l SET " SETTLED " FROM given s WHERE l.ctid = s.place), "),
+		6, ANSWER_TYPES, NULL, 0
+	};
+	static Statement insert_several = {
+		ANSWER(GIVEN(SHARED_ROW("s.item")), ", leased_at", ", coalesce(s.leased_at, " GOLD_SHOWN ")",
+			   "settled AS (UPDATE @hl_lease l SET " SETTLED_SHARED " FROM given s WHERE l.ctid = s.place), "),
+		7, ANSWER_TYPES, NULL, 0
+	};
+	Datum		values[7] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), text_array(items, n)
 	};
-	bool		nulls[6] = {false};
+	bool		nulls[7] = {false};
 	bool		of_source = strcmp(annotator, RESERVED_ANNOTATOR) == 0;
 	int64		id;
 	Acting		acting;
@@ -189,8 +244,10 @@ answers_write(const Project *project, const char *annotator,
 	nulls[4] = reason == NULL;
 	values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(reason);
 	values[5] = BoolGetDatum(labels != NULL);
+	values[6] = Int32GetDatum(several_answers(project));
 	act_as_extension(&acting);
-	statement_run(&insert, values, nulls, false);
+	statement_run(several_wanted(project) ? &insert_several :
+				  several_are_kept() ? &insert : &insert_old, values, nulls, false);
 	id = result_bigint(0, 1);
 	act_as_before(&acting);
 	change_note(project->id, CHANGE_LABELS, items, n);
@@ -212,6 +269,17 @@ answer_undo(const Project *project, const char *annotator, char *item)
 		"INSERT INTO @hl_answer (project_id, item, annotator, action) VALUES ($1, $2, $3, 'undo')",
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
+	static Statement insert_several = {
+		"WITH released AS (UPDATE @hl_lease l SET (holders, since, until, lease_until) = "
+		"(SELECT coalesce(pg_catalog.array_agg(h.who ORDER BY h.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(h.since ORDER BY h.n), '{}'), "
+		"coalesce(pg_catalog.array_agg(h.until ORDER BY h.n), '{}'), pg_catalog.max(h.until) "
+		"FROM unnest(l.holders, l.since, l.until) WITH ORDINALITY h(who, since, until, n) WHERE h.who <> $3) "
+		"FROM (SELECT f.ctid AS place FROM @hl_lease f WHERE f.project_id = $1 AND f.item = $2 "
+		"FOR UPDATE SKIP LOCKED) s WHERE l.ctid = s.place) "
+		"INSERT INTO @hl_answer (project_id, item, annotator, action) VALUES ($1, $2, $3, 'undo')",
+		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
+	};
 	Datum		values[3] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(item), CStringGetTextDatum(annotator)
 	};
@@ -225,7 +293,7 @@ answer_undo(const Project *project, const char *annotator, char *item)
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("annotator \"%s\" has not answered item \"%s\" of project \"%s\"",
 						annotator, item, project->name)));
-	statement_run(&insert, values, NULL, false);
+	statement_run(several_wanted(project) ? &insert_several : &insert, values, NULL, false);
 	act_as_before(&acting);
 	change_note(project->id, CHANGE_LABELS, &item, 1);
 }
@@ -418,12 +486,78 @@ skipped_items(const Project *project, char **items, int n, int *nskipped)
 	return skipped;
 }
 
+#define LABEL_OF_GOLD "(SELECT g.label FROM @hl_gold_label g WHERE g.project_id = $1 AND g.item = u.item)"
+
+/*
+ * As a common table expression: the items whose label is certain, settled by a
+ * reviewer or gold; of an item that is both, what was settled, as the reviewer has
+ * seen it last.
+ */
+#define WITH_KNOWN \
+	"WITH settled AS MATERIALIZED (SELECT z.item, z.label FROM (SELECT DISTINCT ON (s.item) s.item, s.label " \
+	"FROM @hl_settlement s WHERE s.project_id = $1 ORDER BY s.item, s.id DESC) z WHERE z.label IS NOT NULL), " \
+	"known AS MATERIALIZED (SELECT s.item, s.label FROM settled s UNION ALL SELECT g.item, g.label " \
+	"FROM @hl_gold_label g WHERE g.project_id = $1 AND g.item NOT IN (SELECT s.item FROM settled s)) "
+
+/* Objects before 0.5.0 have neither. */
+static bool
+known_are_kept(void)
+{
+	return settlements_are_kept() && several_are_kept();
+}
+
+int
+known_read(const Project *project, char ***items, char ***labels)
+{
+	static Statement select = {WITH_KNOWN "SELECT item, label FROM known", 1, {INT4OID}, NULL, 0};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+	int			n;
+
+	*items = *labels = NULL;
+	if (!known_are_kept())
+		return 0;
+	statement_run_as_extension(&select, values, NULL, false);
+	n = (int) SPI_processed;
+	*items = palloc_array_checked(char *, n);
+	*labels = palloc_array_checked(char *, n);
+	for (int i = 0; i < n; i++)
+	{
+		(*items)[i] = result_string(i, 1);
+		(*labels)[i] = result_string(i, 2);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+char **
+known_labels(const Project *project, char **items, int n)
+{
+	static Statement select = {
+		"SELECT coalesce(" SETTLED_LABEL("u.item") ", " LABEL_OF_GOLD ") "
+		"FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id)};
+	char	  **labels = palloc_array_checked(char *, n);
+
+	if (!known_are_kept())
+	{
+		memset(labels, 0, sizeof(char *) * n);
+		return labels;
+	}
+	values[1] = text_array(items, n);
+	statement_run_as_extension(&select, values, NULL, false);
+	for (int i = 0; i < n; i++)
+		labels[i] = result_string(i, 1);
+	return labels;
+}
+
 Truth *
 labels_weigh(const Project *project, MemoryContext context)
 {
 	char	  **items;
 	char	  **labels;
-	int			n = settled_items(project, &items, &labels);
+	int			n = known_read(project, &items, &labels);
 
 	return truth_read(project, items, labels, n, context);
 }
@@ -440,11 +574,9 @@ void
 consensus_read(const Project *project, Consensus *consensus)
 {
 	static Statement voted = {VOTED("true"), 1, {INT4OID}, NULL, 0};
-	static Statement settled = {
-		"WITH settled AS MATERIALIZED (SELECT DISTINCT ON (z.item) z.item, z.label FROM @hl_settlement z "
-		"WHERE z.project_id = $1 ORDER BY z.item, z.id DESC) "
-		"SELECT * FROM ((" VOTED("c.item NOT IN (SELECT s.item FROM settled s WHERE s.label IS NOT NULL)") ") "
-		"UNION ALL SELECT s.item, s.label FROM settled s WHERE s.label IS NOT NULL) o ORDER BY o.item",
+	static Statement known = {
+		WITH_KNOWN "SELECT * FROM ((" VOTED("c.item NOT IN (SELECT k.item FROM known k)") ") "
+		"UNION ALL SELECT k.item, k.label FROM known k) o ORDER BY o.item",
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
@@ -452,7 +584,7 @@ consensus_read(const Project *project, Consensus *consensus)
 	SPITupleTable *table;
 
 	memset(consensus, 0, sizeof(*consensus));
-	statement_run_as_extension(settlements_are_kept() ? &settled : &voted, values, NULL, false);
+	statement_run_as_extension(known_are_kept() ? &known : &voted, values, NULL, false);
 	table = SPI_tuptable;
 	consensus->n = (int) SPI_processed;
 	consensus->items = palloc_array_checked(char *, consensus->n);
@@ -485,11 +617,6 @@ consensus_read(const Project *project, Consensus *consensus)
 	pfree(labels);
 }
 
-#define VOTED_OF_ITEM \
-	"(SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = u.item " \
-	"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, " \
-	"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1)"
-
 /* Labels of these items as the label model of all answers has them. */
 static void
 weigh_labels(const Project *project, char **items, char **labels, int n)
@@ -506,6 +633,11 @@ weigh_labels(const Project *project, char **items, char **labels, int n)
 	truth_free(truth);
 }
 
+#define VOTED_OF_ITEM \
+	"(SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = u.item " \
+	"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, " \
+	"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1)"
+
 char **
 consensus_of_items(const Project *project, char **items, int n)
 {
@@ -513,15 +645,15 @@ consensus_of_items(const Project *project, char **items, int n)
 		"SELECT " VOTED_OF_ITEM " FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
-	static Statement settled = {
-		"SELECT coalesce(" SETTLED_LABEL("u.item") ", " VOTED_OF_ITEM ") "
+	static Statement known = {
+		"SELECT coalesce(" SETTLED_LABEL("u.item") ", " LABEL_OF_GOLD ", " VOTED_OF_ITEM ") "
 		"FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 	char	  **labels = palloc_array_checked(char *, n);
 
-	statement_run_as_extension(settlements_are_kept() ? &settled : &voted, values, NULL, false);
+	statement_run_as_extension(known_are_kept() ? &known : &voted, values, NULL, false);
 	for (int i = 0; i < n; i++)
 		labels[i] = result_string(i, 1);
 	if (truth_concerns(project, items, n))

@@ -79,15 +79,22 @@ typedef struct Consensus
 } Consensus;
 
 /*
- * What a reviewer has settled.  Else, where no item has more than one current
- * answer, that is its label.  Else what the label model says (truth_label).
+ * What a reviewer has settled; else a gold label.  Else, where no item has more than
+ * one current answer, that is its label.  Else what the label model says
+ * (truth_label).
  */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
 /* The same of these items: label of each, NULL where it has none. */
 extern char **consensus_of_items(const Project *project, char **items, int n);
 
-/* The label model of all answers, with what is settled as known; NULL as truth_read. */
+/* All items whose label is certain, settled or gold, each once; returns how many. */
+extern int	known_read(const Project *project, char ***items, char ***labels);
+
+/* Of these items the label that is certain, NULL where none is. */
+extern char **known_labels(const Project *project, char **items, int n);
+
+/* The label model of all answers, with what is certain as known; NULL as truth_read. */
 extern Truth *labels_weigh(const Project *project, MemoryContext context);
 
 /* Items that somebody has skipped: of these, or with items NULL of all. */

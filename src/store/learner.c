@@ -216,7 +216,7 @@ static void
 read_weighed_labels(Learner *learner, const Project *project, char **items, int n)
 {
 	if (learner->truth == NULL || !truth_update(learner->truth, project, items,
-												settled_labels(project, items, n), n))
+												known_labels(project, items, n), n))
 	{
 		read_all_labels(learner, project);
 		return;

@@ -11,15 +11,36 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
 #include "store/settlement.h"
+#include "store/several.h"
+
+int
+leases_read(Lease *leases)
+{
+	bool		isnull;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		leases[i].item = result_string(i, 1);
+		leases[i].label = result_string(i, 2);
+		leases[i].confidence = result_double(i, 3);
+		leases[i].epistemic = result_double(i, 4);
+		leases[i].has_scores = !result_is_null(i, 3);
+		leases[i].reason = result_string(i, 5);
+		leases[i].until = DatumGetTimestampTz(result_datum(i, 6, &isnull));
+	}
+	return (int) SPI_processed;
+}
 
 /*
  * Free items of one stretch of the ranking; those that others hold locked are
@@ -67,20 +88,11 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused,
 		CStringGetTextDatum(ranking_part_name(part))
 	};
-	bool		isnull;
 
+	if (several_wanted(project))
+		return several_take_part(project, part, annotator, n, duration, refused, from, to, leases);
 	statement_run_as_extension(&take[settlements_are_kept()], values, NULL, false);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		leases[i].item = result_string(i, 1);
-		leases[i].label = result_string(i, 2);
-		leases[i].confidence = result_double(i, 3);
-		leases[i].epistemic = result_double(i, 4);
-		leases[i].has_scores = !result_is_null(i, 3);
-		leases[i].reason = result_string(i, 5);
-		leases[i].until = DatumGetTimestampTz(result_datum(i, 6, &isnull));
-	}
-	return (int) SPI_processed;
+	return leases_read(leases);
 }
 
 /*
@@ -221,15 +233,62 @@ take_somewhere(const Project *project, const char *annotator, int n, Interval *d
 								  leases + taken);
 }
 
+/*
+ * What needs another answer is asked before anything new.  An annotator may have
+ * answered most of it himself, so not all of it is looked through at first.
+ */
+#define REPEATS_FIRST 1000
+
 int
 leases_take(const Project *project, const char *annotator, int n, Interval *duration,
 			char **refused, int nrefused, Lease *leases)
 {
-	return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
+	Datum		refused_array;
+	int			taken;
+
+	if (!several_wanted(project))
+		return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
+	refused_array = text_array(refused, nrefused);
+	taken = several_take_repeats(project, annotator, n, duration, refused_array, REPEATS_FIRST,
+								 leases);
+	if (taken < n)
+		taken += take_somewhere(project, annotator, n - taken, duration, refused, nrefused, false,
+								leases + taken);
+	if (taken < n)
+		taken += several_take_repeats(project, annotator, n - taken, duration, refused_array,
+									  INT_MAX, leases + taken);
+	return taken;
+}
+
+/* A skip need not have touched the lease row, which is where answers show else. */
+void
+leases_check_answers(const Project *project, const char *annotator, const Lease *leases, int n)
+{
+	static Statement select = {
+		"SELECT 1 FROM unnest($3) u(item) WHERE EXISTS (SELECT 1 FROM @hl_current_answer c "
+		"WHERE c.project_id = $1 AND c.item = u.item AND c.annotator = $2 OFFSET 0) LIMIT 1",
+		3, {INT4OID, TEXTOID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[3] = {Int32GetDatum(project->id), CStringGetTextDatum(annotator)};
+	char	  **items = palloc_array_checked(char *, n);
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	for (int i = 0; i < n; i++)
+		items[i] = leases[i].item;
+	values[2] = text_array(items, n);
+	PushActiveSnapshot(GetLatestSnapshot());
+	statement_run_as_extension(&select, values, NULL, true);
+	PopActiveSnapshot();
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent answers"),
+				 errhint("The transaction might succeed if retried.")));
 }
 
 void
-lease_release(const Project *project, char *item)
+lease_release(const Project *project, const char *annotator, char *item)
 {
 	static Statement give_back = {
 		"UPDATE @hl_lease SET annotator = NULL, leased_at = NULL, lease_until = NULL "
@@ -237,5 +296,8 @@ lease_release(const Project *project, char *item)
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
 
-	statement_run_as_extension(&give_back, values, NULL, false);
+	if (several_wanted(project))
+		several_release(project, annotator, item);
+	else
+		statement_run_as_extension(&give_back, values, NULL, false);
 }

@@ -20,6 +20,7 @@
 
 #include "store/project.h"
 #include "store/session.h"
+#include "store/several.h"
 
 typedef struct OptionError
 {
@@ -41,6 +42,9 @@ typedef struct OptionRule
 #define TARGETS "targets"		/* the only one that is text; see targets.c */
 #define SHARES "shares"			/* and that is an object; see learn/parts.h */
 
+#define ANSWERS "answers"		/* that may be a word */
+#define ADAPTIVE "adaptive"
+
 #define OPTION(field) offsetof(ProjectOptions, field)
 
 static const OptionRule rules[] = {
@@ -58,6 +62,9 @@ static const OptionRule rules[] = {
 	{"train_quiet", 0, 86400, 30, false, false, OPTION(train_quiet)},
 	{"keep_models", 1, 10000, 10, true, false, OPTION(keep_models)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, OPTION(random_seed)},
+	{ANSWERS, 1, 100, 1, true, false, OPTION(answers)},
+	{"gold", 0, 1, 0.05, false, false, OPTION(gold)},
+	{"most_answers", 2, 100, 5, true, false, OPTION(most_answers)},
 };
 
 static void
@@ -209,6 +216,22 @@ apply_shares(ProjectOptions *options, const JsonbValue *value, OptionError *erro
 	return true;
 }
 
+/* A number, or as many as it takes. */
+static bool
+apply_answers(ProjectOptions *options, const JsonbValue *value, OptionError *error)
+{
+	if (value->type == jbvString && value->val.string.len == strlen(ADAPTIVE) &&
+		memcmp(value->val.string.val, ADAPTIVE, value->val.string.len) == 0)
+	{
+		options->answers = ANSWERS_ADAPTIVE;
+		return true;
+	}
+	if (apply_option(options, find_rule(ANSWERS, error), value, error))
+		return true;
+	error->hint = psprintf("%s Or give \"" ADAPTIVE "\", for as many as it takes.", error->hint);
+	return false;
+}
+
 typedef bool (*ApplyOption) (ProjectOptions *options, const JsonbValue *value, OptionError *error);
 
 /* Those that are no numbers. */
@@ -216,7 +239,8 @@ static ApplyOption
 find_special(const char *name)
 {
 	return strcmp(name, TARGETS) == 0 ? apply_targets :
-		strcmp(name, SHARES) == 0 ? apply_shares : NULL;
+		strcmp(name, SHARES) == 0 ? apply_shares :
+		strcmp(name, ANSWERS) == 0 ? apply_answers : NULL;
 }
 
 static bool

@@ -58,6 +58,9 @@ typedef struct ProjectOptions
 	double		train_quiet;	/* seconds without a label after which one is due */
 	int			keep_models;	/* that are stored whole */
 	int64		random_seed;
+	int			answers;		/* wanted of an item; ANSWERS_ADAPTIVE */
+	double		gold;			/* share of the questions that are gold items */
+	int			most_answers;	/* of an item, where that is adaptive */
 	const char *targets;		/* condition, see targets.h; NULL: none */
 	const NamedShare *shares;	/* nshares of them; 0: chosen */
 	int			nshares;

@@ -23,6 +23,7 @@
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/several.h"
 
 void
 ranking_init(Ranking *ranking, int capacity)
@@ -146,7 +147,7 @@ compare_leases(const Project *project, RankedItem *ranked, int n, char ***used, 
  * Lease rows for items that have none.  Those that there are must not be run
  * into: an annotator may hold one locked, and ON CONFLICT waits.
  */
-static void
+void
 leases_add(const Project *project, char **items, int n)
 {
 	static Statement add = {
@@ -388,6 +389,7 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 		write_part(project, RANKING_TARGETS_PART, targets);
 	act_as_before(&acting);
 	leases_follow(project, ranking);
+	repeats_write(project, NULL, 0);
 }
 
 /*
@@ -418,6 +420,7 @@ ranking_forget(const Project *project, char **items, int n)
 	if (n == 0)
 		return;
 	statement_run_as_extension(&forget, values, NULL, false);
+	repeats_forget(project, items, n);
 	leases_forget(project, items, n);
 }
 

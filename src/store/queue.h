@@ -110,7 +110,20 @@ typedef struct Lease
 extern int	leases_take(const Project *project, const char *annotator, int n,
 						Interval *duration, char **refused, int nrefused, Lease *leases);
 
+/*
+ * Under REPEATABLE READ: a serialization failure where the annotator has answered
+ * one of them, or skipped it, since the transaction's snapshot.
+ */
+extern void leases_check_answers(const Project *project, const char *annotator,
+								 const Lease *leases, int n);
+
+/* Those that the last result has: item, label, confidence, epistemic, reason, until. */
+extern int	leases_read(Lease *leases);
+
 /* Gives one back at once. */
-extern void lease_release(const Project *project, char *item);
+extern void lease_release(const Project *project, const char *annotator, char *item);
+
+/* Makes items leasable; those that are already are not touched. */
+extern void leases_add(const Project *project, char **items, int n);
 
 #endif							/* HUMANLOOP_QUEUE_H */

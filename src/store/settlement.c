@@ -41,7 +41,8 @@ settlement_write(const Project *project, const char *reviewer, char *item, char 
 {
 	/* its lease as that of a labelled item, see answers_write() */
 	static Statement insert = {
-		"WITH settled AS (UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, lease_until = 'infinity' "
+		"WITH settled AS (UPDATE @hl_lease l SET annotator = NULL, leased_at = NULL, lease_until = 'infinity', "
+		"holders = '{}', since = '{}', until = '{}' "
 		"FROM (SELECT x.ctid AS place FROM @hl_lease x WHERE x.project_id = $1 AND x.item = $2 "
 		"FOR UPDATE SKIP LOCKED) s WHERE l.ctid = s.place) "
 		"INSERT INTO @hl_settlement (project_id, item, action, label, reviewer, reason) "
@@ -114,32 +115,6 @@ settled_labels(const Project *project, char **items, int n)
 	for (int i = 0; i < n; i++)
 		labels[i] = result_string(i, 1);
 	return labels;
-}
-
-int
-settled_items(const Project *project, char ***items, char ***labels)
-{
-	static Statement select = {
-		"SELECT s.item, s.label FROM (" LAST_OF_EACH ") s WHERE s.label IS NOT NULL",
-		1, {INT4OID}, NULL, 0
-	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
-	int			n;
-
-	*items = *labels = NULL;
-	if (!settlements_are_kept())
-		return 0;
-	statement_run_as_extension(&select, values, NULL, false);
-	n = (int) SPI_processed;
-	*items = palloc_array_checked(char *, n);
-	*labels = palloc_array_checked(char *, n);
-	for (int i = 0; i < n; i++)
-	{
-		(*items)[i] = result_string(i, 1);
-		(*labels)[i] = result_string(i, 2);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return n;
 }
 
 /* ---------------------------------------------------------------------- */

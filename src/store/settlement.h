@@ -39,9 +39,6 @@ extern void settlement_undo(const Project *project, const char *reviewer, char *
 /* The labels that items are settled with, NULL where they are not. */
 extern char **settled_labels(const Project *project, char **items, int n);
 
-/* All items that are settled, and with what; returns how many. */
-extern int	settled_items(const Project *project, char ***items, char ***labels);
-
 /* Labels that items are settled with: each once. */
 extern char **settled_classes(const Project *project, int *n);
 

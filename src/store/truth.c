@@ -179,16 +179,14 @@ take_answers(Truth *truth, const Project *project, char **known_labels, int nkno
 static void
 take_known(Truth *truth, char **items, char **labels, int n)
 {
+	for (int i = 0; i < n; i++)
+		(void) heard_item(truth, items[i]);
 	truth->known = palloc_array_checked(int, truth->nitems);
 	for (int i = 0; i < truth->nitems; i++)
 		truth->known[i] = LABEL_NONE;
 	for (int i = 0; i < n; i++)
-	{
-		HeardItem *entry = heard_lookup(truth->places, item_key(items[i]));
-
-		if (entry != NULL)
-			truth->known[entry->index] = number_of(truth->classes, truth->nclasses, labels[i]);
-	}
+		truth->known[heard_item(truth, items[i])->index] =
+			number_of(truth->classes, truth->nclasses, labels[i]);
 }
 
 static void
@@ -222,13 +220,18 @@ Truth *
 truth_read(const Project *project, char **known_items, char **known_labels, int nknown,
 		   MemoryContext context)
 {
-	MemoryContext before;
-	Truth	   *truth;
-
 	if (!have_answers_met(project))
 		return NULL;
-	truth = truth_allocate(context);
-	before = MemoryContextSwitchTo(truth->context);
+	return truth_fit(project, known_items, known_labels, nknown, context);
+}
+
+Truth *
+truth_fit(const Project *project, char **known_items, char **known_labels, int nknown,
+		  MemoryContext context)
+{
+	Truth	   *truth = truth_allocate(context);
+	MemoryContext before = MemoryContextSwitchTo(truth->context);
+
 	truth->places = heard_create(truth->context, 1024, NULL);
 	take_answers(truth, project, known_labels, nknown);
 	take_known(truth, known_items, known_labels, nknown);

@@ -27,6 +27,10 @@ typedef struct Truth Truth;
  */
 extern Truth *truth_read(const Project *project, char **known_items, char **known_labels,
 						 int nknown, MemoryContext context);
+
+/* The same, whether or not answers meet. */
+extern Truth *truth_fit(const Project *project, char **known_items, char **known_labels,
+						int nknown, MemoryContext context);
 extern void truth_free(Truth *truth);
 
 /* From now on it belongs to that context; returns it. */

@@ -39,6 +39,7 @@
 #include "store/pool.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/several.h"
 #include "store/targets.h"
 #include "store/trigger.h"
 #include "store/wake.h"
@@ -458,6 +459,16 @@ forget_rest(const Turn *turn, ChangePlaces *places)
 	}
 }
 
+/* Which of the items that were answered need another answer. */
+static void
+repeat_labels(Turn *turn)
+{
+	if (turn->changes.all_labels)
+		repeats_write(turn->project, NULL, 0);
+	else if (turn->changes.nlabelled > 0)
+		repeats_write(turn->project, turn->changes.labelled, turn->changes.nlabelled);
+}
+
 /* Without a model there is nothing to update: only to count. */
 static void
 count_labels(Turn *turn)
@@ -469,6 +480,7 @@ count_labels(Turn *turn)
 	if (counted)
 	{
 		labels_count(turn->project, &turn->counts);
+		repeat_labels(turn);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
 		(void) changes_done(&turn->changes, &turn->changes.label_places);
@@ -518,6 +530,7 @@ learn_labels(Turn *turn)
 	if (stored)
 	{
 		learner_counts(learner, &turn->counts);
+		repeat_labels(turn);
 		plan_training(turn);
 		work_write(turn->project_id, &turn->work);
 		(void) changes_done(&turn->changes, &turn->changes.label_places);

@@ -11,6 +11,7 @@ my $primary = new_node('primary', allows_streaming => 1, conf => "humanloop.enab
 
 fill($primary, 300);
 train($primary, 90);
+$primary->safe_psql('postgres', q{SELECT hl_label_many('tickets', '{1,2,3}', '{returns,delivery,delivery}', 'ann'), hl_gold('tickets', 4, 'delivery')});
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -26,6 +27,9 @@ my %questions = (
 	'hl_queue' => q{SELECT count(*), md5(string_agg(item, ',' ORDER BY rank)) FROM hl_queue},
 	'hl_queue_tickets' => q{SELECT count(*), md5(string_agg(body, ',' ORDER BY rank)) FROM hl_queue_tickets},
 	'hl_metrics' => q{SELECT count(*), md5(string_agg(metric || value, ',' ORDER BY metric, class)) FROM hl_metrics('tickets')},
+	'hl_annotators' => q{SELECT * FROM hl_annotators('tickets')},
+	'hl_annotator_confusion' => q{SELECT * FROM hl_annotator_confusion('tickets')},
+	'hl_golds' => q{SELECT * FROM hl_golds('tickets')},
 	'hl_confusion' => q{SELECT sum(n) FROM hl_confusion('tickets')},
 	'hl_learning_curve' => q{SELECT count(*) FROM hl_learning_curve('tickets')},
 	'hl_projects' => q{SELECT * FROM hl_projects},
@@ -39,7 +43,7 @@ for my $name (sort keys %questions)
 
 for my $call (q{hl_label('tickets', 100, 'x')}, q{hl_label_many('tickets', '{100}', '{x}')}, q{hl_skip('tickets', 100)}, q{hl_undo('tickets', 1)},
 	q{hl_next('tickets')}, q{hl_train('tickets')}, q{hl_refresh('tickets')}, q{hl_create_project('p', 'ticket', 'body')}, q{hl_drop_project('tickets')},
-	q{hl_grant('tickets', 'postgres', 'predict')}, q{hl_revoke('tickets', 'postgres', 'predict')})
+	q{hl_gold('tickets', 100, 'x')}, q{hl_drop_gold('tickets', 4)}, q{hl_grant('tickets', 'postgres', 'predict')}, q{hl_revoke('tickets', 'postgres', 'predict')})
 {
 	is(sqlstate($standby, "SELECT $call"), '25006', "$call is refused on a standby");
 	is(sqlstate($primary, "BEGIN READ ONLY; SELECT $call"), '25006', 'as in a read-only transaction');

@@ -21,6 +21,7 @@ $node->safe_psql('postgres', q{
 	SELECT hl_grant('tickets', 'annotator', 'annotate');
 	SELECT hl_label('tickets', 150, 'billing', 'ann'); SELECT hl_label('tickets', 150, 'returns', 'ann'); SELECT hl_skip('tickets', 151, 'why', 'ann');
 	SELECT hl_undo('tickets', 1);
+	SELECT hl_gold('tickets', 200, 'returns'), hl_gold('tickets', 201, 'billing'), hl_label('tickets', 200, 'returns', 'ann');
 	-- a view as source, in another schema, with labels of its own and an owner
 	CREATE SCHEMA "Other One" AUTHORIZATION keeper;
 	GRANT SELECT ON ticket TO keeper;
@@ -48,6 +49,8 @@ my %questions = (
 	'answers for all rows' => q{SELECT item, label, round(confidence::numeric, 4), round(epistemic::numeric, 4), model FROM hl_predict('tickets') ORDER BY item},
 	curves => q{SELECT * FROM hl_learning_curve('tickets') UNION ALL SELECT * FROM hl_learning_curve('seen')},
 	metrics => q{SELECT * FROM hl_metrics('tickets')},
+	gold => q{SELECT * FROM hl_golds('tickets')},
+	annotators => q{SELECT * FROM hl_annotators('tickets')},
 	rights => q{SELECT * FROM hl_privileges('tickets')},
 	triggers => q{SELECT tgrelid::regclass, tgname, tgenabled, encode(tgargs, 'escape'), (SELECT count(*) FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'x')
 		FROM pg_trigger t WHERE tgfoid = 'hl_source_changed'::regproc ORDER BY tgrelid::regclass::text, tgname},

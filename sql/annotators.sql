@@ -1,0 +1,56 @@
+-- Who has answered how much, how well, and how quickly.
+SET client_min_messages = warning;
+CREATE TABLE desk AS SELECT * FROM tickets(120);
+ALTER TABLE desk ADD PRIMARY KEY (id);
+SELECT project FROM hl_create_project('desk', 'desk', 'body', options => '{"answers": 3, "audit": 0}');
+SELECT hl_pause('desk');
+SELECT count(*) FROM hl_annotators('desk');
+SELECT count(*) FROM hl_annotator_confusion('desk');
+SELECT hl_gold('desk', 1, 'returns');
+SELECT count(*) FROM hl_annotators('desk');
+SELECT count(*) FROM hl_annotator_confusion('desk');
+SELECT hl_drop_gold('desk', 1);
+-- alone: nothing says how good she is
+SELECT count(hl_label('desk', id, topic, 'ann')) FROM desk WHERE id <= 60;
+SELECT * FROM hl_annotators('desk');
+-- two who are right, one who takes billing for returns every time, one who guesses
+SELECT count(hl_label('desk', id, topic, 'bob')) FROM desk WHERE id <= 60;
+SELECT count(hl_label('desk', id, CASE topic WHEN 'billing' THEN 'returns' ELSE topic END, 'cid')) FROM desk WHERE id <= 60;
+SELECT count(hl_label('desk', id, (ARRAY['billing', 'delivery', 'returns'])[1 + id * id % 7 % 3], 'dan')) FROM desk WHERE id <= 60;
+SELECT hl_skip('desk', 100, annotator => 'dan'), hl_skip('desk', 101, annotator => 'dan');
+SELECT annotator, answers, skips, round(agreement::numeric, 2) AS agreement, accuracy_low < accuracy AND accuracy < accuracy_high AS interval, accuracy > 0.9 AS good, accuracy < 0.6 AS bad, gold_answers, gold_hits, median_seconds FROM hl_annotators('desk');
+SELECT truth, said, round(answers::numeric) AS answers, probability > 0.8 AS mostly, low < probability AND probability < high AS interval FROM hl_annotator_confusion('desk', 'cid') ORDER BY 1, 2;
+SELECT annotator, round(sum(answers)) AS answers FROM hl_annotator_confusion('desk') GROUP BY 1 ORDER BY 1;
+-- gold decides between two who differ
+SELECT hl_drop_project('desk');
+SELECT project FROM hl_create_project('desk', 'desk', 'body', options => '{"audit": 0, "gold": 0}');
+SELECT hl_pause('desk');
+SELECT count(hl_label('desk', id, topic, 'ann')), count(hl_label('desk', id, CASE topic WHEN 'billing' THEN 'returns' WHEN 'returns' THEN 'delivery' ELSE 'billing' END, 'eve')) FROM desk WHERE id <= 40;
+SELECT count(hl_gold('desk', id, topic)) FROM desk WHERE id <= 12;
+SELECT annotator, round(agreement::numeric, 2) AS agreement, accuracy > 0.8 AS good, accuracy < 0.3 AS bad, gold_answers, gold_hits FROM hl_annotators('desk');
+-- with gold alone, too
+SELECT count(hl_undo('desk', id, 'eve')) FROM desk WHERE id <= 40;
+SELECT annotator, answers, agreement, accuracy > 0.8 AS good, gold_answers, gold_hits FROM hl_annotators('desk');
+-- seconds from lease to answer
+SELECT count(hl_label('desk', item, 'returns', 'fay')) FROM hl_next('desk', 3, 'fay');
+UPDATE hl_answer SET leased_at = answered_at - (ARRAY['5 s', '7 s', '60 s'])[1 + id % 3]::interval WHERE annotator = 'fay';
+SELECT annotator, median_seconds FROM hl_annotators('desk');
+
+-- Who manages sees all; others themselves, and not how often they have met gold.
+CREATE ROLE regress_hl_ann;
+CREATE ROLE regress_hl_boss;
+GRANT SELECT ON desk TO regress_hl_ann, regress_hl_boss;
+SELECT hl_grant('desk', 'regress_hl_ann', 'annotate'), hl_grant('desk', 'regress_hl_boss', 'manage');
+SELECT hl_label('desk', 1, 'delivery', 'regress_hl_ann') > 0;
+SET ROLE regress_hl_ann;
+SELECT annotator, answers, agreement, gold_answers, gold_hits FROM hl_annotators('desk');
+SELECT truth, said FROM hl_annotator_confusion('desk');
+SELECT error_of($$SELECT hl_annotator_confusion('desk', 'ann')$$);
+SELECT error_of($$SELECT hl_golds('desk')$$), error_of($$SELECT hl_gold('desk', 50, 'returns')$$), error_of($$SELECT hl_drop_gold('desk', 1)$$);
+SET ROLE regress_hl_boss;
+SELECT annotator, gold_answers FROM hl_annotators('desk') ORDER BY 1;
+RESET ROLE;
+SELECT hl_drop_project('desk');
+DROP TABLE desk;
+DROP ROLE regress_hl_ann;
+DROP ROLE regress_hl_boss;
