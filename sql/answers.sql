@@ -57,6 +57,19 @@ SELECT count(*), count(*) FILTER (WHERE rank <= 28) AS first, count(*) FILTER (W
 SELECT item, reason, label, confidence FROM hl_next('desk', annotator => 'bob');
 SELECT count(*) AS answered_himself FROM hl_next('desk', 100, 'ann') n JOIN hl_labels l ON l.item = n.item AND l.annotator = 'ann';
 
+-- What a reviewer has settled needs no other answer, of nobody.
+SELECT count(*) FROM hl_queue WHERE project = 'desk' AND item IN ('30', '33', '34');
+SELECT hl_settle('desk', 33, 'returns') > 0;
+SELECT count(*) FROM hl_queue WHERE project = 'desk' AND item = '33';
+SELECT (SELECT queued FROM hl_projects WHERE project = 'desk') = (SELECT count(*) FROM hl_queue WHERE project = 'desk') AS counted;
+SELECT count(*) AS of_34, count(*) FILTER (WHERE item = '33') AS of_33 FROM hl_next('desk', 100, 'eve') WHERE item IN ('33', '34');
+SELECT hl_refresh('desk');
+SELECT item FROM hl_repeat WHERE item = '33';
+SELECT hl_unsettle('desk', 33);
+SELECT hl_refresh('desk');
+SELECT reason, leased_by FROM hl_queue WHERE project = 'desk' AND item = '33';
+SELECT item FROM hl_next('desk', 100, 'eve') WHERE item = '33';
+
 -- Three of each: two that say the same are not enough, two that do not are a dispute.
 CREATE TABLE three AS SELECT id, body FROM desk;
 ALTER TABLE three ADD PRIMARY KEY (id);

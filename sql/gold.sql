@@ -49,6 +49,16 @@ SELECT item, label FROM hl_golds('desk');
 SELECT hl_remove_class('desk', 'heard of');
 SELECT item, label FROM hl_golds('desk');
 
+-- A reviewer who settles it has seen it last.
+SELECT labelled - (SELECT count(DISTINCT item) FROM hl_labels WHERE project = 'desk') AS gold_alone FROM hl_projects WHERE project = 'desk';
+SELECT item, label FROM hl_golds('desk') WHERE item = '2';
+CREATE VIEW taken AS SELECT m.model, m.classes[1 + l.labels[i]] AS label FROM hl_model_label l JOIN hl_model m USING (project_id, model), array_position(l.items, '2') i;
+SELECT hl_settle('desk', 2, 'returns') > 0, hl_train('desk') IS NOT NULL;
+SELECT label FROM taken ORDER BY model DESC LIMIT 1;
+SELECT hl_unsettle('desk', 2), hl_train('desk') IS NOT NULL;
+SELECT label FROM taken ORDER BY model DESC LIMIT 1;
+DROP VIEW taken;
+
 -- Taken back, it is a question like others.
 SELECT hl_drop_gold('desk', 3);
 SELECT hl_refresh('desk');

@@ -322,7 +322,7 @@ BEGIN
 END $$;
 GRANT SELECT ON hl_settlements, hl_comments, hl_flags TO PUBLIC;
 
--- Items that are settled are labelled.
+-- Items that are settled or gold are labelled.
 CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 	SELECT p.name AS project, s.source,
 		   pg_catalog.array_to_string(pg_catalog.array_prepend(p.input_column, p.more_inputs), ', ') AS input,
@@ -383,14 +383,19 @@ CREATE OR REPLACE VIEW hl_projects WITH (security_barrier = true) AS
 		SELECT pg_catalog.count(DISTINCT c.item) OPERATOR(pg_catalog.+) (
 			-- and those that a reviewer alone has labelled
 			SELECT pg_catalog.count(*) FROM (
-				SELECT DISTINCT ON (s.item) s.item, s.label
-				FROM @extschema@.hl_settlement s
-				WHERE s.project_id OPERATOR(pg_catalog.=) p.id
-				ORDER BY s.item, s.id DESC) s
-			WHERE s.label IS NOT NULL AND NOT EXISTS (
+				SELECT s.item FROM (
+					SELECT DISTINCT ON (s.item) s.item, s.label
+					FROM @extschema@.hl_settlement s
+					WHERE s.project_id OPERATOR(pg_catalog.=) p.id
+					ORDER BY s.item, s.id DESC) s
+				WHERE s.label IS NOT NULL
+				UNION
+				SELECT g.item FROM @extschema@.hl_gold_label g
+				WHERE g.project_id OPERATOR(pg_catalog.=) p.id) k
+			WHERE NOT EXISTS (
 				SELECT FROM @extschema@.hl_current_answer o
 				WHERE o.project_id OPERATOR(pg_catalog.=) p.id
-					AND o.item OPERATOR(pg_catalog.=) s.item AND o.label IS NOT NULL)) AS labelled
+					AND o.item OPERATOR(pg_catalog.=) k.item AND o.label IS NOT NULL)) AS labelled
 		FROM @extschema@.hl_current_answer c
 		WHERE c.project_id OPERATOR(pg_catalog.=) p.id AND c.label IS NOT NULL) a
 	CROSS JOIN LATERAL (

@@ -112,7 +112,7 @@ INSERT INTO probe VALUES
 	('hl_explain(text,text,integer)', $$count(*) > 3 FROM hl_explain('tickets', 'parcel')$$),
 	('hl_explain(text,anyarray,integer)', $$count(*) > 3 FROM hl_explain('points', ARRAY[1, 2, 1])$$),
 	('hl_explain_question(text,text,integer)', $$count(*) > 3 FROM hl_explain_question('tickets', '70')$$),
-	('hl_suspects(text,double precision,integer)', $$count(*) = 60 FROM hl_suspects('tickets', 0)$$),
+	('hl_suspects(text,double precision,integer)', $$count(*) = 59 FROM hl_suspects('tickets', 0)$$),
 	('hl_rename_class(text,text,text)', $$hl_rename_class('tickets', 'billing', 'bills') > 0$$),
 	('hl_merge_classes(text,text[],text)', $$hl_merge_classes('tickets', '{billing}', 'returns') > 0$$),
 	('hl_remove_class(text,text)', $$hl_remove_class('tickets', 'billing') > 0$$),

@@ -47,6 +47,14 @@ FROM suspect s JOIN v USING (item) WHERE s.place <= 4;
 SELECT count(*), sum(probability) BETWEEN 6 AND 20 AS expected, bool_and(suggested <> label) AS another FROM hl_suspects('tickets', 0, 0);
 SELECT count(*) AS neighbours FROM hl_suspects('tickets', 0.5, 0) WHERE neighbours <> '{}';
 
+-- Nor what somebody has looked at, and says that it is right.
+BEGIN;
+CREATE TEMP TABLE sure AS SELECT item, label FROM hl_suspects('tickets', 0.1, 0) ORDER BY probability DESC LIMIT 2;
+SELECT hl_settle('tickets', item, label) > 0 AS settled FROM sure ORDER BY item LIMIT 1;
+SELECT hl_gold('tickets', item, label) FROM sure ORDER BY item OFFSET 1;
+SELECT count(*) AS still_there FROM hl_suspects('tickets', 0.1, 0) JOIN sure USING (item);
+ROLLBACK;
+
 -- What is corrected, taken back or gone is no suspect any more.
 CREATE TABLE before AS SELECT item, place, suggested FROM suspect WHERE flipped ORDER BY place LIMIT 3;
 SELECT hl_label('tickets', item, suggested) IS NOT NULL AS corrected FROM before ORDER BY place LIMIT 1;

@@ -253,10 +253,10 @@ check_snapshot(const ClassChange *change)
 	Datum		values[2] = {
 		Int32GetDatum(change->project->id), text_array(change->classes, change->n)
 	};
-	/* of answers and of settlements */
-	int64		count[2];
+	/* of answers, of settlements, of gold items, whose rows are changed (a 40001) */
+	int64		count[3];
 	int64		last[2];
-	int64		count_now[2];
+	int64		count_now[3];
 	int64		last_now[2];
 
 	if (!IsolationUsesXactSnapshot())
@@ -265,11 +265,13 @@ check_snapshot(const ClassChange *change)
 	count[0] = result_bigint(0, 1);
 	last[0] = result_bigint(0, 2);
 	settlements_count(change->project, values[1], false, &count[1], &last[1]);
+	count[2] = gold_count(change->project, values[1], false);
 	PushActiveSnapshot(GetLatestSnapshot());
 	statement_run_as_extension(&select, values, NULL, true);
 	count_now[0] = result_bigint(0, 1);
 	last_now[0] = result_bigint(0, 2);
 	settlements_count(change->project, values[1], true, &count_now[1], &last_now[1]);
+	count_now[2] = gold_count(change->project, values[1], true);
 	PopActiveSnapshot();
 	if (memcmp(count, count_now, sizeof(count)) != 0 || memcmp(last, last_now, sizeof(last)) != 0)
 		ereport(ERROR,

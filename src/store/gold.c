@@ -104,6 +104,21 @@ gold_rename(const Project *project, char **classes, int n, const char *into)
 	return (int) SPI_processed;
 }
 
+int64
+gold_count(const Project *project, Datum classes, bool read_only)
+{
+	static Statement count = {
+		"SELECT pg_catalog.count(*) FROM @hl_gold_label WHERE project_id = $1 AND label = ANY ($2)",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), classes};
+
+	if (!several_are_kept())
+		return 0;
+	statement_run_as_extension(&count, values, NULL, read_only);
+	return result_bigint(0, 1);
+}
+
 char **
 gold_classes(const Project *project, int *n)
 {

@@ -22,6 +22,9 @@ extern void golds_drop(const Project *project);
 /* For whoever changes classes, as the extension; into NULL: there is no such label any more. */
 extern int	gold_rename(const Project *project, char **classes, int n, const char *into);
 
+/* Number of gold items of the classes, under the active snapshot. */
+extern int64 gold_count(const Project *project, Datum classes, bool read_only);
+
 /* Labels of gold items, each once. */
 extern char **gold_classes(const Project *project, int *n);
 

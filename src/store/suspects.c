@@ -13,6 +13,7 @@
 #include "utils/lsyscache.h"
 
 #include "humanloop.h"
+#include "store/label.h"
 #include "store/session.h"
 #include "store/suspects.h"
 
@@ -124,6 +125,27 @@ compare_suspects(const void *a, const void *b)
 	return left->index < right->index ? -1 : left->index > right->index;
 }
 
+/* Leaves out those whose label is certain; returns how many are left. */
+static int
+leave_out_known(const Project *project, const Consensus *consensus, Suspect *suspects, int n)
+{
+	char	  **items = palloc_array_checked(char *, n);
+	char	  **known;
+	int			left = 0;
+
+	if (n == 0)
+		return 0;
+	for (int i = 0; i < n; i++)
+		items[i] = consensus->items[suspects[i].index];
+	known = known_labels(project, items, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (known[i] == NULL)
+			suspects[left++] = suspects[i];
+	}
+	return left;
+}
+
 Suspect *
 suspects_read(const Project *project, const Serving *serving, const Consensus *consensus,
 			  const LabelledItems *labelled, double threshold, int *n)
@@ -156,6 +178,7 @@ suspects_read(const Project *project, const Serving *serving, const Consensus *c
 			index, wrong, found == NULL ? -1 : (int) (found - consensus->classes), suggestion, NULL
 		};
 	}
+	*n = leave_out_known(project, consensus, suspects, *n);
 	qsort(suspects, *n, sizeof(Suspect), compare_suspects);
 	return suspects;
 }
