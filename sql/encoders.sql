@@ -10,7 +10,8 @@ INSERT INTO good VALUES
 	('vocab.txt', 1, convert_to((SELECT string_agg(w, E'\n') FROM unnest('{parcel,refund,invoice,courier,charged,return,back,card,shipment,send,the,my,for,is,where}'::text[] || ARRAY(SELECT chr(96 + i) FROM generate_series(1, 21) i)) w), 'UTF8')),
 	('model.safetensors', 0, safetensors(header()::text));
 
-SELECT encoder, kind, dims, bytes > 4000 AS bytes FROM hl_import_encoder('small', 'transformer', staging => 'good');
+SELECT encoder, kind, dims, bytes > 4000 AS enough, bytes AS imported FROM hl_import_encoder('small', 'transformer', staging => 'good') \gset
+SELECT :'encoder' AS encoder, :'kind' AS kind, :dims AS dims, :'enough' AS bytes, (SELECT bytes FROM hl_encoders) = :imported AS the_same;
 SELECT encoder, kind, dims, bytes > 4000 AS bytes, owner = current_user AS ours, shared, projects FROM hl_encoders;
 
 -- The name is taken; others cannot be given to one; nothing to import.
@@ -102,6 +103,7 @@ SELECT count(*) FROM hl_encoders;
 SELECT cardinality(hl_embed('small', 'where is my parcel')), hl_embed('small', 'where is my parcel') = hl_embed('small', 'WHERE is my  parcel') AS same, hl_embed('small', 'where is my card') = hl_embed('small', 'where is my parcel') AS other, hl_embed('small', NULL);
 SELECT name, cardinality(hl_embed(name, 'x')) FROM unnest('{small,small}'::text[]) name;
 SELECT error_of($$SELECT hl_embed('smaller', 'x')$$);
+SELECT error_of($$SELECT hl_embed('small', ARRAY[1, 2])$$), error_of($$SELECT hl_embed('small', ARRAY['x'])$$);
 
 -- ---------------------------------------------------------------------------
 -- Projects that use it

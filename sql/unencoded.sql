@@ -30,6 +30,17 @@ SELECT error_of($$SELECT hl_unencoded(NULL)$$);
 SELECT error_of($$SELECT hl_unencoded('nowhere')$$);
 SELECT hl_drop_project('mixed');
 
+-- Numbers that real has not: too small is zero, too large infinite, and no scan ends.
+CREATE TABLE ranges (id int PRIMARY KEY, d float8[], n numeric[], b bigint[]);
+INSERT INTO ranges SELECT i, ARRAY[i % 3, i % 2, 1], ARRAY[i % 3, i % 2, 1], ARRAY[i % 3, i % 2, 1] FROM generate_series(1, 40) i;
+INSERT INTO ranges VALUES (101, '{1e-60,1,1}', '{1e-400,1,1}', '{-9223372036854775808,1,1}'), (102, '{1e300,1,1}', '{1e400,1,1}', '{NULL,1,1}'), (103, '{1e-60,1e-60,0}', '{1e-60,0,0}', '{0,0,0}');
+SELECT project FROM unnest('{d,n,b}'::text[]) c, hl_create_project(c, 'ranges', c);
+SELECT hl_label_many(p, array_agg(id::text), array_agg('c' || id % 3)) FROM ranges, unnest('{d,n,b}'::text[]) p WHERE id <= 20 GROUP BY p;
+SELECT p, model, labels FROM unnest('{d,n,b}'::text[]) p, hl_train(p);
+SELECT p, u.* FROM unnest('{d,n,b}'::text[]) p, hl_unencoded(p) u ORDER BY 1, 2;
+SELECT label = (hl_predict('d', '{0,1,1}'::float8[])).label AS same FROM hl_predict('d') WHERE item = '101';
+SELECT count(hl_drop_project(p)) FROM unnest('{d,n,b}'::text[]) p;
+
 -- Texts: what is empty, and, once there is an encoder, what has no known n-gram
 CREATE TABLE note (id int PRIMARY KEY, body text);
 INSERT INTO note SELECT i, (ARRAY['where is my parcel', 'I was charged twice', 'please take it back'])[1 + i % 3] || ' ' || i % 7 FROM generate_series(1, 60) i;

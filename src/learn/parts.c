@@ -181,20 +181,19 @@ try_shares(const Caller *caller, const Tried *tried, int classes, const TrainOpt
 static int
 choose_trial(const PartTrial *trial, int count, int parts, double luck)
 {
-	double		lowest = trial[0].log_loss;
-	int			chosen = -1;
+	int			lowest = 0;
+	int			chosen;
 
 	for (int i = 1; i < count; i++)
-		lowest = fmin(lowest, trial[i].log_loss);
+		lowest = trial[i].log_loss < trial[lowest].log_loss ? i : lowest;
+	chosen = lowest;
 	for (int i = 0; i < count; i++)
 	{
-		float		more;
+		float		more = largest_share(trial[i].share, parts) -
+			largest_share(trial[chosen].share, parts);
 
-		if (trial[i].log_loss > lowest + luck)
-			continue;
-		more = chosen < 0 ? -1.0f :
-			largest_share(trial[i].share, parts) - largest_share(trial[chosen].share, parts);
-		if (more < 0.0f || (more == 0.0f && trial[i].log_loss < trial[chosen].log_loss))
+		if (trial[i].log_loss <= trial[lowest].log_loss + luck &&
+			(more < 0.0f || (more == 0.0f && trial[i].log_loss < trial[chosen].log_loss)))
 			chosen = i;
 	}
 	return chosen;

@@ -6,8 +6,8 @@
  *
  * A row's scores take some 5,000 exponentials (64 draws of each class), a
  * training run some hundred million: libm's, one call a number, would be
- * most of the time.  These have no branches, so that the loops around them
- * vectorise.  They know nothing of NaN, of overflow or of the rounding mode:
+ * most of the time.  Compilers turn loops around these into vector instructions
+ * (see the Makefile for what gcc needs to be told).  They know nothing of NaN, of overflow or of the rounding mode:
  * arguments are finite, and results outside the range are clamped.
  *
  *-------------------------------------------------------------------------

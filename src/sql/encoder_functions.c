@@ -21,6 +21,7 @@
 #include "store/encoder_plan.h"
 #include "store/import.h"
 #include "store/named_encoder.h"
+#include "store/parts.h"
 #include "store/session.h"
 
 PG_FUNCTION_INFO_V1(hl_import_encoder);
@@ -154,7 +155,8 @@ need_free_name(const char *name)
 	if (named_encoder_read(name, true, &there))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("encoder \"%s\" already exists", name)));
+				 errmsg("encoder \"%s\" already exists", name),
+				 errhint("Choose another name, or drop it with hl_drop_encoder().")));
 }
 
 Datum
@@ -192,7 +194,7 @@ hl_import_encoder(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(name);
 	values[1] = CStringGetTextDatum(kind->name);
 	values[2] = Int32GetDatum(encoder_dims(encoder));
-	values[3] = Int64GetDatum((int64) writer.length);
+	values[3] = Int64GetDatum((int64) (PARTS_HEAD_BYTES + writer.length));
 	values[4] = Float8GetDatum((GetCurrentTimestamp() - started) / 1e6);
 	encoder_free(&caller, encoder);
 	row = call_row(&call, fcinfo, values, nulls);

@@ -18,7 +18,6 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 #include "utils/snapmgr.h"
 
 #include "sql/api.h"
@@ -329,31 +328,6 @@ text_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 	return input_argument(argument_kind(predictor, 0), PG_GETARG_DATUM(1));
 }
 
-static float4
-number_to_float(Datum value, Oid type)
-{
-	switch (type)
-	{
-		case INT2OID:
-			return (float4) DatumGetInt16(value);
-		case INT4OID:
-			return (float4) DatumGetInt32(value);
-		case INT8OID:
-			return (float4) DatumGetInt64(value);
-		case FLOAT4OID:
-			return DatumGetFloat4(value);
-		case FLOAT8OID:
-			return (float4) DatumGetFloat8(value);
-		case NUMERICOID:
-			return (float4) DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("an array of %s is not a vector", format_type_be(type)),
-					 errhint("Cast it to real[].")));
-	}
-}
-
 /* An array of text, with an element for each of the project's inputs. */
 static Input
 inputs_argument(const Predictor *predictor, ArrayType *array)
@@ -390,37 +364,26 @@ inputs_argument(const Predictor *predictor, ArrayType *array)
 Input
 array_argument(const Predictor *predictor, FunctionCallInfo fcinfo)
 {
-	Input		input = {.missing = true};
 	ArrayType  *array;
-	Oid			type;
-	int16		length;
-	bool		byval;
-	char		align;
-	Datum	   *elements;
-	bool	   *nulls;
-	float	   *vector;
 
-	if (predictor->project->ninputs > 1)
-		return PG_ARGISNULL(1) ? input : inputs_argument(predictor, PG_GETARG_ARRAYTYPE_P(1));
-	if (argument_kind(predictor, 0) == INPUT_TEXT)
+	if (predictor->project->ninputs > 1 && !PG_ARGISNULL(1))
+		return inputs_argument(predictor, PG_GETARG_ARRAYTYPE_P(1));
+	if (predictor->project->ninputs == 1 && argument_kind(predictor, 0) == INPUT_TEXT)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("the input of project \"%s\" is text, not a vector",
 						predictor->project_name)));
 	if (PG_ARGISNULL(1))
-		return input;
+		return (Input) {.missing = true};
 	array = PG_GETARG_ARRAYTYPE_P(1);
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("a vector must be an array of one dimension, not %d", ARR_NDIM(array))));
-	type = ARR_ELEMTYPE(array);
-	get_typlenbyvalalign(type, &length, &byval, &align);
-	deconstruct_array(array, type, length, byval, align, &elements, &nulls, &input.n);
-	vector = palloc_array_checked(float, input.n);
-	for (int i = 0; i < input.n; i++)
-		vector[i] = nulls[i] ? NAN : number_to_float(elements[i], type);
-	input.missing = false;
-	input.vector = vector;
-	return input;
+	if (!is_number(ARR_ELEMTYPE(array)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("an array of %s is not a vector", format_type_be(ARR_ELEMTYPE(array))),
+				 errhint("Cast it to real[].")));
+	return input_from_array(PointerGetDatum(array));
 }

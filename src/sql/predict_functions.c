@@ -248,5 +248,11 @@ hl_embed(PG_FUNCTION_ARGS)
 Datum
 hl_embed_array(PG_FUNCTION_ARGS)
 {
+	char	   *name = required_text(fcinfo, 0, "project");
+
+	if (names_encoder(fcinfo, name))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the input of encoder \"%s\" is a text, not an array", name)));
 	return embed(fcinfo, array_argument);
 }

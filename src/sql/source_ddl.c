@@ -242,12 +242,12 @@ static Oid
 unusable_type(const ColumnType *retyped, const Project *project)
 {
 	Oid			type = new_type(retyped);
-	InputKind	input;
+	ProjectInput input;
 	Oid			key;
 
 	if (strcmp(retyped->column, project->key_column) == 0 && !key_type_of(type, &key))
 		return type;
-	if (project_input(project, retyped->column) >= 0 && !input_kind_of(type, &input))
+	if (project_input(project, retyped->column) >= 0 && !input_type(type, &input))
 		return type;
 	return InvalidOid;
 }

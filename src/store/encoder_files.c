@@ -522,7 +522,6 @@ encoder_files_read(EncoderFiles *files, int i, int64 most, size_t *length)
 	int64		expected = encoder_files_length(files, i, most);
 	Whole		whole = {.name = files->file[i].name};
 
-	/* The tensors' own need, several times this, is asked for before. */
 	memory_check((size_t) expected, psprintf("read file \"%s\"", whole.name));
 	whole.capacity = (size_t) expected;
 	whole.bytes = palloc_array_checked(unsigned char, whole.capacity + 1);

@@ -15,6 +15,8 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "store/caller.h"
@@ -86,12 +88,42 @@ input_from_text(Datum datum)
 	return input;
 }
 
-/* float4[] to numbers, NULL as NaN. */
+bool
+is_number(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID ||
+		type == FLOAT4OID || type == FLOAT8OID || type == NUMERICOID;
+}
+
+static float
+number_to_float(Datum value, Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return (float) DatumGetInt16(value);
+		case INT4OID:
+			return (float) DatumGetInt32(value);
+		case INT8OID:
+			return (float) DatumGetInt64(value);
+		case FLOAT4OID:
+			return DatumGetFloat4(value);
+		case FLOAT8OID:
+			return (float) DatumGetFloat8(value);
+		default:
+			return (float) DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+	}
+}
+
 Input
 input_from_array(Datum array)
 {
 	ArrayType  *value = DatumGetArrayTypeP(array);
+	Oid			type = ARR_ELEMTYPE(value);
 	Input		input = {0};
+	int16		length;
+	bool		byval;
+	char		align;
 	Datum	   *elements;
 	bool	   *nulls;
 	float	   *vector;
@@ -102,11 +134,11 @@ input_from_array(Datum array)
 		input.vector = palloc0(sizeof(float));
 		return input;
 	}
-	deconstruct_array(value, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT,
-					  &elements, &nulls, &input.n);
+	get_typlenbyvalalign(type, &length, &byval, &align);
+	deconstruct_array(value, type, length, byval, align, &elements, &nulls, &input.n);
 	vector = palloc_array_checked(float, input.n);
 	for (int i = 0; i < input.n; i++)
-		vector[i] = nulls[i] ? NAN : DatumGetFloat4(elements[i]);
+		vector[i] = nulls[i] ? NAN : number_to_float(elements[i], type);
 	input.vector = vector;
 	return input;
 }

@@ -31,14 +31,18 @@ typedef struct Input
  */
 extern const char *text_as_utf8(const char *text, size_t *length, char instead);
 
+/* Is it a type of numbers, of which an array can be a vector? */
+extern bool is_number(Oid type);
+
 /*
- * Input from a value of type text, or of float4[] (one of several dimensions
- * becomes a vector of length 0).
+ * Input from a value of type text, or from an array of numbers: what is too
+ * large for single precision becomes infinite, what is too small zero, and an
+ * array of several dimensions a vector of length 0.
  */
 extern Input input_from_text(Datum datum);
 extern Input input_from_array(Datum array);
 
-/* The same from a value that input_expression() gives; the inputs after it are set by others. */
+/* The same from a value that was read; the inputs after it are set by others. */
 extern Input input_from_value(Datum value, InputKind kind);
 
 /* Has the row none of its inputs? */

@@ -19,7 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "store/project.h"
+#include "store/input.h"
 #include "store/session.h"
 
 /* Is there an explicit conversion to real[]? */
@@ -30,22 +30,29 @@ casts_to_vector(Oid type)
 	CoercionPathType path = find_coercion_pathway(FLOAT4ARRAYOID, type, COERCION_EXPLICIT,
 												  &function);
 
-	/* through text does not count: every type has that */
+	/* through the text of the whole does not count: every type has that */
 	return type == FLOAT4ARRAYOID ||
 		path == COERCION_PATH_FUNC || path == COERCION_PATH_RELABELTYPE ||
 		path == COERCION_PATH_ARRAYCOERCE;
 }
 
+/*
+ * An array of numbers is read as it is: the server's cast to real[] would end
+ * the scan at a number that is too small or too large for it.
+ */
 bool
-input_kind_of(Oid type, InputKind *kind)
+input_type(Oid type, ProjectInput *input)
 {
 	Oid			base = getBaseType(type);
 
 	if (base == TEXTOID || base == VARCHAROID || base == BPCHAROID ||
 		IsBinaryCoercible(base, TEXTOID))
-		*kind = INPUT_TEXT;
+		input->kind = INPUT_TEXT;
 	else if (casts_to_vector(base))
-		*kind = INPUT_VECTOR;
+	{
+		input->kind = INPUT_VECTOR;
+		input->array_type = is_number(get_element_type(base)) ? base : FLOAT4ARRAYOID;
+	}
 	else
 		return false;
 	return true;
@@ -101,7 +108,7 @@ inputs_look_up(Project *project, Relation source)
 					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 					 errmsg("input column \"%s\" is a system column", input->column)));
 		type = get_atttype(RelationGetRelid(source), input->attnum);
-		if (!input_kind_of(type, &input->kind))
+		if (!input_type(type, input))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("input column \"%s\" has type %s", input->column, format_type_be(type)),
@@ -172,11 +179,13 @@ inputs_sync(const Project *project)
 		statement_run(&local, values, NULL, false);
 }
 
-char *
-input_expression(const char *column, InputKind kind)
+/* "s.column::text" or "s.column::double precision[]" */
+static char *
+input_expression(const ProjectInput *input)
 {
-	return psprintf("s.%s::%s", quote_identifier(column),
-					kind == INPUT_TEXT ? "pg_catalog.text" : "pg_catalog.float4[]");
+	return psprintf("s.%s::%s", quote_identifier(input->column),
+					input->kind == INPUT_TEXT ? "pg_catalog.text" :
+					format_type_be_qualified(input->array_type));
 }
 
 char *
@@ -187,7 +196,7 @@ project_input_expressions(const Project *project)
 	initStringInfo(&text);
 	for (int i = 0; i < project->ninputs; i++)
 		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "",
-						 input_expression(project->inputs[i].column, project->inputs[i].kind));
+						 input_expression(&project->inputs[i]));
 	return text.data;
 }
 

@@ -202,7 +202,8 @@ named_encoder_store(const char *name, const char *kind, const Encoder *encoder,
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("encoder \"%s\" already exists", name)));
+				 errmsg("encoder \"%s\" already exists", name),
+				 errhint("Choose another name, or drop it with hl_drop_encoder().")));
 	id = result_bigint(0, 1);
 	encoder_parts_write(id, writer);
 	act_as_before(&acting);

@@ -302,7 +302,7 @@ resolve_types(Project *project)
 		ProjectInput *input = &project->inputs[i];
 		Oid			type = get_atttype(project->source, input->attnum);
 
-		if (!input_kind_of(type, &input->kind))
+		if (!input_type(type, input))
 			project->problem = psprintf("input column \"%s\" of %s has type %s now",
 										input->column, project_source_quoted(project),
 										format_type_be(type));

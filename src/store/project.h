@@ -30,8 +30,9 @@ typedef enum InputKind
 typedef struct ProjectInput
 {
 	char	   *column;
-	AttrNumber	attnum;			/* resolved, as is the kind */
+	AttrNumber	attnum;			/* resolved, as is the rest */
 	InputKind	kind;
+	Oid			array_type;		/* of a vector: which it is read as */
 } ProjectInput;
 
 /* How much a part of the encoder counts, as somebody wants it. */
@@ -169,12 +170,12 @@ extern char *project_source_quoted(const Project *project);
 /* "s.key::text" and the like, quoted; s is the source's alias */
 extern char *project_key_expression(const Project *project);
 
-/* All inputs, separated by commas, and the condition that one of them is not NULL. */
+/*
+ * All inputs, each as text or an array of numbers, separated by commas, and the
+ * condition that one of them is not NULL.
+ */
 extern char *project_input_expressions(const Project *project);
 extern char *project_input_condition(const Project *project);
-
-/* "s.column::text" or "s.column::float4[]", as the kind of input is read. */
-extern char *input_expression(const char *column, InputKind kind);
 
 /* What a person is shown of them: all texts, or all vectors where none is a text. */
 extern char *project_question_expression(const Project *project);
@@ -265,7 +266,7 @@ extern void inputs_name(Project *project, Datum columns);
 extern void inputs_look_up(Project *project, Relation source);
 
 /* What columns of a type can be used for; false: not for that. */
-extern bool input_kind_of(Oid type, InputKind *kind);
+extern bool input_type(Oid type, ProjectInput *input);
 extern bool key_type_of(Oid type, Oid *key_type);
 
 #endif							/* HUMANLOOP_PROJECT_H */
