@@ -59,6 +59,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/design.c \
 	src/learn/epig.c \
 	src/learn/forecast.c \
+	src/learn/handover.c \
 	src/learn/head.c \
 	src/learn/metrics.c \
 	src/learn/model.c \
@@ -108,6 +109,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/train_functions.c \
 	src/sql/unencoded_functions.c \
 	src/store/agreement.c \
+	src/store/asked.c \
 	src/store/audit.c \
 	src/store/cache.c \
 	src/store/caller.c \
@@ -172,7 +174,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
+	unencoded ask inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \

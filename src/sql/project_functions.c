@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "humanloop.h"
 #include "sql/api.h"
+#include "store/asked.h"
 #include "store/change.h"
 #include "store/encoder_plan.h"
 #include "store/pool.h"
@@ -545,6 +546,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	view_drop(project);
 	triggers_drop(project);
 	values[0] = Int32GetDatum(project->id);
+	asks_drop(project);
 	act_as_extension(&acting);
 	for (int i = 0; i < (int) lengthof(delete); i++)
 		statement_run(&delete[i], values, NULL, false);

@@ -16,54 +16,42 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "store/asked.h"
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
 
 /*
- * Free items of one stretch of the ranking; those that others hold locked are
- * passed over.  A lease or label committed since our snapshot shows on the
- * recheck of the locked row (READ COMMITTED) or is a 40001.
+ * The first $3 items of ranked (item, n) that are free, leased to annotator $2 for
+ * $4, but none of those in $5; those that others hold locked are passed over.  A
+ * lease or label committed since our snapshot shows on the recheck of the locked
+ * row (READ COMMITTED) or is a 40001.
  *
- * Item by item, in the order of the ranking, until there are enough: the
- * lateral subquery with its locks, and the OFFSET in the other one, leave the
- * planner no choice.  Without statistics, as in the first minutes of a project,
- * it would compare every item with every answer.
+ * Item by item, in the order of ranked, until there are enough: the lateral
+ * subquery with its locks, and the OFFSET in the other one, leave the planner no
+ * choice.  Without statistics, as in the first minutes of a project, it would
+ * compare every item with every answer.
  */
-static int
-take_from(const Project *project, RankingPart part, const char *annotator, int n,
-		  Interval *duration, Datum refused, int from, int to, Lease *leases)
-{
-	static Statement take = {
-		"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n "
-		"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], "
-		"r.epistemic[$4:$5], r.reasons[$4:$5]) "
-		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
-		"free AS (SELECT l.place, e.n FROM ranked e "
-		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x "
-		"WHERE x.project_id = $1 AND x.item = e.item "
-		"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) "
-		"FOR UPDATE SKIP LOCKED) l "
-		"WHERE e.item <> ALL ($7) "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 "
-		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0) "
-		"LIMIT $3), "
-		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
-		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
+#define TAKE_FREE \
+		"free AS (SELECT l.place, e.n FROM ranked e " \
+		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x " \
+		"WHERE x.project_id = $1 AND x.item = e.item " \
+		"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) " \
+		"FOR UPDATE SKIP LOCKED) l " \
+		"WHERE e.item <> ALL ($5) " \
+		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 " \
+		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0) " \
+		"LIMIT $3), " \
+		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), " \
+		"lease_until = pg_catalog.clock_timestamp() + $4 FROM free f " \
 		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
-		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), "
-		"t.lease_until "
-		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
-		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
-	};
-	Datum		values[8] = {
-		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
-		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused,
-		CStringGetTextDatum(ranking_part_name(part))
-	};
+
+/* The items of the last result, in order; returns how many. */
+static int
+read_leases(Lease *leases)
+{
 	bool		isnull;
 
-	statement_run_as_extension(&take, values, NULL, false);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		leases[i].item = result_string(i, 1);
@@ -75,6 +63,61 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		leases[i].until = DatumGetTimestampTz(result_datum(i, 6, &isnull));
 	}
 	return (int) SPI_processed;
+}
+
+/* Items that somebody has asked for, the longest waiting first. */
+static int
+take_asked(const Project *project, const char *annotator, int n, Interval *duration,
+		   Datum refused, Lease *leases)
+{
+	static Statement take = {
+		"WITH ranked AS MATERIALIZED (SELECT a.item, pg_catalog.row_number() OVER ("
+		"ORDER BY pg_catalog.min(a.asked_at), a.item) AS n FROM @hl_asked a "
+		"WHERE a.project_id = $1 AND a.answered_at IS NULL GROUP BY a.item ORDER BY 2), "
+		TAKE_FREE
+		"SELECT t.item, s.label, s.confidence, s.epistemic, '" ASKED_REASON "', t.lease_until "
+		"FROM taken t LEFT JOIN LATERAL (SELECT r.labels[p] AS label, r.confidence[p]::float8 AS confidence, "
+		"r.epistemic[p]::float8 AS epistemic FROM @hl_ranking r "
+		"CROSS JOIN LATERAL pg_catalog.array_position(r.items, t.item) p WHERE r.project_id = $1 "
+		"AND r.part IN ('head', 'rest', 'tail') AND p IS NOT NULL ORDER BY r.part LIMIT 1) s ON true "
+		"ORDER BY t.n",
+		5, {INT4OID, TEXTOID, INT4OID, INTERVALOID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[5] = {
+		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
+		IntervalPGetDatum(duration), refused
+	};
+
+	if (!asks_are_kept())
+		return 0;
+	statement_run_as_extension(&take, values, NULL, false);
+	return read_leases(leases);
+}
+
+/* Free items of one stretch of the ranking. */
+static int
+take_from(const Project *project, RankingPart part, const char *annotator, int n,
+		  Interval *duration, Datum refused, int from, int to, Lease *leases)
+{
+	static Statement take = {
+		"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n "
+		"FROM @hl_ranking r, unnest(r.items[$6:$7], r.labels[$6:$7], r.confidence[$6:$7], "
+		"r.epistemic[$6:$7], r.reasons[$6:$7]) "
+		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
+		TAKE_FREE
+		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), "
+		"t.lease_until "
+		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
+		8, {INT4OID, TEXTOID, INT4OID, INTERVALOID, TEXTARRAYOID, INT4OID, INT4OID, TEXTOID}, NULL, 0
+	};
+	Datum		values[8] = {
+		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
+		IntervalPGetDatum(duration), refused, Int32GetDatum(from), Int32GetDatum(to),
+		CStringGetTextDatum(ranking_part_name(part))
+	};
+
+	statement_run_as_extension(&take, values, NULL, false);
+	return read_leases(leases);
 }
 
 /*
@@ -219,7 +262,13 @@ int
 leases_take(const Project *project, const char *annotator, int n, Interval *duration,
 			char **refused, int nrefused, Lease *leases)
 {
-	return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
+	/* what somebody has asked for goes before all that is worth asking */
+	int			taken = take_asked(project, annotator, n, duration, text_array(refused, nrefused),
+								   leases);
+
+	return taken == n ? n :
+		taken + take_somewhere(project, annotator, n - taken, duration, refused, nrefused, false,
+							   leases + taken);
 }
 
 void
