@@ -92,6 +92,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
 	src/sql/forecast_functions.c \
+	src/sql/handover_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
@@ -123,6 +124,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/encoder_plan.c \
 	src/store/feature.c \
 	src/store/fit.c \
+	src/store/handover.c \
 	src/store/input.c \
 	src/store/input_columns.c \
 	src/store/import_tokenizer.c \

@@ -41,6 +41,46 @@ CREATE INDEX hl_asked_item ON hl_asked (project_id, item);
 CREATE INDEX hl_asked_open ON hl_asked (project_id, asked_at) WHERE answered_at IS NULL;
 SELECT pg_catalog.pg_extension_config_dump('hl_asked', '');
 
+-- From which confidence on a model answers alone (NULL: never), and for which error rate.
+ALTER TABLE hl_model ADD COLUMN target_error double precision;
+ALTER TABLE hl_model ADD COLUMN auto_threshold real;
+
+CREATE FUNCTION hl_set_option(project text, option text, value jsonb)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hl_set_option';
+COMMENT ON FUNCTION hl_set_option(text, text, jsonb)
+IS 'gives an option of a project another value; NULL: the default';
+
+CREATE TYPE hl_handover_state AS
+	(target_error double precision, threshold double precision, share double precision,
+	 error double precision, error_low double precision, error_high double precision,
+	 audited integer, automated integer, wrong integer, more integer, model integer,
+	 explanation text);
+
+CREATE FUNCTION hl_handover(project text)
+RETURNS hl_handover_state
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000
+AS 'MODULE_PATHNAME', 'hl_handover';
+COMMENT ON FUNCTION hl_handover(text)
+IS 'what share of the rows the model may answer alone, and how wrong it is there';
+
+CREATE TYPE hl_possible_label AS (label text, probability double precision, estimate text);
+
+CREATE FUNCTION hl_prediction_set(project text, input text, coverage double precision DEFAULT 0.9)
+RETURNS SETOF hl_possible_label
+LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 3
+AS 'MODULE_PATHNAME', 'hl_prediction_set_text';
+COMMENT ON FUNCTION hl_prediction_set(text, text, double precision)
+IS 'labels among which the true one is with the stated probability';
+
+CREATE FUNCTION hl_prediction_set(project text, input anyarray, coverage double precision DEFAULT 0.9)
+RETURNS SETOF hl_possible_label
+LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 3
+AS 'MODULE_PATHNAME', 'hl_prediction_set_array';
+COMMENT ON FUNCTION hl_prediction_set(text, anyarray, double precision)
+IS 'labels among which the true one is with the stated probability';
+
 CREATE FUNCTION hl_ask(project text, item text)
 RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE

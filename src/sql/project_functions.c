@@ -27,6 +27,7 @@
 #include "humanloop.h"
 #include "sql/api.h"
 #include "store/asked.h"
+#include "store/handover.h"
 #include "store/change.h"
 #include "store/encoder_plan.h"
 #include "store/pool.h"
@@ -571,6 +572,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	changes_before(project, &changes);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
+	ask_uncertain(project, changes.inserted, changes.ninserted);
 	changes_settle(&changes, false);
 	triggers_remove_strays(project);
 	(void) triggers_sync(project, false);

@@ -58,6 +58,9 @@ typedef struct ProjectOptions
 	double		train_quiet;	/* seconds without a label after which one is due */
 	int			keep_models;	/* that are stored whole */
 	int64		random_seed;
+	double		target_error;	/* share of automatic answers that may be wrong; 0:
+								 * nothing is promised */
+	int			ask_uncertain;	/* 1: rows that arrive and are not decided are asked */
 	const char *targets;		/* condition, see targets.h; NULL: none */
 	const NamedShare *shares;	/* nshares of them; 0: chosen */
 	int			nshares;
@@ -244,6 +247,9 @@ extern const char *acquisition_name(Acquisition acquisition);
 
 /* options.c: an error names the offending option. */
 extern void project_options_parse(Jsonb *json, ProjectOptions *options);
+
+/* Error where there is no option of that name, or none that can be changed later. */
+extern void project_option_check_changeable(const Project *project, const char *name);
 
 /* What is stored of a declaration; where that is damaged, notes how. */
 extern void declared_options(Project *project, Jsonb *json);

@@ -73,6 +73,9 @@ extern void train_read(Training *training, const Project *project, bool scan);
 /* Fits and measures.  Needs neither transaction nor snapshot nor lock. */
 extern void train_compute(Training *training);
 
+/* The loss of a row, in nats, whose label was given that probability; finite. */
+extern float train_loss(float probability);
+
 /*
  * Is the model not worse than the one that serves?  On the items that both
  * have learned with the same label: the mean difference of their out-of-fold
