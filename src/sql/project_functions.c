@@ -561,6 +561,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 {
 	Project    *project;
 	Changes		changes;
+	Changes		noted = {0};
 	Refreshed	features;
 	Call		call;
 
@@ -570,9 +571,12 @@ hl_refresh(PG_FUNCTION_ARGS)
 	view_restore(project);
 	privileges_sweep(project->id);
 	changes_before(project, &changes);
+	/* the worker, which may have them to do, will not find them new after this */
+	if (project->options.ask_uncertain == 1)
+		changes_read(project->id, &noted);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
-	ask_uncertain(project, changes.inserted, changes.ninserted);
+	ask_uncertain(project, noted.inserted, noted.ninserted);
 	changes_settle(&changes, false);
 	triggers_remove_strays(project);
 	(void) triggers_sync(project, false);

@@ -195,7 +195,7 @@ encode_row(const SourceRow *row, void *argument)
 	if (rows_blank(rows, rows->n - 1))
 		rows_drop_last(rows);
 	else
-		deciding->items[rows->n - 1] = pstrdup(row->item);
+		deciding->items[rows->n - 1] = MemoryContextStrdup(rows->context, row->item);
 }
 
 void

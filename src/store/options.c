@@ -104,7 +104,8 @@ bad_option(const OptionRule *rule, const char *given, OptionError *error)
 		given = "(a very long number)";
 	error->message = psprintf("invalid value %s for project option \"%s\"", given, rule->name);
 	if (rule->or_auto)
-		error->hint = pstrdup("Give true, false, or null to have it chosen.");
+		error->hint = pstrdup(rule->fallback < 0 ? "Give true, false, or null to have it chosen." :
+							  "Give true or false.");
 	else if (rule->integer)
 		error->hint = psprintf("Give a whole number between %.0f and %.0f.", rule->minimum,
 							   rule->maximum);
