@@ -7,6 +7,7 @@ CREATE FUNCTION traces(item text) RETURNS TABLE (trace text) LANGUAGE sql AS $$
 	SELECT 'block' FROM hl_feature_block WHERE $1 = ANY (items)
 	UNION SELECT part FROM hl_ranking WHERE $1 = ANY (items)
 	UNION SELECT 'lease' FROM hl_lease l WHERE l.item = $1
+	UNION SELECT 'asked' FROM hl_asked a WHERE a.item = $1
 	UNION SELECT 'change' FROM hl_change WHERE $1 = ANY (items)
 	UNION SELECT 'history' FROM hl_answer a WHERE a.item = $1
 	UNION SELECT 'label' FROM hl_current_answer a WHERE a.item = $1
@@ -157,6 +158,7 @@ SELECT array_agg(id) AS encoders FROM hl_encoder WHERE project_id = :project \gs
 INSERT INTO hl_run (project_id, kind, pid) VALUES (:project, 'train', 0);
 INSERT INTO hl_change VALUES (:project, 'rows', '{1}');
 INSERT INTO hl_revision VALUES (:project, 1, 1, 0, '');
+INSERT INTO hl_asked VALUES (:project, '1');
 SELECT relation FROM left_of(:project, :'encoders') WHERE rows = 0;
 -- a session that has the model in memory and statements prepared
 PREPARE predict AS SELECT label IS NOT NULL AS answered FROM hl_predict('tickets', 'where is the parcel');
