@@ -61,6 +61,10 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/forecast.c \
 	src/learn/handover.c \
 	src/learn/head.c \
+	src/learn/label_counts.c \
+	src/learn/label_figures.c \
+	src/learn/label_model.c \
+	src/learn/label_voices.c \
 	src/learn/metrics.c \
 	src/learn/model.c \
 	src/learn/model_io.c \
@@ -79,6 +83,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/train.c \
 	src/learn/uncertainty.c \
 	src/learn/update.c \
+	src/math/beta.c \
 	src/math/buffer.c \
 	src/math/matrix.c \
 	src/math/random.c \
@@ -158,7 +163,9 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_soft.c \
 	src/store/trigger.c \
+	src/store/truth.c \
 	src/store/unfinished.c \
 	src/store/wake.c \
 	src/store/work.c \
@@ -337,6 +344,7 @@ bench: ready
 	@test/bench/unseen
 	@test/bench/audit
 	@test/bench/handover
+	@test/bench/crowd
 	@test/bench/encoders
 
 .PHONY: dist

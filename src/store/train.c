@@ -229,6 +229,7 @@ train_read(Training *training, const Project *project, bool scan)
 													 training->share);
 	compact_classes(training);
 	need_labels(training);
+	train_soften(training);
 }
 
 static const float *
@@ -252,7 +253,8 @@ train_compute(Training *training)
 		.seed = (uint64) options->random_seed,
 		.refine = options->refine,
 		.prior_precision = options->prior_precision,
-		.share = training->shares_given ? training->share : NULL
+		.share = training->shares_given ? training->share : NULL,
+		.soft = training->soft
 	};
 	const Rows *rows = rows_finish(&training->rows);
 	Caller		caller = caller_in(training->context);
@@ -263,6 +265,7 @@ train_compute(Training *training)
 				 "train");
 	status_check(model_train(&caller, rows, training->label, training->nclasses, &train_options,
 							 &training->model, &training->validation), "train");
+	train_refit(training, &train_options);
 	measure(training->validation.probability, training->label, rows->n, training->nclasses,
 			&training->metrics);
 	training->losses = palloc_array_checked(float, rows->n);
@@ -346,13 +349,17 @@ match_classes(const Training *training, const Learned *learned)
 	return match;
 }
 
-/* Has it learned an item with the label that the training has for it, a row? */
+/*
+ * Has it learned an item with the label that the training has for it, a row, and is
+ * that certain?  Of one in doubt, a model that knows of the doubt is not worse
+ * because it is less sure.
+ */
 static bool
 learned_the_same(const Training *training, int row, const Learned *learned, int i)
 {
 	int			label = DatumGetInt32(learned->labels[i]);
 
-	return label >= 0 && label < learned->nclasses &&
+	return label >= 0 && label < learned->nclasses && train_is_certain(training, row) &&
 		strcmp(training->classes[training->label[row]], learned->classes[label]) == 0;
 }
 

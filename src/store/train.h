@@ -29,6 +29,7 @@ typedef struct Training
 	RowsBuilder rows;			/* of the labelled items that are encoded */
 	char	  **items;			/* of those rows */
 	int		   *label;
+	SoftLabels *soft;			/* of those rows; NULL: labels are certain */
 	bool	   *audited;		/* is it in the sample of the source? */
 	int			naudited;
 	char	  **classes;		/* of those items, in byte order */
@@ -75,6 +76,17 @@ extern void train_compute(Training *training);
 
 /* The loss of a row, in nats, whose label was given that probability; finite. */
 extern float train_loss(float probability);
+
+/*
+ * Soft labels of the rows as the label model has them, into training->soft; and,
+ * once there is a model, it is fitted to the same with what it has said out of fold
+ * as one more voice.  Nothing where no item has two answers.
+ */
+extern void train_soften(Training *training);
+extern void train_refit(Training *training, const TrainOptions *options);
+
+/* Is a row of one class, as far as people's answers say? */
+extern bool train_is_certain(const Training *training, int row);
 
 /*
  * Is the model not worse than the one that serves?  On the items that both
