@@ -58,10 +58,12 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/epig.c \
+	src/learn/explain.c \
 	src/learn/forecast.c \
 	src/learn/handover.c \
 	src/learn/head.c \
 	src/learn/label_counts.c \
+	src/learn/label_errors.c \
 	src/learn/label_figures.c \
 	src/learn/label_model.c \
 	src/learn/label_voices.c \
@@ -96,6 +98,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
+	src/sql/explain_functions.c \
 	src/sql/forecast_functions.c \
 	src/sql/handover_functions.c \
 	src/sql/label_functions.c \
@@ -111,6 +114,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
+	src/sql/suspect_functions.c \
 	src/sql/target_functions.c \
 	src/sql/train_functions.c \
 	src/sql/unencoded_functions.c \
@@ -141,6 +145,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/lease.c \
 	src/store/lock.c \
 	src/store/named_encoder.c \
+	src/store/neighbours.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
@@ -160,6 +165,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/shared_encoder.c \
 	src/store/source.c \
 	src/store/state.c \
+	src/store/suspects.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
@@ -184,6 +190,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
 	unencoded ask handover inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
+	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
@@ -345,6 +352,7 @@ bench: ready
 	@test/bench/audit
 	@test/bench/handover
 	@test/bench/crowd
+	@test/bench/suspects
 	@test/bench/encoders
 
 .PHONY: dist

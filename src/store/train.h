@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_TRAIN_H
 #define HUMANLOOP_TRAIN_H
 
+#include "learn/label_errors.h"
 #include "learn/metrics.h"
 #include "store/agreement.h"
 #include "store/pool.h"
@@ -45,6 +46,8 @@ typedef struct Training
 	float	   *confidence;
 	int			audit_hits;
 	float	   *losses;			/* of each row, out of fold, in nats */
+	float	   *wrong;			/* probability that each row's label is wrong */
+	int		   *suggested;		/* what it would be then */
 
 	/* compare */
 	bool		deploy;
@@ -87,6 +90,12 @@ extern void train_refit(Training *training, const TrainOptions *options);
 
 /* Is a row of one class, as far as people's answers say? */
 extern bool train_is_certain(const Training *training, int row);
+
+/*
+ * What people alone have said of the rows that have several answers, or whose label
+ * is known, as label_errors() takes it; NULL: there are no such rows.
+ */
+extern SoftLabels *train_said(const Training *training);
 
 /*
  * Is the model not worse than the one that serves?  On the items that both

@@ -63,6 +63,57 @@ train_soften(Training *training)
 		training->soft = soft_labels(training, training->consensus.truth);
 }
 
+/* So that the first, the most probable, has that weight. */
+static void
+scale_weights(float *weight, int n, float first)
+{
+	float		scale = Min(first / weight[0], 1.0f);
+
+	for (int i = 0; i < n; i++)
+		weight[i] *= scale;
+}
+
+SoftLabels *
+train_said(const Training *training)
+{
+	const Truth *truth = training->consensus.truth;
+	int			n = training->rows.n;
+	SoftLabels *said;
+	int		   *numbers;
+	int		   *start;
+	int		   *class;
+	float	   *weight;
+
+	if (truth == NULL)
+		return NULL;
+	memory_check((sizeof(int) + sizeof(float)) * (size_t) n * LABEL_SUPPORT, "weigh the labels");
+	numbers = truth_class_numbers(truth, training->classes, training->nclasses);
+	start = palloc_array_checked(int, n + 1);
+	class = palloc_array_checked(int, (Size) n * LABEL_SUPPORT);
+	weight = palloc_array_checked(float, (Size) n * LABEL_SUPPORT);
+	start[0] = 0;
+	for (int i = 0; i < n; i++)
+	{
+		int			item = truth_item(truth, training->items[i]);
+		ItemLabel	label = {0};
+
+		if (item >= 0)
+			label_model_item(truth_model(truth), item, &label);
+		start[i + 1] = start[i];
+		if (!label.known && label.answers < 2)
+			continue;
+		start[i + 1] += truth_soft_label(truth, training->items[i], numbers, class + start[i],
+										 weight + start[i]);
+		/* what has little weight was left out, and the others have it: give it back */
+		if (!label.known && start[i + 1] > start[i])
+			scale_weights(weight + start[i], start[i + 1] - start[i], label.probability);
+	}
+	said = palloc(sizeof(SoftLabels));
+	*said = (SoftLabels) {n, start, class, weight};
+	pfree(numbers);
+	return said;
+}
+
 void
 train_refit(Training *training, const TrainOptions *options)
 {
