@@ -53,6 +53,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/encode/word_weights.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
+	src/learn/agreement_statistics.c \
 	src/learn/audit.c \
 	src/learn/choose.c \
 	src/learn/delta.c \
@@ -95,6 +96,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/plot/text.c
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
+	src/sql/agreement_functions.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
@@ -110,6 +112,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/predict_functions.c \
 	src/sql/project_functions.c \
 	src/sql/queue_functions.c \
+	src/sql/review_functions.c \
 	src/sql/role_type.c \
 	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
@@ -128,6 +131,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/classes.c \
 	src/store/copy.c \
 	src/store/deploy.c \
+	src/store/dispute.c \
 	src/store/encoder_choice.c \
 	src/store/encoder_files.c \
 	src/store/encoder_plan.c \
@@ -157,11 +161,13 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/reading.c \
 	src/store/refresh.c \
 	src/store/replay.c \
+	src/store/remark.c \
 	src/store/revise.c \
 	src/store/role.c \
 	src/store/row_batch.c \
 	src/store/seed.c \
 	src/store/session.c \
+	src/store/settlement.c \
 	src/store/shared_encoder.c \
 	src/store/source.c \
 	src/store/state.c \
@@ -189,12 +195,12 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded ask handover inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects
+	unencoded ask handover inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
-ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
+ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh settle
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.

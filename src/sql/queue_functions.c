@@ -17,6 +17,7 @@
 #include "store/label.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/settlement.h"
 #include "store/source.h"
 
 #define NEXT_MAX 10000
@@ -29,7 +30,7 @@ PG_FUNCTION_INFO_V1(hl_next);
  * Entries in order: what somebody has asked for, then head, rest and tail of the
  * ranking.  asked has items and their places.
  */
-#define SELECT_ENTRIES(asked) \
+#define SELECT_ENTRIES(asked, condition) \
 	"WITH listed AS MATERIALIZED (SELECT e.*, r.part, r.model, r.revision FROM @hl_ranking r " \
 	"CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, " \
 	"r.confidence, r.reasons) " \
@@ -55,7 +56,7 @@ PG_FUNCTION_INFO_V1(hl_next);
 	"x.lease_until > pg_catalog.clock_timestamp() AND x.annotator IS NOT NULL AS held " \
 	"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item OFFSET 0) l ON true " \
 	"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
-	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) " \
+	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0)" condition " " \
 	"ORDER BY e.part, e.n LIMIT $2"
 
 #define OPEN_ASKED \
@@ -66,11 +67,11 @@ Datum
 hl_queue_entries(PG_FUNCTION_ARGS)
 {
 	static Statement select = {
-		SELECT_ENTRIES(OPEN_ASKED), 2, {INT4OID, INT4OID}, NULL, 0
+		SELECT_ENTRIES(OPEN_ASKED, NOT_SETTLED("e.item")), 2, {INT4OID, INT4OID}, NULL, 0
 	};
 	/* in the tables of 0.4.0 and before */
 	static Statement select_old = {
-		SELECT_ENTRIES("SELECT NULL::text AS item, 0::int8 AS n WHERE false"),
+		SELECT_ENTRIES("SELECT NULL::text AS item, 0::int8 AS n WHERE false", ""),
 		2, {INT4OID, INT4OID}, NULL, 0
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);
@@ -88,22 +89,23 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-#define COUNT_ENTRIES(asked) \
+#define COUNT_ENTRIES(asked, condition) \
 	"SELECT pg_catalog.count(*) FROM (SELECT FROM " \
 	"(SELECT e.item FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) e(item) " \
 	"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail') UNION " asked ") e " \
 	"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
-	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) LIMIT $2) o"
+	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0)" condition " LIMIT $2) o"
 
 Datum
 hl_queue_length(PG_FUNCTION_ARGS)
 {
 	static Statement count = {
-		COUNT_ENTRIES("SELECT a.item FROM @hl_asked a WHERE a.project_id = $1 AND a.answered_at IS NULL"),
+		COUNT_ENTRIES("SELECT a.item FROM @hl_asked a WHERE a.project_id = $1 AND a.answered_at IS NULL",
+					  NOT_SETTLED("e.item")),
 		2, {INT4OID, INT4OID}, NULL, 0
 	};
 	static Statement count_old = {
-		COUNT_ENTRIES("SELECT NULL::text WHERE false"), 2, {INT4OID, INT4OID}, NULL, 0
+		COUNT_ENTRIES("SELECT NULL::text WHERE false", ""), 2, {INT4OID, INT4OID}, NULL, 0
 	};
 	Project    *project;
 	Datum		values[2];

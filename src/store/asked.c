@@ -20,6 +20,7 @@
 #include "store/asked.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/settlement.h"
 #include "store/source.h"
 
 bool
@@ -52,7 +53,8 @@ static bool
 has_label(const Project *project, char *item)
 {
 	static Statement select = {
-		"SELECT 1 FROM @hl_current_answer WHERE project_id = $1 AND item = $2 AND label IS NOT NULL LIMIT 1",
+		"SELECT 1 WHERE EXISTS (SELECT 1 FROM @hl_current_answer WHERE project_id = $1 AND item = $2 "
+		"AND label IS NOT NULL) OR " SETTLED_LABEL("$2") " IS NOT NULL",
 		2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
@@ -118,8 +120,9 @@ asks_close(const Project *project)
 	static Statement close = {
 		"UPDATE @hl_asked SET answered_at = pg_catalog.clock_timestamp() WHERE ctid = ANY (ARRAY("
 		"SELECT a.ctid FROM @hl_asked a WHERE a.project_id = $1 AND a.answered_at IS NULL "
-		"AND EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = a.item "
-		"AND c.label IS NOT NULL OFFSET 0) FOR UPDATE SKIP LOCKED))",
+		"AND (EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = a.item "
+		"AND c.label IS NOT NULL OFFSET 0) OR " SETTLED_LABEL("a.item") " IS NOT NULL) "
+		"FOR UPDATE SKIP LOCKED))",
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};

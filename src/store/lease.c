@@ -20,6 +20,7 @@
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/settlement.h"
 
 /*
  * The first $3 items of ranked (item, n) that are free, leased to annotator $2 for
@@ -32,7 +33,7 @@
  * choice.  Without statistics, as in the first minutes of a project, it would
  * compare every item with every answer.
  */
-#define TAKE_FREE \
+#define TAKE_FREE(condition) \
 		"free AS (SELECT l.place, e.n FROM ranked e " \
 		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x " \
 		"WHERE x.project_id = $1 AND x.item = e.item " \
@@ -40,7 +41,7 @@
 		"FOR UPDATE SKIP LOCKED) l " \
 		"WHERE e.item <> ALL ($5) " \
 		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 " \
-		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0) " \
+		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0)" condition " " \
 		"LIMIT $3), " \
 		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), " \
 		"lease_until = pg_catalog.clock_timestamp() + $4 FROM free f " \
@@ -74,7 +75,7 @@ take_asked(const Project *project, const char *annotator, int n, Interval *durat
 		"WITH ranked AS MATERIALIZED (SELECT a.item, pg_catalog.row_number() OVER ("
 		"ORDER BY pg_catalog.min(a.asked_at), a.item) AS n FROM @hl_asked a "
 		"WHERE a.project_id = $1 AND a.answered_at IS NULL GROUP BY a.item ORDER BY 2), "
-		TAKE_FREE
+		TAKE_FREE(NOT_SETTLED("e.item"))
 		"SELECT t.item, s.label, s.confidence, s.epistemic, '" ASKED_REASON "', t.lease_until "
 		"FROM taken t LEFT JOIN LATERAL (SELECT r.labels[p] AS label, r.confidence[p]::float8 AS confidence, "
 		"r.epistemic[p]::float8 AS epistemic FROM @hl_ranking r "
@@ -94,21 +95,27 @@ take_asked(const Project *project, const char *annotator, int n, Interval *durat
 	return read_leases(leases);
 }
 
+/* condition: which items are not handed out any more, beside those that have labels */
+#define TAKE_RANKED(condition) \
+	"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n " \
+	"FROM @hl_ranking r, unnest(r.items[$6:$7], r.labels[$6:$7], r.confidence[$6:$7], " \
+	"r.epistemic[$6:$7], r.reasons[$6:$7]) " \
+	"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), " \
+	TAKE_FREE(condition) \
+	"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), " \
+	"t.lease_until " \
+	"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n"
+#define TAKE_TYPES \
+	{INT4OID, TEXTOID, INT4OID, INTERVALOID, TEXTARRAYOID, INT4OID, INT4OID, TEXTOID}
+
 /* Free items of one stretch of the ranking. */
 static int
 take_from(const Project *project, RankingPart part, const char *annotator, int n,
 		  Interval *duration, Datum refused, int from, int to, Lease *leases)
 {
-	static Statement take = {
-		"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n "
-		"FROM @hl_ranking r, unnest(r.items[$6:$7], r.labels[$6:$7], r.confidence[$6:$7], "
-		"r.epistemic[$6:$7], r.reasons[$6:$7]) "
-		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
-		TAKE_FREE
-		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), "
-		"t.lease_until "
-		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
-		8, {INT4OID, TEXTOID, INT4OID, INTERVALOID, TEXTARRAYOID, INT4OID, INT4OID, TEXTOID}, NULL, 0
+	static Statement take[2] = {
+		{TAKE_RANKED(""), 8, TAKE_TYPES, NULL, 0},
+		{TAKE_RANKED(NOT_SETTLED("e.item")), 8, TAKE_TYPES, NULL, 0}
 	};
 	Datum		values[8] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
@@ -116,7 +123,7 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 		CStringGetTextDatum(ranking_part_name(part))
 	};
 
-	statement_run_as_extension(&take, values, NULL, false);
+	statement_run_as_extension(&take[settlements_are_kept()], values, NULL, false);
 	return read_leases(leases);
 }
 

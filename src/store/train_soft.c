@@ -76,7 +76,7 @@ scale_weights(float *weight, int n, float first)
 SoftLabels *
 train_said(const Training *training)
 {
-	const Truth *truth = training->consensus.truth;
+	Truth	   *truth = training->consensus.truth;
 	int			n = training->rows.n;
 	SoftLabels *said;
 	int		   *numbers;

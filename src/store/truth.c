@@ -122,9 +122,12 @@ heard_item(Truth *truth, const char *item)
 	return entry;
 }
 
-/* All answers, the oldest first of an item. */
+/*
+ * All answers, the oldest first of an item.  The labels that are certain are among
+ * the classes, whether or not anybody has said them.
+ */
 static void
-take_answers(Truth *truth, const Project *project)
+take_answers(Truth *truth, const Project *project, char **known_labels, int nknown)
 {
 	static Statement select = {
 		"SELECT c.item, c.annotator, c.label FROM @hl_current_answer c "
@@ -142,7 +145,7 @@ take_answers(Truth *truth, const Project *project)
 	truth->item = palloc_array_checked(int, truth->n);
 	truth->voice = palloc_array_checked(int, truth->n);
 	truth->label = palloc_array_checked(int, truth->n);
-	truth->classes = palloc_array_checked(char *, truth->n);
+	truth->classes = palloc_array_checked(char *, truth->n + nknown);
 	truth->voices = palloc_array_checked(char *, truth->n);
 	truth->voices_capacity = truth->n;
 	voices = palloc_array_checked(char *, truth->n);
@@ -153,7 +156,9 @@ take_answers(Truth *truth, const Project *project)
 		truth->classes[j] = labels[j] = result_string(j, 3);
 	}
 	truth->nvoices = truth->sorted_voices = strings_unique(truth->voices, truth->n);
-	truth->nclasses = strings_unique(truth->classes, truth->n);
+	for (int i = 0; i < nknown; i++)
+		truth->classes[truth->n + i] = pstrdup(known_labels[i]);
+	truth->nclasses = strings_unique(truth->classes, truth->n + nknown);
 	for (int j = 0; j < truth->n; j++)
 	{
 		HeardItem *entry;
@@ -225,7 +230,7 @@ truth_read(const Project *project, char **known_items, char **known_labels, int 
 	truth = truth_allocate(context);
 	before = MemoryContextSwitchTo(truth->context);
 	truth->places = heard_create(truth->context, 1024, NULL);
-	take_answers(truth, project);
+	take_answers(truth, project, known_labels, nknown);
 	take_known(truth, known_items, known_labels, nknown);
 	fit_truth(truth);
 	MemoryContextSwitchTo(before);
@@ -281,10 +286,32 @@ const char *
 truth_label(const Truth *truth, const char *item)
 {
 	HeardItem *entry = heard_lookup(truth->places, item_key(item));
-	int			label = entry == NULL ? LABEL_NONE :
-		label_model_choice(truth->model, entry->index, entry->latest);
+	ItemLabel	known;
+	int			label;
 
+	if (entry == NULL)
+		return NULL;
+	label_model_item(truth->model, entry->index, &known);
+	label = known.known ? known.label :
+		label_model_choice(truth->model, entry->index, entry->latest);
 	return label == LABEL_NONE ? NULL : truth->classes[label];
+}
+
+double
+truth_probability(const Truth *truth, const char *item, const char *label)
+{
+	int			index = truth_item(truth, item);
+	int			class = number_of(truth->classes, truth->nclasses, unconstify(char *, label));
+	float	   *posterior;
+	double		probability;
+
+	if (index < 0 || class < 0)
+		return NAN;
+	posterior = palloc_array_checked(float, truth->nclasses);
+	label_model_posterior(truth->model, index, posterior);
+	probability = posterior[class];
+	pfree(posterior);
+	return probability;
 }
 
 int *

@@ -46,7 +46,7 @@ extern bool truth_concerns(const Project *project, char **items, int n);
 extern bool truth_update(Truth *truth, const Project *project, char **items, char **known,
 						 int n);
 
-/* What an item's label is; NULL where nobody has given one. */
+/* What an item's label is, for certain or as answered; NULL where nobody has given one. */
 extern const char *truth_label(const Truth *truth, const char *item);
 
 /* Of each class of the label model, its number among n names, or -1. */
@@ -74,6 +74,9 @@ extern int	truth_soft_label(Truth *truth, const char *item, const int *numbers,
 extern Truth *truth_with_classifier(const Truth *truth, char **items, int nrows,
 									const float *probability, char **classes, int n,
 									MemoryContext context);
+
+/* How probable that label is of the item, after all answers; NAN: it has none. */
+extern double truth_probability(const Truth *truth, const char *item, const char *label);
 
 /* The label model, and who its voices are. */
 extern const LabelModel *truth_model(const Truth *truth);

@@ -212,7 +212,8 @@ sub at_once
 sub orphans
 {
 	my @of_project = qw(hl_project_local hl_privilege hl_answer hl_current_answer hl_lease hl_ranking hl_work hl_run
-		hl_encoder hl_feature_block hl_model hl_model_part hl_model_label hl_revision hl_serving hl_deployment);
+		hl_encoder hl_feature_block hl_model hl_model_part hl_model_label hl_revision hl_serving hl_deployment
+		hl_settlement hl_item_comment hl_item_flag);
 	my @checks = map { ["$_ without project", "$_ t WHERE NOT EXISTS (SELECT FROM hl_project p WHERE p.id = t.project_id)"] } @of_project;
 
 	push @checks,
