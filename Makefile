@@ -61,6 +61,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/epig.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \
+	src/learn/handover.c \
 	src/learn/head.c \
 	src/learn/information.c \
 	src/learn/label_counts.c \
@@ -104,6 +105,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/explain_functions.c \
 	src/sql/forecast_functions.c \
 	src/sql/gold_functions.c \
+	src/sql/handover_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
 	src/sql/model_functions.c \
@@ -123,6 +125,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/train_functions.c \
 	src/sql/unencoded_functions.c \
 	src/store/agreement.c \
+	src/store/asked.c \
 	src/store/audit.c \
 	src/store/cache.c \
 	src/store/caller.c \
@@ -138,6 +141,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/feature.c \
 	src/store/fit.c \
 	src/store/gold.c \
+	src/store/handover.c \
 	src/store/input.c \
 	src/store/input_columns.c \
 	src/store/import_tokenizer.c \
@@ -198,7 +202,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
 	unencoded inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects \
-	answers gold annotators
+	answers gold annotators ask handover
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
@@ -358,6 +362,7 @@ bench: ready
 	@test/bench/simulate
 	@test/bench/unseen
 	@test/bench/audit
+	@test/bench/handover
 	@test/bench/crowd
 	@test/bench/suspects
 	@test/bench/encoders

@@ -7,6 +7,7 @@ CREATE FUNCTION traces(item text) RETURNS TABLE (trace text) LANGUAGE sql AS $$
 	SELECT 'block' FROM hl_feature_block WHERE $1 = ANY (items)
 	UNION SELECT part FROM hl_ranking WHERE $1 = ANY (items)
 	UNION SELECT 'lease' FROM hl_lease l WHERE l.item = $1
+	UNION SELECT 'asked' FROM hl_asked a WHERE a.item = $1
 	UNION SELECT 'change' FROM hl_change WHERE $1 = ANY (items)
 	UNION SELECT 'history' FROM hl_answer a WHERE a.item = $1
 	UNION SELECT 'label' FROM hl_current_answer a WHERE a.item = $1
@@ -157,6 +158,7 @@ SELECT array_agg(id) AS encoders FROM hl_encoder WHERE project_id = :project \gs
 INSERT INTO hl_run (project_id, kind, pid) VALUES (:project, 'train', 0);
 INSERT INTO hl_change VALUES (:project, 'rows', '{1}');
 INSERT INTO hl_revision VALUES (:project, 1, 1, 0, '');
+INSERT INTO hl_asked VALUES (:project, '1');
 -- what reviewers and others have said beside answering
 INSERT INTO hl_settlement (project_id, item, action, label, reviewer) VALUES (:project, '1', 'settle', 'returns', 'rita');
 INSERT INTO hl_item_comment (project_id, item, annotator, comment) VALUES (:project, '1', 'rita', 'odd');

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * label_functions.c
- *	  hl_label, hl_label_many, hl_skip, hl_undo.
+ *	  hl_label, hl_label_many, hl_skip, hl_undo, hl_ask.
  *
  * Nothing here loads BLAS: a new connection that stores a label must be fast.
  *
@@ -17,6 +17,7 @@
 
 #include "sql/api.h"
 #include "sql/item.h"
+#include "store/asked.h"
 #include "store/label.h"
 #include "store/session.h"
 #include "store/source.h"
@@ -31,6 +32,9 @@ PG_FUNCTION_INFO_V1(hl_skip_uuid);
 PG_FUNCTION_INFO_V1(hl_undo);
 PG_FUNCTION_INFO_V1(hl_undo_bigint);
 PG_FUNCTION_INFO_V1(hl_undo_uuid);
+PG_FUNCTION_INFO_V1(hl_ask);
+PG_FUNCTION_INFO_V1(hl_ask_bigint);
+PG_FUNCTION_INFO_V1(hl_ask_uuid);
 
 char *
 item_argument(FunctionCallInfo fcinfo, Oid type)
@@ -214,4 +218,38 @@ Datum
 hl_undo_uuid(PG_FUNCTION_ARGS)
 {
 	return undo_item(fcinfo, UUIDOID);
+}
+
+static Datum
+ask_item(FunctionCallInfo fcinfo, Oid type)
+{
+	Project    *project;
+	char	   *item;
+	bool		asked;
+	Call		call;
+
+	call_begin(&call);
+	project = open_to_annotate(fcinfo);
+	item = item_argument(fcinfo, type);
+	asked = ask_for(project, source_items(project, &item, 1)[0]);
+	call_end(&call);
+	PG_RETURN_BOOL(asked);
+}
+
+Datum
+hl_ask(PG_FUNCTION_ARGS)
+{
+	return ask_item(fcinfo, TEXTOID);
+}
+
+Datum
+hl_ask_bigint(PG_FUNCTION_ARGS)
+{
+	return ask_item(fcinfo, INT8OID);
+}
+
+Datum
+hl_ask_uuid(PG_FUNCTION_ARGS)
+{
+	return ask_item(fcinfo, UUIDOID);
 }

@@ -23,6 +23,7 @@
 #include "sql/api.h"
 #include "sql/predict.h"
 #include "store/caller.h"
+#include "store/handover.h"
 #include "store/session.h"
 
 static uint64 subtransaction_aborts = 0;
@@ -228,8 +229,8 @@ among_present(const Serving *serving, float *probability, Score *score)
 	score->margin = (float) (score->confidence - second);
 }
 
-void
-predictor_score(Predictor *predictor, Score *scores, float *probability)
+static void
+score(Predictor *predictor, const Model *model, Score *scores, float *probability)
 {
 	const Serving *serving = &predictor->serving;
 	Caller		caller = caller_in(predictor->scratch);
@@ -239,11 +240,71 @@ predictor_score(Predictor *predictor, Score *scores, float *probability)
 		probability = MemoryContextAllocHuge(predictor->scratch,
 											 mul_size(mul_size(rows->n + 1, serving->nclasses),
 													  sizeof(float)));
-	status_check(model_score(&caller, serving->classifier, rows, scores, probability), "score");
+	status_check(model_score(&caller, model, rows, scores, probability), "score");
 	for (int i = 0; i < rows->n && serving->same != NULL; i++)
 		among_present(serving, probability + (size_t) i * serving->nclasses, &scores[i]);
+}
+
+static void
+scored(Predictor *predictor)
+{
 	rows_reset(&predictor->rows);
 	MemoryContextReset(predictor->scratch);
+}
+
+void
+predictor_score(Predictor *predictor, Score *scores, float *probability)
+{
+	score(predictor, predictor->serving.classifier, scores, probability);
+	scored(predictor);
+}
+
+void
+predictor_score_base(Predictor *predictor, Score *scores, float *probability, bool *blank)
+{
+	for (int i = 0; i < predictor->rows.n; i++)
+		blank[i] = rows_blank(&predictor->rows, i);
+	score(predictor, predictor->serving.base, scores, probability);
+	scored(predictor);
+}
+
+void
+predictor_decide(Predictor *predictor, Score *scores, bool *automatic)
+{
+	const Serving *serving = &predictor->serving;
+	const Rows *rows = rows_finish(&predictor->rows);
+	bool		measured = serving->revision == 0 && serving->same == NULL;
+	bool		any = false;
+
+	score(predictor, serving->classifier, scores, NULL);
+	for (int i = 0; i < rows->n; i++)
+	{
+		/* the audit does not ask rows that say nothing */
+		automatic[i] = serving_decides(serving, &scores[i], NULL) && !rows_blank(&predictor->rows, i);
+		any = any || automatic[i];
+	}
+	if (any && !measured)
+	{
+		Caller		caller = caller_in(predictor->scratch);
+		Score	   *base = MemoryContextAllocHuge(predictor->scratch,
+												  mul_size(rows->n, sizeof(Score)));
+
+		status_check(model_margins(&caller, serving->base, rows, base), "score");
+		for (int i = 0; i < rows->n; i++)
+		{
+			if (serving->same != NULL)
+				base[i].label = serving->same[base[i].label];
+			automatic[i] = automatic[i] && serving_decides(serving, &scores[i], &base[i]);
+		}
+	}
+	scored(predictor);
+}
+
+Datum
+decision_datum(const Predictor *predictor, bool automatic, bool *isnull)
+{
+	*isnull = !(predictor->project->options.target_error > 0.0);
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(automatic ? "auto" : "human");
 }
 
 /* ---------------------------------------------------------------------- */

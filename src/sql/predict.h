@@ -34,6 +34,9 @@ typedef struct Predictor
 	Project    *project;
 	Serving		serving;
 	RowsBuilder rows;
+	double		coverage;		/* that limit is for; 0: it is not read yet */
+	float		limit;			/* see conformal_limit_read */
+	bool		limit_audited;
 } Predictor;
 
 /*
@@ -59,6 +62,21 @@ extern void predictor_add_blank(Predictor *predictor);
  * label is -1 where none is left, see serving.same.
  */
 extern void predictor_score(Predictor *predictor, Score *scores, float *probability);
+
+/*
+ * The same, and which answers can do without a person: those that the model gives
+ * from the confidence on with which the promised error rate holds.  A revision may
+ * take answers out of these, and not add any: what was measured is what the last
+ * training left, and that one must say the same, as surely.
+ */
+extern void predictor_decide(Predictor *predictor, Score *scores, bool *automatic);
+
+/* For the column decision: "auto", "human", or NULL where nothing is promised. */
+extern Datum decision_datum(const Predictor *predictor, bool automatic, bool *isnull);
+
+/* Scores them with the model as the last training left it; blank: which rows say nothing. */
+extern void predictor_score_base(Predictor *predictor, Score *scores, float *probability,
+								 bool *blank);
 
 /*
  * Argument 1 as the project's inputs are: error where the type is wrong.  Of a

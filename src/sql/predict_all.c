@@ -62,6 +62,7 @@ typedef struct PredictAll
 	int			n;				/* rows waiting to be scored */
 	char	   *items[SCORE_ROWS];
 	Score		scores[SCORE_ROWS];
+	bool		automatic[SCORE_ROWS];
 	MemoryContext items_context;
 	stored_hash *stored;
 	int64	   *numbers;		/* of the blocks */
@@ -79,12 +80,12 @@ emit(PredictAll *all)
 
 	if (all->n == 0)
 		return;
-	predictor_score(all->predictor, all->scores, NULL);
+	predictor_decide(all->predictor, all->scores, all->automatic);
 	for (int i = 0; i < all->n; i++)
 	{
 		const Score *score = &all->scores[i];
 		Datum		values[8];
-		bool		nulls[8] = {false, false, false, false, false, true, false, false};
+		bool		nulls[8] = {false};
 
 		values[0] = CStringGetTextDatum(all->items[i]);
 		nulls[1] = nulls[2] = score->label < 0;
@@ -92,7 +93,7 @@ emit(PredictAll *all)
 		values[2] = Float8GetDatum(score->confidence);
 		values[3] = Float8GetDatum(score->epistemic);
 		values[4] = Float8GetDatum(score->aleatoric);
-		values[5] = (Datum) 0;
+		values[5] = decision_datum(all->predictor, all->automatic[i], &nulls[5]);
 		values[6] = Int32GetDatum(serving->model);
 		values[7] = Int32GetDatum(serving->revision);
 		set_add(all->set, values, nulls);

@@ -13,10 +13,13 @@
 #include "utils/builtins.h"
 
 #include "sql/api.h"
+#include "sql/measured.h"
 #include "sql/predict.h"
 #include "store/caller.h"
+#include "store/handover.h"
 #include "store/named_encoder.h"
 #include "store/session.h"
+#include "store/train.h"
 
 PG_FUNCTION_INFO_V1(hl_predict_text);
 PG_FUNCTION_INFO_V1(hl_predict_array);
@@ -24,6 +27,8 @@ PG_FUNCTION_INFO_V1(hl_probabilities_text);
 PG_FUNCTION_INFO_V1(hl_probabilities_array);
 PG_FUNCTION_INFO_V1(hl_uncertainty_text);
 PG_FUNCTION_INFO_V1(hl_uncertainty_array);
+PG_FUNCTION_INFO_V1(hl_prediction_set_text);
+PG_FUNCTION_INFO_V1(hl_prediction_set_array);
 PG_FUNCTION_INFO_V1(hl_embed);
 PG_FUNCTION_INFO_V1(hl_embed_array);
 
@@ -44,18 +49,19 @@ predict(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 	Predictor  *predictor = predictor_get(fcinfo);
 	Input		input = read_argument(predictor, fcinfo);
 	Score		score;
+	bool		automatic;
 	Datum		values[7];
-	bool		nulls[7] = {false, false, false, false, true, false, false};
+	bool		nulls[7] = {false};
 
 	predictor_add(predictor, &input);
-	predictor_score(predictor, &score, NULL);
+	predictor_decide(predictor, &score, &automatic);
 	nulls[0] = nulls[1] = score.label < 0;
 	values[0] = nulls[0] ? (Datum) 0 :
 		CStringGetTextDatum(predictor->serving.classes[score.label]);
 	values[1] = Float8GetDatum(score.confidence);
 	values[2] = Float8GetDatum(score.epistemic);
 	values[3] = Float8GetDatum(score.aleatoric);
-	values[4] = (Datum) 0;
+	values[4] = decision_datum(predictor, automatic, &nulls[4]);
 	values[5] = Int32GetDatum(predictor->serving.model);
 	values[6] = Int32GetDatum(predictor->serving.revision);
 	return result_row(fcinfo, values, nulls);
@@ -120,6 +126,24 @@ most_likely_first(const void *a, const void *b)
 	return strcmp(left->label, right->label);
 }
 
+/* Those that there are now, most probable first; returns how many. */
+static int
+sort_classes(const Serving *serving, const float *probability, ClassProbability **classes)
+{
+	int			n = 0;
+
+	*classes = palloc_array_checked(ClassProbability, serving->nclasses);
+	for (int k = 0; k < serving->nclasses; k++)
+	{
+		if (serving->same != NULL && serving->same[k] != k)
+			continue;
+		(*classes)[n].probability = probability[k];
+		(*classes)[n++].label = serving->classes[k];
+	}
+	qsort(*classes, n, sizeof(ClassProbability), most_likely_first);
+	return n;
+}
+
 static Datum
 probabilities(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 {
@@ -127,21 +151,14 @@ probabilities(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 	Predictor  *predictor = predictor_get(fcinfo);
 	Input		input = read_argument(predictor, fcinfo);
 	const Serving *serving = &predictor->serving;
-	int			n = 0;
 	float	   *probability = palloc_array_checked(float, serving->nclasses);
-	ClassProbability *classes = palloc_array_checked(ClassProbability, serving->nclasses);
+	ClassProbability *classes;
 	Score		score;
+	int			n;
 
 	predictor_add(predictor, &input);
 	predictor_score(predictor, &score, probability);
-	for (int k = 0; k < serving->nclasses; k++)
-	{
-		if (serving->same != NULL && serving->same[k] != k)
-			continue;
-		classes[n].probability = probability[k];
-		classes[n++].label = serving->classes[k];
-	}
-	qsort(classes, n, sizeof(ClassProbability), most_likely_first);
+	n = sort_classes(serving, probability, &classes);
 	for (int k = 0; k < n; k++)
 	{
 		Datum		values[2];
@@ -164,6 +181,92 @@ Datum
 hl_probabilities_array(PG_FUNCTION_ARGS)
 {
 	return probabilities(fcinfo, array_argument);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Sets of labels */
+
+static double
+coverage_argument(FunctionCallInfo fcinfo)
+{
+	double		coverage = PG_ARGISNULL(2) ? 0.0 : PG_GETARG_FLOAT8(2);
+
+	if (!(coverage > 0.0 && coverage < 1.0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"coverage\" must be between 0 and 1"),
+				 errhint("0.9 gives sets that have the true label in nine of ten rows.")));
+	return coverage;
+}
+
+/* The limit of the predictor's model, which holds for the whole statement. */
+static float
+limit_of(Predictor *predictor, double coverage, bool *audited)
+{
+	if (predictor->coverage != coverage)
+	{
+		MemoryContext before = CurrentMemoryContext;
+		Call		call;
+
+		call_begin(&call);
+		predictor->limit = conformal_limit_read(predictor->project, predictor->serving.model, coverage,
+												true, &predictor->limit_audited);
+		call_end(&call);
+		MemoryContextSwitchTo(before);
+		predictor->coverage = coverage;
+	}
+	*audited = predictor->limit_audited;
+	return predictor->limit;
+}
+
+/*
+ * The labels that are not too improbable to be it, of the model as the last
+ * training left it: that is the one whose losses are known.  All classes for a
+ * row that says nothing, of which nothing is known.
+ */
+static Datum
+prediction_set(FunctionCallInfo fcinfo, ArgumentReader read_argument)
+{
+	ReturnSetInfo *set = set_begin(fcinfo);
+	Predictor  *predictor = predictor_get(fcinfo);
+	Input		input = read_argument(predictor, fcinfo);
+	double		coverage = coverage_argument(fcinfo);
+	float	   *probability = palloc_array_checked(float, predictor->serving.nclasses);
+	bool		audited;
+	float		limit = limit_of(predictor, coverage, &audited);
+	ClassProbability *classes;
+	Score		score;
+	bool		blank;
+	int			n;
+
+	predictor_add(predictor, &input);
+	predictor_score_base(predictor, &score, probability, &blank);
+	n = sort_classes(&predictor->serving, probability, &classes);
+	for (int k = 0; k < n; k++)
+	{
+		Datum		values[3];
+		bool		nulls[3] = {false};
+
+		if (!blank && train_loss(classes[k].probability) > limit)
+			break;
+		values[0] = CStringGetTextDatum(classes[k].label);
+		values[1] = Float8GetDatum(classes[k].probability);
+		values[2] = CStringGetTextDatum(estimates[audited ? AUDIT : CROSS_VALIDATION]);
+		set_add(set, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+Datum
+hl_prediction_set_text(PG_FUNCTION_ARGS)
+{
+	return prediction_set(fcinfo, text_argument);
+}
+
+Datum
+hl_prediction_set_array(PG_FUNCTION_ARGS)
+{
+	return prediction_set(fcinfo, array_argument);
 }
 
 /* ---------------------------------------------------------------------- */

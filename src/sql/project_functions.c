@@ -26,6 +26,8 @@
 #include "compat.h"
 #include "humanloop.h"
 #include "sql/api.h"
+#include "store/asked.h"
+#include "store/handover.h"
 #include "store/change.h"
 #include "store/encoder_plan.h"
 #include "store/gold.h"
@@ -557,6 +559,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	values[0] = Int32GetDatum(project->id);
 	repeats_drop(project);
 	golds_drop(project);
+	asks_drop(project);
 	act_as_extension(&acting);
 	for (int i = 0; i < (int) lengthof(delete); i++)
 		statement_run(&delete[i], values, NULL, false);
@@ -572,6 +575,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 {
 	Project    *project;
 	Changes		changes;
+	Changes		noted = {0};
 	Refreshed	features;
 	Call		call;
 
@@ -581,8 +585,12 @@ hl_refresh(PG_FUNCTION_ARGS)
 	view_restore(project);
 	privileges_sweep(project->id);
 	changes_before(project, &changes);
+	/* the worker, which may have them to do, will not find them new after this */
+	if (project->options.ask_uncertain == 1)
+		changes_read(project->id, &noted);
 	features_refresh(project, false, &features);
 	queue_rebuild(project, &features);
+	ask_uncertain(project, noted.inserted, noted.ninserted);
 	changes_settle(&changes, false);
 	triggers_remove_strays(project);
 	(void) triggers_sync(project, false);

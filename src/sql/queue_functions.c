@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "sql/api.h"
+#include "store/asked.h"
 #include "store/gold.h"
 #include "store/label.h"
 #include "store/queue.h"
@@ -27,34 +28,49 @@ PG_FUNCTION_INFO_V1(hl_queue_entries);
 PG_FUNCTION_INFO_V1(hl_queue_length);
 PG_FUNCTION_INFO_V1(hl_next);
 
-/* Entries of the queue that are still to be answered, and satisfy a condition. */
-#define ENTRIES(condition) \
+/*
+ * Entries in order: what somebody has asked for, then head, rest and tail of the
+ * ranking.  asked has items and their places.
+ */
+#define SELECT_ENTRIES(asked, condition) \
 	"WITH listed AS MATERIALIZED (SELECT e.*, r.part, r.model, r.revision FROM @hl_ranking r " \
 	"CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, " \
 	"r.confidence, r.reasons) " \
 	"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) " \
 	"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')), " \
-	"head AS MATERIALIZED (SELECT item FROM listed WHERE part = 'head') " \
+	"head AS MATERIALIZED (SELECT item FROM listed WHERE part = 'head'), " \
+	"asked AS MATERIALIZED (" asked "), " \
+	"entries AS (SELECT 'asked' AS part, a.n, a.item, s.score, s.epistemic, s.aleatoric, s.label, " \
+	"s.confidence, '" ASKED_REASON "' AS reason, s.model, s.revision FROM asked a LEFT JOIN (" \
+	"SELECT DISTINCT ON (l.item) l.* FROM listed l WHERE l.item IN (SELECT item FROM asked) " \
+	"ORDER BY l.item, l.part) s ON s.item = a.item UNION ALL " \
+	"SELECT e.part, e.n, e.item, e.score, e.epistemic, e.aleatoric, e.label, e.confidence, e.reason, " \
+	"e.model, e.revision FROM listed e " \
+	"WHERE (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM head h)) " \
+	"AND (e.part <> 'tail' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'rest')) " \
+	"AND e.item NOT IN (SELECT h.item FROM asked h)) " \
 	"SELECT (pg_catalog.row_number() OVER (ORDER BY e.part, e.n))::int4, e.item, e.score::float8, " \
 	"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, " \
 	"CASE WHEN l.held THEN l.annotator END, CASE WHEN l.held THEN l.lease_until END, " \
 	"e.model, e.revision " \
-	"FROM listed e " \
+	"FROM entries e " \
 	"LEFT JOIN LATERAL (SELECT x.annotator, x.lease_until, " \
 	"x.lease_until > pg_catalog.clock_timestamp() AND x.annotator IS NOT NULL AS held " \
 	"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item OFFSET 0) l ON true " \
 	"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
 	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0)" condition " " \
-	"AND (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM head h)) " \
-	"AND (e.part <> 'tail' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'rest')) " \
 	"ORDER BY e.part, e.n LIMIT $2"
 
 Datum
 hl_queue_entries(PG_FUNCTION_ARGS)
 {
-	static Statement select[2] = {
-		{ENTRIES(""), 2, {INT4OID, INT4OID}, NULL, 0},
-		{ENTRIES(NOT_SETTLED("e.item")), 2, {INT4OID, INT4OID}, NULL, 0}
+	static Statement select = {
+		SELECT_ENTRIES(OPEN_ASKED, NOT_SETTLED("e.item")), 2, {INT4OID, INT4OID}, NULL, 0
+	};
+	/* in the tables of 0.4.0 and before */
+	static Statement select_old = {
+		SELECT_ENTRIES("SELECT NULL::text AS item, 0::int8 AS n WHERE false", ""),
+		2, {INT4OID, INT4OID}, NULL, 0
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
@@ -68,26 +84,29 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	if (several_wanted(project))
 		several_entries(project);
 	else
-		statement_run_as_extension(&select[settlements_are_kept()], values, NULL, true);
+		statement_run_as_extension(asks_are_kept() ? &select : &select_old, values, NULL, true);
 	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
 }
 
-/* How many they are. */
-#define LENGTH(condition) \
+#define COUNT_ENTRIES(asked, condition) \
 	"SELECT pg_catalog.count(*) FROM (SELECT FROM " \
-	"(SELECT DISTINCT e.item FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) e(item) " \
-	"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')) e " \
+	"(SELECT e.item FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) e(item) " \
+	"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail') UNION " asked ") e " \
 	"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
 	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0)" condition " LIMIT $2) o"
 
 Datum
 hl_queue_length(PG_FUNCTION_ARGS)
 {
-	static Statement count[2] = {
-		{LENGTH(""), 2, {INT4OID, INT4OID}, NULL, 0},
-		{LENGTH(NOT_SETTLED("e.item")), 2, {INT4OID, INT4OID}, NULL, 0}
+	static Statement count = {
+		COUNT_ENTRIES("SELECT a.item FROM @hl_asked a WHERE a.project_id = $1 AND a.answered_at IS NULL",
+					  NOT_SETTLED("e.item")),
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	static Statement count_old = {
+		COUNT_ENTRIES("SELECT NULL::text WHERE false", ""), 2, {INT4OID, INT4OID}, NULL, 0
 	};
 	Project    *project;
 	Datum		values[2];
@@ -104,7 +123,7 @@ hl_queue_length(PG_FUNCTION_ARGS)
 			length = several_length(project);
 		else
 		{
-			statement_run_as_extension(&count[settlements_are_kept()], values, NULL, true);
+			statement_run_as_extension(asks_are_kept() ? &count : &count_old, values, NULL, true);
 			length = result_bigint(0, 1);
 		}
 	}

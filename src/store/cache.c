@@ -19,6 +19,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "lib/ilist.h"
 #include "utils/memutils.h"
@@ -28,13 +30,17 @@
 #include "store/cache.h"
 #include "store/caller.h"
 #include "store/classes.h"
+#include "store/handover.h"
 #include "store/parts.h"
 #include "store/session.h"
 #include "store/shared_encoder.h"
 
-/* names: what the model's classes are called now */
-#define SELECT_SERVING(names) \
-	"SELECT v.model, v.revision, m.id, m.encoder_id, m.classes, " names " " \
+/*
+ * names: what the model's classes are called now; target, threshold: for which error
+ * rate, and from which confidence on, it answers alone
+ */
+#define SELECT_SERVING(names, target, threshold) \
+	"SELECT v.model, v.revision, m.id, m.encoder_id, m.classes, " names ", " target ", " threshold " " \
 	"FROM @hl_serving v JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model " \
 	"WHERE v.project_id = $1"
 
@@ -402,10 +408,14 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 			 Serving *serving)
 {
 	static Statement current = {
-		SELECT_SERVING("m.class_names"), 1, {INT4OID}, NULL, 0
+		SELECT_SERVING("m.class_names", "m.target_error", "m.auto_threshold::float8"),
+		1, {INT4OID}, NULL, 0
+	};
+	static Statement current_named = {
+		SELECT_SERVING("m.class_names", "NULL::float8", "NULL::float8"), 1, {INT4OID}, NULL, 0
 	};
 	static Statement current_old = {
-		SELECT_SERVING("NULL::text[]"), 1, {INT4OID}, NULL, 0
+		SELECT_SERVING("NULL::text[]", "NULL::float8", "NULL::float8"), 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	CacheEntry *base;
@@ -417,7 +427,8 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 
 	blas_load();
 	act_as_extension(&acting);
-	statement_run(classes_can_change() ? &current : &current_old, values, NULL, read_only);
+	statement_run(handover_is_kept() ? &current : classes_can_change() ? &current_named :
+				  &current_old, values, NULL, read_only);
 	if (SPI_processed == 0)
 	{
 		act_as_before(&acting);
@@ -428,6 +439,9 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	serving->model_id = result_bigint(0, 3);
 	serving->encoder_id = result_bigint(0, 4);
 	names = result_datum(0, 6, &unchanged);
+	/* one for another rate than is promised now says nothing */
+	serving->threshold = !result_is_null(0, 8) && project->options.target_error > 0.0 &&
+		result_double(0, 7) == project->options.target_error ? (float) result_double(0, 8) : NAN;
 	base = find_entry(ENTRY_MODEL, serving->model_id, 0);
 	if (base == NULL)
 		base = load_entry(ENTRY_MODEL, serving->model_id, read_only, project->id, serving->model,

@@ -22,6 +22,7 @@ typedef struct Serving
 	const Model *classifier;	/* the revision */
 	char	  **classes;		/* as they are called now; NULL: removed */
 	int			nclasses;
+	float		threshold;		/* from that confidence on it answers alone; NAN: never */
 	int		   *same;			/* of each class, the first that is called the
 								 * same now; -1: removed.  NULL: all are classes
 								 * of their own, as they were trained */

@@ -14,8 +14,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "store/asked.h"
 #include "store/audit.h"
 #include "store/caller.h"
+#include "store/handover.h"
 #include "store/label.h"
 #include "store/learner_internal.h"
 #include "store/pool.h"
@@ -406,6 +408,56 @@ learner_rows_changed(int32 project_id, const NewRows *added)
 	}
 }
 
+/*
+ * Of rows that have just come: those that the model does not decide alone.  By
+ * the revision before the labels that come with them: it is what serves.
+ */
+static void
+note_unsure(Learner *learner, NewRows *added, const float *features)
+{
+	Caller		caller = caller_in(CurrentMemoryContext);
+	Score	   *scores;
+	Score	   *base;
+	MemoryContext before;
+
+	if (learner->options.ask_uncertain != 1 || !(learner->options.target_error > 0.0))
+		return;
+	scores = palloc_array_checked(Score, added->n);
+	base = palloc_array_checked(Score, added->n);
+	status_check(model_score_features(&caller, learner->current, features, added->n, scores),
+				 "score rows");
+	status_check(model_score_features(&caller, learner->serving.base, features, added->n, base),
+				 "score rows");
+	before = MemoryContextSwitchTo(learner->context);
+	for (int i = 0; i < added->n; i++)
+	{
+		LearnedItem *learned = learned_lookup(learner->items, item_key(added->items[i]));
+
+		if ((added->outside == NULL || !added->outside[i]) && !rows_blank(&added->rows, i) &&
+			(learned == NULL || learned->now == NO_LABEL) &&
+			!serving_decides(&learner->serving, &scores[i], &base[i]))
+			learner->unsure = lappend(learner->unsure, pstrdup(added->items[i]));
+	}
+	MemoryContextSwitchTo(before);
+	/* for learner_write to be called */
+	learner->dirty = learner->dirty || learner->unsure != NIL;
+}
+
+void
+learner_ask_unsure(Learner *learner, const Project *project)
+{
+	int			n = list_length(learner->unsure);
+	char	  **items = palloc_array_checked(char *, n);
+	ListCell   *cell;
+
+	n = 0;
+	foreach(cell, learner->unsure)
+		items[n++] = lfirst(cell);
+	asks_add(project, items, n);
+	list_free_deep(learner->unsure);
+	learner->unsure = NIL;
+}
+
 bool
 learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
 {
@@ -431,6 +483,7 @@ learner_add_rows(Learner *learner, int64 encoder_id, NewRows *added)
 	features = palloc_array_checked(float, (Size) added->n * learner->D);
 	status_check(model_row_features(&caller, learner->serving.base, rows_finish(&added->rows),
 									features), "compute features");
+	note_unsure(learner, added, features);
 	for (int i = 0; i < added->n; i++)
 	{
 		if (added->outside != NULL && added->outside[i])

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "humanloop.h"
+#include "store/asked.h"
 #include "store/change.h"
 #include "store/classes.h"
 #include "store/gold.h"
@@ -295,6 +296,7 @@ answer_undo(const Project *project, const char *annotator, char *item)
 						annotator, item, project->name)));
 	statement_run(several_wanted(project) ? &insert_several : &insert, values, NULL, false);
 	act_as_before(&acting);
+	asks_reopen(project, item);
 	change_note(project->id, CHANGE_LABELS, &item, 1);
 }
 

@@ -561,6 +561,8 @@ learner_is_stale(const Learner *learner, const Project *project)
 	state_read(project, &state);
 	return state.model != learner->serving.model || state.revision != learner->revision ||
 		state.class_changes != learner->class_changes ||
+		project->options.target_error != learner->options.target_error ||
+		project->options.ask_uncertain != learner->options.ask_uncertain ||
 		ranking_generation(project, RANKING_REST_PART) != learner->generation;
 }
 

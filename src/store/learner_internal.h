@@ -113,6 +113,9 @@ struct Learner
 								 * pool was scored */
 	int			late_stored;	/* how many of them are in the stored tail */
 
+	List	   *unsure;			/* rows that have come and are to be asked (option
+								 * ask_uncertain): strings */
+
 	/* computed and not yet stored */
 	MemoryContext next_context;
 	const Model *next;			/* NULL: the model stays as it is */
@@ -148,6 +151,9 @@ extern void candidates_read_skips(Learner *learner, const Project *project, char
  * The candidates that the audit asks, in its order: numbers into line, which has
  * room for all.
  */
+/* Puts those rows at the head of the queue; they are not noted any more. */
+extern void learner_ask_unsure(Learner *learner, const Project *project);
+
 extern int	candidates_line(const Learner *learner, int *line);
 
 /* A labelled item is none, and one whose label was taken back is one again. */

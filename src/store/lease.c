@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "store/asked.h"
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
@@ -43,49 +44,84 @@ leases_read(Lease *leases)
 }
 
 /*
- * Free items of one stretch of the ranking; those that others hold locked are
- * passed over.  A lease or label committed since our snapshot shows on the
- * recheck of the locked row (READ COMMITTED) or is a 40001.
+ * The first $3 items of ranked (item, n) that are free, leased to annotator $2 for
+ * $4, but none of those in $5; those that others hold locked are passed over.  A
+ * lease or label committed since our snapshot shows on the recheck of the locked
+ * row (READ COMMITTED) or is a 40001.
  *
- * Item by item, in the order of the ranking, until there are enough: the
- * lateral subquery with its locks, and the OFFSET in the other one, leave the
- * planner no choice.  Without statistics, as in the first minutes of a project,
- * it would compare every item with every answer.
+ * Item by item, in the order of ranked, until there are enough: the lateral
+ * subquery with its locks, and the OFFSET in the other one, leave the planner no
+ * choice.  Without statistics, as in the first minutes of a project, it would
+ * compare every item with every answer.
  */
-#define TAKE(condition) \
+#define TAKE_FREE(condition) \
+		"free AS (SELECT l.place, e.n FROM ranked e " \
+		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x " \
+		"WHERE x.project_id = $1 AND x.item = e.item " \
+		"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) " \
+		"FOR UPDATE SKIP LOCKED) l " \
+		"WHERE e.item <> ALL ($5) " \
+		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 " \
+		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0)" condition " " \
+		"LIMIT $3), " \
+		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), " \
+		"lease_until = pg_catalog.clock_timestamp() + $4 FROM free f " \
+		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
+
+/* Items that somebody has asked for, the longest waiting first. */
+static int
+take_asked(const Project *project, const char *annotator, int n, Interval *duration,
+		   Datum refused, Lease *leases)
+{
+	static Statement take = {
+		"WITH ranked AS MATERIALIZED (" OPEN_ASKED " ORDER BY 2), "
+		TAKE_FREE(NOT_SETTLED("e.item"))
+		"SELECT t.item, s.label, s.confidence, s.epistemic, '" ASKED_REASON "', t.lease_until "
+		"FROM taken t LEFT JOIN LATERAL (SELECT r.labels[p] AS label, r.confidence[p]::float8 AS confidence, "
+		"r.epistemic[p]::float8 AS epistemic FROM @hl_ranking r "
+		"CROSS JOIN LATERAL pg_catalog.array_position(r.items, t.item) p WHERE r.project_id = $1 "
+		"AND r.part IN ('head', 'rest', 'tail') AND p IS NOT NULL ORDER BY r.part LIMIT 1) s ON true "
+		"ORDER BY t.n",
+		5, {INT4OID, TEXTOID, INT4OID, INTERVALOID, TEXTARRAYOID}, NULL, 0
+	};
+	Datum		values[5] = {
+		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
+		IntervalPGetDatum(duration), refused
+	};
+
+	if (!asks_are_kept())
+		return 0;
+	if (several_wanted(project))
+		return several_take_asked(project, annotator, n, duration, refused, leases);
+	statement_run_as_extension(&take, values, NULL, false);
+	return leases_read(leases);
+}
+
+/* condition: which items are not handed out any more, beside those that have labels */
+#define TAKE_RANKED(condition) \
 	"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n " \
-	"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], " \
-	"r.epistemic[$4:$5], r.reasons[$4:$5]) " \
+	"FROM @hl_ranking r, unnest(r.items[$6:$7], r.labels[$6:$7], r.confidence[$6:$7], " \
+	"r.epistemic[$6:$7], r.reasons[$6:$7]) " \
 	"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), " \
-	"free AS (SELECT l.place, e.n FROM ranked e " \
-	"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x " \
-	"WHERE x.project_id = $1 AND x.item = e.item " \
-	"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) " \
-	"FOR UPDATE SKIP LOCKED) l " \
-	"WHERE e.item <> ALL ($7) " \
-	"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 " \
-	"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0)" condition " " \
-	"LIMIT $3), " \
-	"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), " \
-	"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f " \
-	"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) " \
+	TAKE_FREE(condition) \
 	"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), " \
 	"t.lease_until " \
 	"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n"
 #define TAKE_TYPES \
-	{INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}
+	{INT4OID, TEXTOID, INT4OID, INTERVALOID, TEXTARRAYOID, INT4OID, INT4OID, TEXTOID}
 
+/* Free items of one stretch of the ranking. */
 static int
 take_from(const Project *project, RankingPart part, const char *annotator, int n,
 		  Interval *duration, Datum refused, int from, int to, Lease *leases)
 {
 	static Statement take[2] = {
-		{TAKE(""), 8, TAKE_TYPES, NULL, 0},
-		{TAKE(NOT_SETTLED("e.item")), 8, TAKE_TYPES, NULL, 0}
+		{TAKE_RANKED(""), 8, TAKE_TYPES, NULL, 0},
+		{TAKE_RANKED(NOT_SETTLED("e.item")), 8, TAKE_TYPES, NULL, 0}
 	};
 	Datum		values[8] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
-		Int32GetDatum(from), Int32GetDatum(to), IntervalPGetDatum(duration), refused,
+		IntervalPGetDatum(duration), refused, Int32GetDatum(from), Int32GetDatum(to),
 		CStringGetTextDatum(ranking_part_name(part))
 	};
 
@@ -243,18 +279,18 @@ int
 leases_take(const Project *project, const char *annotator, int n, Interval *duration,
 			char **refused, int nrefused, Lease *leases)
 {
-	Datum		refused_array;
-	int			taken;
+	bool		several = several_wanted(project);
+	Datum		refused_array = text_array(refused, nrefused);
+	/* what somebody has asked for goes before all that is worth asking */
+	int			taken = take_asked(project, annotator, n, duration, refused_array, leases);
 
-	if (!several_wanted(project))
-		return take_somewhere(project, annotator, n, duration, refused, nrefused, false, leases);
-	refused_array = text_array(refused, nrefused);
-	taken = several_take_repeats(project, annotator, n, duration, refused_array, REPEATS_FIRST,
-								 leases);
+	if (several && taken < n)
+		taken += several_take_repeats(project, annotator, n - taken, duration, refused_array,
+									  REPEATS_FIRST, leases + taken);
 	if (taken < n)
 		taken += take_somewhere(project, annotator, n - taken, duration, refused, nrefused, false,
 								leases + taken);
-	if (taken < n)
+	if (several && taken < n)
 		taken += several_take_repeats(project, annotator, n - taken, duration, refused_array,
 									  INT_MAX, leases + taken);
 	return taken;

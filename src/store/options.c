@@ -5,7 +5,7 @@
  *	  defaults, acquisition function, classes.
  *
  * What is wrong with them is an error where they are given.  Nothing but
- * hl_create_project() and hl_set_targets() writes them; what somebody has written into the table is
+ * hl_create_project(), hl_set_option() and hl_set_targets() writes them; what somebody has written into the table is
  * damage, and only this project's: it must not keep others from being shown.
  *
  *-------------------------------------------------------------------------
@@ -36,6 +36,7 @@ typedef struct OptionRule
 	double		fallback;
 	bool		integer;
 	bool		or_auto;		/* also true, false, null (null: chosen) */
+	bool		later;			/* may be changed in the life of a project */
 	size_t		offset;
 } OptionRule;
 
@@ -48,23 +49,25 @@ typedef struct OptionRule
 #define OPTION(field) offsetof(ProjectOptions, field)
 
 static const OptionRule rules[] = {
-	{"dimensions", 1, 2048, 256, true, false, OPTION(dimensions)},
-	{"vocabulary", 16, 1 << 20, 65536, true, false, OPTION(vocabulary)},
-	{"sample_rows", 100, 1000000, 20000, true, false, OPTION(sample_rows)},
-	{"queue_size", 1, 10000, 1000, true, false, OPTION(queue_size)},
-	{"batch", 1, 1000, 10, true, false, OPTION(batch)},
-	{"seed_batch", 1, 10000, 100, true, false, OPTION(seed_batch)},
-	{"audit", 0, 1, 0.1, false, false, OPTION(audit)},
-	{"folds", 2, 20, 5, true, false, OPTION(folds)},
-	{"prior_precision", 0, 1e6, 0, false, false, OPTION(prior_precision)},
-	{"refine", -1, 1, -1, true, true, OPTION(refine)},
-	{"train_growth", 1.01, 100, 1.25, false, false, OPTION(train_growth)},
-	{"train_quiet", 0, 86400, 30, false, false, OPTION(train_quiet)},
-	{"keep_models", 1, 10000, 10, true, false, OPTION(keep_models)},
-	{"random_seed", 0, 9007199254740992.0, 0, true, false, OPTION(random_seed)},
-	{ANSWERS, 1, 100, 1, true, false, OPTION(answers)},
-	{"gold", 0, 1, 0.05, false, false, OPTION(gold)},
-	{"most_answers", 2, 100, 5, true, false, OPTION(most_answers)},
+	{"dimensions", 1, 2048, 256, true, false, false, OPTION(dimensions)},
+	{"vocabulary", 16, 1 << 20, 65536, true, false, false, OPTION(vocabulary)},
+	{"sample_rows", 100, 1000000, 20000, true, false, false, OPTION(sample_rows)},
+	{"queue_size", 1, 10000, 1000, true, false, true, OPTION(queue_size)},
+	{"batch", 1, 1000, 10, true, false, true, OPTION(batch)},
+	{"seed_batch", 1, 10000, 100, true, false, false, OPTION(seed_batch)},
+	{"audit", 0, 1, 0.1, false, false, true, OPTION(audit)},
+	{"folds", 2, 20, 5, true, false, true, OPTION(folds)},
+	{"prior_precision", 0, 1e6, 0, false, false, true, OPTION(prior_precision)},
+	{"refine", -1, 1, -1, true, true, true, OPTION(refine)},
+	{"train_growth", 1.01, 100, 1.25, false, false, true, OPTION(train_growth)},
+	{"train_quiet", 0, 86400, 30, false, false, true, OPTION(train_quiet)},
+	{"keep_models", 1, 10000, 10, true, false, true, OPTION(keep_models)},
+	{"target_error", 0, 0.5, 0, false, false, true, OPTION(target_error)},
+	{"ask_uncertain", 0, 1, 0, true, true, true, OPTION(ask_uncertain)},
+	{"random_seed", 0, 9007199254740992.0, 0, true, false, false, OPTION(random_seed)},
+	{ANSWERS, 1, 100, 1, true, false, false, OPTION(answers)},
+	{"gold", 0, 1, 0.05, false, false, true, OPTION(gold)},
+	{"most_answers", 2, 100, 5, true, false, false, OPTION(most_answers)},
 };
 
 static void
@@ -108,7 +111,8 @@ bad_option(const OptionRule *rule, const char *given, OptionError *error)
 		given = "(a very long number)";
 	error->message = psprintf("invalid value %s for project option \"%s\"", given, rule->name);
 	if (rule->or_auto)
-		error->hint = pstrdup("Give true, false, or null to have it chosen.");
+		error->hint = pstrdup(rule->fallback < 0 ? "Give true, false, or null to have it chosen." :
+							  "Give true or false.");
 	else if (rule->integer)
 		error->hint = psprintf("Give a whole number between %.0f and %.0f.", rule->minimum,
 							   rule->maximum);
@@ -299,6 +303,32 @@ project_options_parse(Jsonb *json, ProjectOptions *options)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s", error.message),
 				 error.hint == NULL ? 0 : errhint("%s", error.hint)));
+}
+
+void
+project_option_check_changeable(const Project *project, const char *name)
+{
+	OptionError error;
+	const OptionRule *rule;
+
+	if (strcmp(name, TARGETS) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" is not changed like this", name),
+				 errhint("SELECT hl_set_targets('%s', ...).", project->name)));
+	if (find_special(name) != NULL)
+		return;
+	rule = find_rule(name, &error);
+	if (rule == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", error.message),
+				 errhint("%s", error.hint)));
+	if (!rule->later)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("option \"%s\" stays as it was declared", name),
+				 errhint("Declare another project over the source.")));
 }
 
 static const char *const acquisition_names[] = {"epig", "bald", "margin", "entropy", "random"};

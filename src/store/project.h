@@ -62,6 +62,9 @@ typedef struct ProjectOptions
 	int			answers;		/* wanted of an item; ANSWERS_ADAPTIVE */
 	double		gold;			/* share of the questions that are gold items */
 	int			most_answers;	/* of an item, where that is adaptive */
+	double		target_error;	/* share of automatic answers that may be wrong; 0:
+								 * nothing is promised */
+	int			ask_uncertain;	/* 1: rows that arrive and are not decided are asked */
 	const char *targets;		/* condition, see targets.h; NULL: none */
 	const NamedShare *shares;	/* nshares of them; 0: chosen */
 	int			nshares;
@@ -248,6 +251,9 @@ extern const char *acquisition_name(Acquisition acquisition);
 
 /* options.c: an error names the offending option. */
 extern void project_options_parse(Jsonb *json, ProjectOptions *options);
+
+/* Error where there is no option of that name, or none that can be changed later. */
+extern void project_option_check_changeable(const Project *project, const char *name);
 
 /* What is stored of a declaration; where that is damaged, notes how. */
 extern void declared_options(Project *project, Jsonb *json);

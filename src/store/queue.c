@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "store/asked.h"
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
@@ -308,7 +309,10 @@ leases_follow(const Project *project, const Ranking *ranking)
 	};
 	int			ntail;
 	char	  **tail = read_tail(project, &ntail);
-	RankedItem *ranked = palloc_array_checked(RankedItem, ranking->n + ranking->nspare + ntail);
+	int			nasked;
+	char	  **asked = asks_open(project, &nasked);
+	RankedItem *ranked = palloc_array_checked(RankedItem,
+											  ranking->n + ranking->nspare + ntail + nasked);
 	char	  **missing;
 	char	  **used;
 	Datum		values[2];
@@ -320,6 +324,7 @@ leases_follow(const Project *project, const Ranking *ranking)
 	add_ranked(ranked, &n, ranking->items, ranking->n);
 	add_ranked(ranked, &n, ranking->spare, ranking->nspare);
 	add_ranked(ranked, &n, tail, ntail);
+	add_ranked(ranked, &n, asked, nasked);
 	missing = palloc_array_checked(char *, n);
 	qsort(ranked, n, sizeof(RankedItem), compare_keys);
 	for (int i = 0; i < n; i++)
@@ -388,6 +393,8 @@ ranking_write(const Project *project, const Ranking *ranking, const Ranking *tar
 	if (targets != NULL)
 		write_part(project, RANKING_TARGETS_PART, targets);
 	act_as_before(&acting);
+	asks_close(project);
+	asks_check(project);
 	leases_follow(project, ranking);
 	repeats_write(project, NULL, 0);
 }
@@ -421,6 +428,7 @@ ranking_forget(const Project *project, char **items, int n)
 		return;
 	statement_run_as_extension(&forget, values, NULL, false);
 	repeats_forget(project, items, n);
+	asks_forget(project, items, n);
 	leases_forget(project, items, n);
 }
 
@@ -428,16 +436,20 @@ void
 ranking_check(const Project *project)
 {
 	static Statement select = {
-		"SELECT pg_catalog.array_agg(DISTINCT i) FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) i "
-		"WHERE r.project_id = $1 AND i IS NOT NULL", 1, {INT4OID}, NULL, 0
+		"SELECT pg_catalog.array_agg(i) FROM (SELECT i FROM @hl_ranking r "
+		"CROSS JOIN LATERAL unnest(r.items) i WHERE r.project_id = $1 AND i IS NOT NULL "
+		"UNION SELECT unnest($2)) u", 2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
-	Datum		values[1] = {Int32GetDatum(project->id)};
+	Datum		values[2] = {Int32GetDatum(project->id)};
+	char	  **asked;
 	bool		isnull;
 	Datum		ranked;
 	char	  **items;
 	char	  **missing;
 	int			n;
 
+	asked = asks_open(project, &n);
+	values[1] = text_array(asked, n);
 	statement_run_as_extension(&select, values, NULL, false);
 	ranked = result_datum(0, 1, &isnull);
 	if (isnull)
@@ -470,6 +482,7 @@ ranking_write_head(const Project *project, const Ranking *head)
 	act_as_extension(&acting);
 	write_part(project, RANKING_HEAD_PART, head);
 	act_as_before(&acting);
+	asks_close(project);
 }
 
 void

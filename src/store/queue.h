@@ -85,6 +85,9 @@ extern void ranking_check(const Project *project);
 /* Was the whole pool scored by this model, and not by one before it? */
 extern bool ranking_is_of(const Project *project, int32 model);
 
+/* Lease rows for items that have none; as the extension it is done. */
+extern void leases_add(const Project *project, char **items, int n);
+
 /* Replaces its head only; every item has been in the ranking before. */
 extern void ranking_write_head(const Project *project, const Ranking *head);
 

@@ -348,6 +348,7 @@ learner_write(Learner *learner, const Project *project)
 	}
 	if (learner->next != NULL)
 		adopt(learner, revision);
+	learner_ask_unsure(learner, project);
 	learner->news = 0;
 	learner->fresh = false;
 	learner->dirty = false;

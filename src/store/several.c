@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "store/several.h"
+#include "store/asked.h"
 #include "store/session.h"
 #include "store/settlement.h"
 #include "store/source.h"
@@ -137,6 +138,19 @@ several_take_repeats(const Project *project, const char *annotator, int n, Inter
 	};
 
 	return run_take(&take, project, RANKING_HEAD_PART, annotator, n, duration, refused, 1, most,
+					leases);
+}
+
+int
+several_take_asked(const Project *project, const char *annotator, int n, Interval *duration,
+				   Datum refused, Lease *leases)
+{
+	static Statement take = {
+		TAKE("SELECT a.item, NULL::text AS label, NULL::real AS confidence, NULL::real AS epistemic, "
+			 "'" ASKED_REASON "' AS reason, $9 AS wanted, a.n FROM (" OPEN_ASKED ") a ORDER BY a.n"), 9, TAKE_TYPES, NULL, 0
+	};
+
+	return run_take(&take, project, RANKING_HEAD_PART, annotator, n, duration, refused, 0, 0,
 					leases);
 }
 
@@ -265,6 +279,8 @@ repeats_forget(const Project *project, char **items, int n)
 	"FROM (SELECT * FROM @hl_repeat q WHERE q.project_id = $1 ORDER BY q.worth DESC, q.since, q.item " \
 	"LIMIT $2 + 1000) p)"
 
+#define OPEN_ASKS "asks AS MATERIALIZED (" OPEN_ASKED ")"
+
 void
 several_entries(const Project *project)
 {
@@ -274,13 +290,17 @@ several_entries(const Project *project)
 		"r.confidence, r.reasons) "
 		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
 		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')), "
-		OPEN_REPEATS ", "
-		"entries AS (SELECT '' AS part, p.n, p.item, p.worth AS score, NULL::real AS epistemic, "
+		OPEN_REPEATS ", " OPEN_ASKS ", "
+		"entries AS (SELECT '0' AS part, a.n, a.item, NULL::real AS score, NULL::real AS epistemic, "
+		"NULL::real AS aleatoric, NULL::text AS label, NULL::real AS confidence, '" ASKED_REASON "' AS reason, "
+		"$3 AS wanted, NULL::int4 AS model, NULL::int4 AS revision FROM asks a "
+		"UNION ALL SELECT '1' AS part, p.n, p.item, p.worth AS score, NULL::real AS epistemic, "
 		"NULL::real AS aleatoric, NULL::text AS label, NULL::real AS confidence, p.reason, p.wanted, "
 		"NULL::int4 AS model, NULL::int4 AS revision FROM repeats p "
+		"WHERE p.item NOT IN (SELECT a.item FROM asks a) "
 		"UNION ALL SELECT e.part, e.n, e.item, e.score, e.epistemic, e.aleatoric, e.label, e.confidence, "
 		"e.reason, $3, e.model, e.revision FROM listed e WHERE e.item NOT IN (SELECT p.item FROM repeats p) "
-		"AND (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'head')) "
+		"AND e.item NOT IN (SELECT a.item FROM asks a) AND (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'head')) "
 		"AND (e.part <> 'tail' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'rest'))) "
 		"SELECT (pg_catalog.row_number() OVER (ORDER BY e.part, e.n))::int4, e.item, e.score::float8, "
 		"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, "
@@ -304,11 +324,12 @@ int64
 several_length(const Project *project)
 {
 	static Statement count = {
-		"WITH " OPEN_REPEATS " SELECT pg_catalog.count(*) FROM (SELECT FROM "
-		"(SELECT p.item, p.wanted FROM repeats p UNION ALL "
+		"WITH " OPEN_REPEATS ", " OPEN_ASKS " SELECT pg_catalog.count(*) FROM (SELECT FROM "
+		"(SELECT a.item, $3 AS wanted FROM asks a UNION ALL "
+		"SELECT p.item, p.wanted FROM repeats p WHERE p.item NOT IN (SELECT a.item FROM asks a) UNION ALL "
 		"SELECT DISTINCT e.item, $3 FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) e(item) "
 		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail') "
-		"AND e.item NOT IN (SELECT p.item FROM repeats p)) e "
+		"AND e.item NOT IN (SELECT p.item FROM repeats p) AND e.item NOT IN (SELECT a.item FROM asks a)) e "
 		"WHERE " LABELS_OF("e.item") " < e.wanted" NOT_SETTLED("e.item") " LIMIT $2) o",
 		3, {INT4OID, INT4OID, INT4OID}, NULL, 0
 	};

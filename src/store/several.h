@@ -34,14 +34,17 @@ extern int	several_answers(const Project *project);
 	"FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = " item ")"
 
 /*
- * As leases_take, from one stretch of a part of the ranking; or, of the items that
- * need another answer, from the first so many.
+ * As leases_take, from one stretch of a part of the ranking; of the items that need
+ * another answer, from the first so many; or of those that somebody has asked for.
  */
 extern int	several_take_part(const Project *project, RankingPart part, const char *annotator,
 							  int n, Interval *duration, Datum refused, int from, int to,
 							  Lease *leases);
 extern int	several_take_repeats(const Project *project, const char *annotator, int n,
 								 Interval *duration, Datum refused, int most, Lease *leases);
+
+extern int	several_take_asked(const Project *project, const char *annotator, int n,
+							   Interval *duration, Datum refused, Lease *leases);
 
 /* Gives back what this annotator has. */
 extern void several_release(const Project *project, const char *annotator, char *item);

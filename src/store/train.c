@@ -29,6 +29,7 @@
 #include "store/classes.h"
 #include "store/deploy.h"
 #include "store/encoder_choice.h"
+#include "store/handover.h"
 #include "store/parts.h"
 #include "store/session.h"
 #include "store/suspects.h"
@@ -238,8 +239,8 @@ probability_row(const Training *training, int row)
 	return training->validation.probability + (size_t) row * training->nclasses;
 }
 
-static float
-loss_of(float probability)
+float
+train_loss(float probability)
 {
 	return -logf(Max(probability, 1e-12f));
 }
@@ -281,7 +282,7 @@ train_compute(Training *training)
 	{
 		const float *probability = probability_row(training, i);
 
-		training->losses[i] = loss_of(probability[training->label[i]]);
+		training->losses[i] = train_loss(probability[training->label[i]]);
 		training->predicted[i] = most_probable(probability, training->nclasses);
 		training->confidence[i] = probability[training->predicted[i]];
 		training->audit_hits += training->audited[i] &&
@@ -381,7 +382,7 @@ loss_among(const Training *training, int row, const int *match)
 
 	for (int k = 0; k < training->nclasses; k++)
 		known += match[k] >= 0 ? probability[k] : 0.0;
-	return loss_of((float) (probability[training->label[row]] / Max(known, 1e-12)));
+	return train_loss((float) (probability[training->label[row]] / Max(known, 1e-12)));
 }
 
 /*
@@ -685,6 +686,7 @@ train_write(Training *training, const char *who, const char *reason)
 	insert_model(training, who, reason);
 	insert_labels(training);
 	act_as_before(&acting);
+	handover_write(training->project, training->number);
 	models_prune(training->project);
 	if (!training->deploy)
 	{

@@ -77,6 +77,9 @@ extern void train_read(Training *training, const Project *project, bool scan);
 /* Fits and measures.  Needs neither transaction nor snapshot nor lock. */
 extern void train_compute(Training *training);
 
+/* The loss of a row, in nats, whose label was given that probability; finite. */
+extern float train_loss(float probability);
+
 /*
  * Soft labels of the rows as the label model has them, into training->soft; and,
  * once there is a model, it is fitted to the same with what it has said out of fold
