@@ -57,6 +57,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/choose.c \
 	src/learn/delta.c \
 	src/learn/design.c \
+	src/learn/drift.c \
 	src/learn/epig.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
@@ -82,6 +83,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/math/matrix.c \
 	src/math/random.c \
 	src/math/student.c \
+	src/math/tails.c \
 	src/plot/figure.c \
 	src/plot/svg.c \
 	src/plot/text.c
@@ -89,6 +91,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 SERVER_SOURCES = src/humanloop.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
+	src/sql/drift_functions.c \
 	src/sql/encoder_functions.c \
 	src/sql/forecast_functions.c \
 	src/sql/label_functions.c \
@@ -116,6 +119,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/classes.c \
 	src/store/copy.c \
 	src/store/deploy.c \
+	src/store/drift.c \
 	src/store/encoder_choice.c \
 	src/store/encoder_files.c \
 	src/store/encoder_plan.c \

@@ -57,6 +57,7 @@ static const OptionRule rules[] = {
 	{"train_growth", 1.01, 100, 1.25, false, false, OPTION(train_growth)},
 	{"train_quiet", 0, 86400, 30, false, false, OPTION(train_quiet)},
 	{"keep_models", 1, 10000, 10, true, false, OPTION(keep_models)},
+	{"drift", 0, 1, 1, true, true, OPTION(drift)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, OPTION(random_seed)},
 };
 

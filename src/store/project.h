@@ -57,6 +57,7 @@ typedef struct ProjectOptions
 	double		train_growth;	/* of the labels, that is worth a training */
 	double		train_quiet;	/* seconds without a label after which one is due */
 	int			keep_models;	/* that are stored whole */
+	int			drift;			/* 1: arrivals are watched; 0: not */
 	int64		random_seed;
 	const char *targets;		/* condition, see targets.h; NULL: none */
 	const NamedShare *shares;	/* nshares of them; 0: chosen */
