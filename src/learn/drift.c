@@ -38,13 +38,15 @@
 
 #define NORMAL_95 1.959963984540054
 #define EXPECTED_LEAST 5.0
+#define FREQUENT 10				/* rows of the reference that a term is in */
+#define BUCKETS 256
 #define EIGEN_MOST 512			/* of a matrix whose eigenvalues are computed */
 
 /* What is let pass: see above.  Measured; doc/design.md has the argument. */
-#define CONFIDENCE_TOLERANCE 0.05	/* of the probability that a recent row is the
+#define CONFIDENCE_TOLERANCE 0.1	/* of the probability that a recent row is the
 									 * more confident one, from a half */
-#define CLASSES_TOLERANCE 0.1	/* Cohen's w: a small effect */
-#define FEATURES_TOLERANCE 0.03 /* of the root of the total variance */
+#define CLASSES_TOLERANCE 0.05	/* Cohen's w, of which 0.1 is a small effect */
+#define FEATURES_TOLERANCE 0.01	/* of the root of the total variance */
 
 /* ---------------------------------------------------------------------- */
 /* The reference */
@@ -56,6 +58,57 @@ compare_floats(const void *a, const void *b)
 	float		right = *(const float *) b;
 
 	return (left > right) - (left < right);
+}
+
+/*
+ * The vector of a row, of dims numbers: the dense one, or the frequent terms of the sparse
+ * part, thrown into so many buckets by a hash, with a sign (Weinberger et al., "Feature
+ * hashing for large scale multitask learning", ICML 2009), of unit length.
+ */
+static void
+row_vector(const DriftReference *reference, const Rows *rows, int row, float *vector)
+{
+	const SparseRows *sparse = rows->sparse;
+	double		squares = 0.0;
+
+	if (reference->sparse_dims == 0)
+	{
+		memcpy(vector, rows->dense + (size_t) row * rows->dims, rows->dims * sizeof(float));
+		return;
+	}
+	memset(vector, 0, reference->dims * sizeof(float));
+	for (size_t t = sparse->start[row]; t < sparse->start[row + 1]; t++)
+	{
+		uint32_t	term = sparse->index[t];
+		uint32_t	hash = term * 2654435761u;
+
+		if ((reference->frequent[term / 8] >> term % 8 & 1) == 0)
+			continue;
+		vector[(hash >> 16) % reference->dims] += hash >> 15 & 1 ? sparse->weight[t] : -sparse->weight[t];
+	}
+	for (int k = 0; k < reference->dims; k++)
+		squares += (double) vector[k] * vector[k];
+	for (int k = 0; k < reference->dims && squares > 0.0; k++)
+		vector[k] = (float) (vector[k] / sqrt(squares));
+}
+
+/* Which terms are in so many of the rows. */
+static Status
+find_frequent(const Caller *caller, const Rows *rows, uint8_t *frequent)
+{
+	uint32_t   *count = allocate_array(caller, rows->sparse_dims, sizeof(uint32_t));
+
+	if (count == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t t = 0; t < rows->sparse->start[rows->n]; t++)
+		count[rows->sparse->index[t]]++;
+	for (int k = 0; k < rows->sparse_dims; k++)
+	{
+		if (count[k] >= FREQUENT)
+			frequent[k / 8] |= (uint8_t) (1 << k % 8);
+	}
+	release(caller, count);
+	return STATUS_SUCCESS;
 }
 
 /* Label and confidence as they are counted. */
@@ -117,20 +170,50 @@ spectrum(const Caller *caller, const float *vectors, int n, int dims, const floa
 	return status;
 }
 
-Status
-drift_reference(const Caller *caller, int n, const int *label, const float *confidence,
-				int classes, const float *vectors, int dims, DriftReference *reference)
+static Status
+describe_vectors(const Caller *caller, const Rows *rows, DriftReference *reference)
 {
+	int			dims = reference->dims;
+	float	   *vectors = allocate_array(caller, (size_t) rows->n * dims, sizeof(float));
+	Status		status;
+
+	if (vectors == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < rows->n; i++)
+		row_vector(reference, rows, i, vectors + (size_t) i * dims);
+	for (int k = 0; k < dims; k++)
+	{
+		double		sum = 0.0;
+
+		for (int i = 0; i < rows->n; i++)
+			sum += vectors[(size_t) i * dims + k];
+		reference->mean[k] = (float) (sum / rows->n);
+	}
+	status = spectrum(caller, vectors, rows->n, dims, reference->mean, reference);
+	release(caller, vectors);
+	return status;
+}
+
+Status
+drift_reference(const Caller *caller, const Rows *rows, const int *label,
+				const float *confidence, int classes, DriftReference *reference)
+{
+	bool		sparse = rows->sparse != NULL && rows->sparse_dims > 0;
+	int			n = rows->n;
+
 	memset(reference, 0, sizeof(*reference));
-	if (n < 2 || classes < 1 || dims < 1)
+	if (n < 2 || classes < 1 || rows->dims < 1)
 		return STATUS_BAD_ARGUMENT;
 	reference->classes = classes;
-	reference->dims = dims;
+	reference->sparse_dims = sparse ? rows->sparse_dims : 0;
+	reference->dims = sparse ? BUCKETS : rows->dims;
 	reference->n = n;
 	reference->count = allocate_array(caller, classes + 1, sizeof(uint32_t));
 	reference->confidence = allocate_array(caller, n, sizeof(float));
-	reference->mean = allocate_array(caller, dims, sizeof(float));
-	if (reference->count == NULL || reference->confidence == NULL || reference->mean == NULL)
+	reference->mean = allocate_array(caller, reference->dims, sizeof(float));
+	reference->frequent = allocate_array(caller, (reference->sparse_dims + 7) / 8, 1);
+	if (reference->count == NULL || reference->confidence == NULL || reference->mean == NULL ||
+		reference->frequent == NULL)
 		return STATUS_NO_MEMORY;
 	for (int i = 0; i < n; i++)
 	{
@@ -138,15 +221,16 @@ drift_reference(const Caller *caller, int n, const int *label, const float *conf
 		reference->confidence[i] = confidence_of(label[i], confidence[i]);
 	}
 	qsort(reference->confidence, n, sizeof(float), compare_floats);
-	for (int k = 0; k < dims; k++)
-	{
-		double		sum = 0.0;
+	if (sparse)
+		TRY(find_frequent(caller, rows, reference->frequent));
+	return describe_vectors(caller, rows, reference);
+}
 
-		for (int i = 0; i < n; i++)
-			sum += vectors[(size_t) i * dims + k];
-		reference->mean[k] = (float) (sum / n);
-	}
-	return spectrum(caller, vectors, n, dims, reference->mean, reference);
+bool
+drift_suits(const DriftReference *reference, int dims, int sparse_dims, int classes)
+{
+	return reference->classes == classes && reference->sparse_dims == sparse_dims &&
+		(sparse_dims > 0 || reference->dims == dims);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -160,27 +244,63 @@ drift_window(const Caller *caller, const DriftReference *reference, DriftWindow 
 	window->count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
 	window->confidence = allocate_array(caller, DRIFT_WINDOW, sizeof(float));
 	window->sum = allocate_array(caller, reference->dims, sizeof(double));
-	return window->count == NULL || window->confidence == NULL || window->sum == NULL ?
+	window->vector = allocate_array(caller, reference->dims, sizeof(float));
+	window->past_count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
+	window->past_confidence = allocate_array(caller, DRIFT_WINDOW, sizeof(float));
+	window->past_sum = allocate_array(caller, reference->dims, sizeof(double));
+	return window->past_count == NULL || window->past_confidence == NULL || window->past_sum == NULL ||
+		window->count == NULL || window->confidence == NULL || window->sum == NULL ||
+		window->vector == NULL ?
 		STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
 void
-drift_add(const DriftReference *reference, DriftWindow *window, int label, float confidence,
-		  const float *vector)
+drift_add(const DriftReference *reference, DriftWindow *window, const Rows *rows, int row,
+		  int label, float confidence)
 {
+	row_vector(reference, rows, row, window->vector);
 	window->count[cell_of(label, reference->classes)]++;
 	window->confidence[window->n++] = confidence_of(label, confidence);
 	for (int k = 0; k < reference->dims; k++)
-		window->sum[k] += vector[k];
+		window->sum[k] += window->vector[k];
 }
 
 void
 drift_next(const DriftReference *reference, DriftWindow *window)
 {
+	size_t		counts = (reference->classes + 1) * sizeof(uint32_t);
+
+	memcpy(window->past_count, window->count, counts);
+	memcpy(window->past_confidence, window->confidence, window->n * sizeof(float));
+	memcpy(window->past_sum, window->sum, reference->dims * sizeof(double));
+	window->past = window->n;
 	window->number++;
 	window->n = 0;
-	memset(window->count, 0, (reference->classes + 1) * sizeof(uint32_t));
+	memset(window->count, 0, counts);
 	memset(window->sum, 0, reference->dims * sizeof(double));
+}
+
+void
+drift_reference_free(const Caller *caller, DriftReference *reference)
+{
+	release(caller, reference->count);
+	release(caller, reference->confidence);
+	release(caller, reference->mean);
+	release(caller, reference->frequent);
+	memset(reference, 0, sizeof(*reference));
+}
+
+void
+drift_window_free(const Caller *caller, DriftWindow *window)
+{
+	release(caller, window->count);
+	release(caller, window->confidence);
+	release(caller, window->sum);
+	release(caller, window->vector);
+	release(caller, window->past_count);
+	release(caller, window->past_confidence);
+	release(caller, window->past_sum);
+	memset(window, 0, sizeof(*window));
 }
 
 /* ---------------------------------------------------------------------- */
@@ -381,30 +501,63 @@ compare_features(const DriftReference *reference, const DriftWindow *window,
 	finding->high = finding->difference + error;
 }
 
+/* Of each measure: those that find a new topic first have most. */
+static const double share[DRIFT_MEASURES] = {0.1, 0.2, 0.6, 0.1};
+
 /* 1/2 + 1/6 + 1/12 + ... = 1 */
 static double
-level_of(int number)
+level_of(DriftMeasure measure, int number)
 {
-	return DRIFT_LEVEL / DRIFT_MEASURES / ((double) number * (number + 1.0));
+	return DRIFT_LEVEL * share[measure] / ((double) number * (number + 1.0));
+}
+
+/* The window and the one before as one. */
+static Status
+join_windows(const Caller *caller, const DriftReference *reference, const DriftWindow *window,
+			 DriftWindow *both)
+{
+	memset(both, 0, sizeof(*both));
+	both->n = window->past + window->n;
+	both->count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
+	both->confidence = allocate_array(caller, both->n, sizeof(float));
+	both->sum = allocate_array(caller, reference->dims, sizeof(double));
+	if (both->count == NULL || both->confidence == NULL || both->sum == NULL)
+		return STATUS_NO_MEMORY;
+	for (int k = 0; k <= reference->classes; k++)
+		both->count[k] = window->past_count[k] + window->count[k];
+	memcpy(both->confidence, window->past_confidence, window->past * sizeof(float));
+	memcpy(both->confidence + window->past, window->confidence, window->n * sizeof(float));
+	for (int k = 0; k < reference->dims; k++)
+		both->sum[k] = window->past_sum[k] + window->sum[k];
+	return STATUS_SUCCESS;
 }
 
 Status
 drift_compare(const Caller *caller, const DriftReference *reference, const DriftWindow *window,
 			  DriftFinding finding[DRIFT_WINDOWED])
 {
+	DriftWindow both;
+	Status		status;
+
 	if (window->n < 1)
 		return STATUS_BAD_ARGUMENT;
-	for (int i = 0; i < DRIFT_WINDOWED; i++)
+	status = join_windows(caller, reference, window, &both);
+	for (int i = 0; i < DRIFT_WINDOWED && status == STATUS_SUCCESS; i++)
 	{
 		memset(&finding[i], 0, sizeof(DriftFinding));
-		finding[i].n = window->n;
+		finding[i].n = both.n;
 		finding[i].class = -1;
-		finding[i].level = level_of(window->number);
+		finding[i].level = level_of(i, window->number);
 	}
-	TRY(compare_confidence(caller, reference, window, &finding[DRIFT_CONFIDENCE]));
-	compare_classes(reference, window, &finding[DRIFT_CLASSES]);
-	compare_features(reference, window, &finding[DRIFT_FEATURES]);
-	return STATUS_SUCCESS;
+	if (status == STATUS_SUCCESS)
+		status = compare_confidence(caller, reference, &both, &finding[DRIFT_CONFIDENCE]);
+	if (status == STATUS_SUCCESS)
+	{
+		compare_classes(reference, &both, &finding[DRIFT_CLASSES]);
+		compare_features(reference, &both, &finding[DRIFT_FEATURES]);
+	}
+	drift_window_free(caller, &both);
+	return status;
 }
 
 void
@@ -413,7 +566,7 @@ drift_accuracy(int recent_hits, int recent_n, int hits, int n, DriftFinding *fin
 	memset(finding, 0, sizeof(*finding));
 	finding->n = recent_n;
 	finding->class = -1;
-	finding->level = DRIFT_LEVEL / DRIFT_MEASURES;
+	finding->level = DRIFT_LEVEL * share[DRIFT_ACCURACY];
 	compare_shares(recent_hits, recent_n, hits, n, finding);
 	finding->p_value = fisher_fewer(recent_hits, recent_n, hits, n);
 }
@@ -452,6 +605,7 @@ drift_reference_write(const DriftReference *reference, Writer *writer)
 	write_u32(writer, REFERENCE_MAGIC);
 	write_u32(writer, reference->classes);
 	write_u32(writer, reference->dims);
+	write_u32(writer, reference->sparse_dims);
 	write_u32(writer, reference->n);
 	for (int i = 0; i < 3; i++)
 		write_double(writer, reference->trace[i]);
@@ -459,6 +613,7 @@ drift_reference_write(const DriftReference *reference, Writer *writer)
 	write_counts(writer, reference->count, reference->classes + 1);
 	write_floats(writer, reference->confidence, reference->n);
 	write_floats(writer, reference->mean, reference->dims);
+	write_bytes(writer, reference->frequent, (reference->sparse_dims + 7) / 8);
 }
 
 static bool
@@ -479,6 +634,7 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 	uint32_t	magic = read_u32(reader);
 	uint32_t	classes = read_u32(reader);
 	uint32_t	dims = read_u32(reader);
+	uint32_t	sparse_dims = read_u32(reader);
 	uint32_t	n = read_u32(reader);
 
 	memset(reference, 0, sizeof(*reference));
@@ -487,7 +643,8 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 	reference->largest = read_double(reader);
 	if (reader->failed || magic != REFERENCE_MAGIC || classes < 1 || classes > CLASSES_MOST ||
 		dims < 1 || dims > CLASSES_MOST || n < 2 || n > CLASSES_MOST ||
-		reader_left(reader) != ((size_t) classes + 1 + n + dims) * 4)
+		sparse_dims > CLASSES_MOST ||
+		reader_left(reader) != ((size_t) classes + 1 + n + dims) * 4 + (sparse_dims + 7) / 8)
 		return STATUS_CORRUPT;
 	for (int i = 0; i < 3; i++)
 	{
@@ -498,9 +655,11 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 		return STATUS_CORRUPT;
 	reference->classes = (int) classes;
 	reference->dims = (int) dims;
+	reference->sparse_dims = (int) sparse_dims;
 	reference->n = (int) n;
 	reference->count = allocate_array(caller, classes + 1, sizeof(uint32_t));
-	if (reference->count == NULL)
+	reference->frequent = allocate_array(caller, (sparse_dims + 7) / 8, 1);
+	if (reference->count == NULL || reference->frequent == NULL)
 		return STATUS_NO_MEMORY;
 	if (!read_counts(reader, reference->count, classes + 1, n))
 		return STATUS_CORRUPT;
@@ -508,6 +667,7 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 	reference->mean = read_floats(reader, caller, dims);
 	if (reference->confidence == NULL || reference->mean == NULL)
 		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
+	read_bytes(reader, reference->frequent, (sparse_dims + 7) / 8);
 	for (uint32_t i = 1; i < n; i++)
 	{
 		if (!(reference->confidence[i - 1] <= reference->confidence[i]))
@@ -527,6 +687,38 @@ drift_window_write(const DriftReference *reference, const DriftWindow *window, W
 	write_floats(writer, window->confidence, window->n);
 	for (int k = 0; k < reference->dims; k++)
 		write_double(writer, window->sum[k]);
+	write_u32(writer, window->past);
+	write_counts(writer, window->past_count, reference->classes + 1);
+	write_floats(writer, window->past_confidence, window->past);
+	for (int k = 0; k < reference->dims; k++)
+		write_double(writer, window->past_sum[k]);
+}
+
+/* Rows of a window: how many, their counts, confidences and sums. */
+static Status
+read_rows(const Caller *caller, Reader *reader, const DriftReference *reference, int *n,
+		  uint32_t *count, float *confidence, double *sum)
+{
+	uint32_t	rows = read_u32(reader);
+	float	   *read;
+
+	if (reader->failed || rows > DRIFT_WINDOW ||
+		!read_counts(reader, count, reference->classes + 1, (int) rows))
+		return STATUS_CORRUPT;
+	read = read_floats(reader, caller, rows);
+	if (read == NULL)
+		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
+	memcpy(confidence, read, rows * sizeof(float));
+	release(caller, read);
+	for (int k = 0; k < reference->dims; k++)
+	{
+		sum[k] = read_double(reader);
+		if (!(fabs(sum[k]) <= 1.01 * DRIFT_WINDOW))
+			return STATUS_CORRUPT;
+	}
+	*n = (int) rows;
+	return reader->failed || !floats_within(confidence, *n, 0.0f, 1.01f) ? STATUS_CORRUPT :
+		STATUS_SUCCESS;
 }
 
 Status
@@ -535,28 +727,14 @@ drift_window_read(const Caller *caller, Reader *reader, const DriftReference *re
 {
 	uint32_t	magic = read_u32(reader);
 	uint32_t	number = read_u32(reader);
-	uint32_t	n = read_u32(reader);
-	float	   *confidence;
 
 	TRY(drift_window(caller, reference, window));
-	if (reader->failed || magic != WINDOW_MAGIC || number < 1 || number > INT32_MAX - 1 ||
-		n > DRIFT_WINDOW)
+	if (reader->failed || magic != WINDOW_MAGIC || number < 1 || number > INT32_MAX - 1)
 		return STATUS_CORRUPT;
 	window->number = (int) number;
-	window->n = (int) n;
-	if (!read_counts(reader, window->count, reference->classes + 1, n))
-		return STATUS_CORRUPT;
-	confidence = read_floats(reader, caller, n);
-	if (confidence == NULL)
-		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
-	memcpy(window->confidence, confidence, n * sizeof(float));
-	release(caller, confidence);
-	for (int k = 0; k < reference->dims; k++)
-	{
-		window->sum[k] = read_double(reader);
-		if (!(fabs(window->sum[k]) <= 1.01 * DRIFT_WINDOW))
-			return STATUS_CORRUPT;
-	}
-	return reader->failed || reader_left(reader) > 0 ||
-		!floats_within(window->confidence, n, 0.0f, 1.01f) ? STATUS_CORRUPT : STATUS_SUCCESS;
+	TRY(read_rows(caller, reader, reference, &window->n, window->count, window->confidence,
+				  window->sum));
+	TRY(read_rows(caller, reader, reference, &window->past, window->past_count,
+				  window->past_confidence, window->past_sum));
+	return reader_left(reader) > 0 ? STATUS_CORRUPT : STATUS_SUCCESS;
 }

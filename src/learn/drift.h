@@ -4,8 +4,8 @@
  *	  Are the rows that arrive unlike those that the model was made for?
  *
  * A sample of the rows that were there is the reference.  Rows that arrive are
- * collected in windows of DRIFT_WINDOW; a full one is compared with the reference in
- * three ways, each with a p-value: how confident the model is, which classes it
+ * collected in windows of DRIFT_WINDOW; a full one, together with the one before, is
+ * compared with the reference in three ways, each with a p-value: how confident the model is, which classes it
  * predicts, and where the vectors lie.  See drift.c for the tests.
  *
  * Somebody who looks after each window tests again and again, against the same
@@ -19,8 +19,7 @@
 #ifndef HUMANLOOP_DRIFT_H
 #define HUMANLOOP_DRIFT_H
 
-#include "../math/base.h"
-#include "../math/buffer.h"
+#include "model.h"
 
 #define DRIFT_WINDOW 250		/* rows */
 #define DRIFT_SAMPLE 2000		/* rows of the reference that are enough */
@@ -42,8 +41,10 @@ typedef enum DriftMeasure
 typedef struct DriftReference
 {
 	int			classes;
-	int			dims;
+	int			dims;			/* of the vectors that are compared */
+	int			sparse_dims;	/* 0: those are the dense ones */
 	int			n;
+	uint8_t    *frequent;		/* a bit for each of sparse_dims; see drift.c */
 	uint32_t   *count;			/* classes + 1: predicted; the last: rows that
 								 * say nothing */
 	float	   *confidence;		/* n, ascending */
@@ -54,11 +55,13 @@ typedef struct DriftReference
 
 /*
  * label[i]: predicted class of row i, or -1 where it says nothing (its confidence is
- * not read); vectors: n x dims.  Needs `matrix`.
+ * not read).  Needs `matrix`.  STATUS_BAD_ARGUMENT for fewer than two rows.
  */
-extern Status drift_reference(const Caller *caller, int n, const int *label,
-							  const float *confidence, int classes, const float *vectors,
-							  int dims, DriftReference *reference);
+extern Status drift_reference(const Caller *caller, const Rows *rows, const int *label,
+							  const float *confidence, int classes, DriftReference *reference);
+
+/* Are these rows of the shape of those of the reference? */
+extern bool drift_suits(const DriftReference *reference, int dims, int sparse_dims, int classes);
 
 /* What is known of the rows that have arrived since the last full window. */
 typedef struct DriftWindow
@@ -68,18 +71,27 @@ typedef struct DriftWindow
 	uint32_t   *count;			/* classes + 1 */
 	float	   *confidence;		/* DRIFT_WINDOW */
 	double	   *sum;			/* dims: of the vectors */
+	int			past;			/* rows of the window before, and the same of it */
+	uint32_t   *past_count;
+	float	   *past_confidence;
+	double	   *past_sum;
+	float	   *vector;			/* dims: scratch */
 } DriftWindow;
 
 /* An empty one, number 1. */
 extern Status drift_window(const Caller *caller, const DriftReference *reference,
 						   DriftWindow *window);
 
-/* A row; the window must not be full. */
-extern void drift_add(const DriftReference *reference, DriftWindow *window, int label,
-					  float confidence, const float *vector);
+/* One of the rows; the window must not be full. */
+extern void drift_add(const DriftReference *reference, DriftWindow *window, const Rows *rows,
+					  int row, int label, float confidence);
 
-/* Empties it, for the next number. */
+/* The next number: what it has is the window before, and it is empty. */
 extern void drift_next(const DriftReference *reference, DriftWindow *window);
+
+/* Gives back what they hold, also of one that has failed. */
+extern void drift_reference_free(const Caller *caller, DriftReference *reference);
+extern void drift_window_free(const Caller *caller, DriftWindow *window);
 
 /* What a comparison has found; intervals are at 95 %, of this comparison alone. */
 typedef struct DriftFinding
@@ -96,7 +108,8 @@ typedef struct DriftFinding
 } DriftFinding;
 
 /*
- * Compares the rows of the window, however many (at least 1), with the reference.
+ * Compares the rows of the window, however many (at least 1), and those of the one before
+ * with the reference.
  * STATUS_NO_MEMORY.
  */
 extern Status drift_compare(const Caller *caller, const DriftReference *reference,

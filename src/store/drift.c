@@ -312,8 +312,8 @@ make_reference(const Project *project, const Serving *serving, DriftReference *r
 		label[i] = entry->label;
 		confidence[i] = entry->confidence;
 	}
-	status_check(drift_reference(&caller, sample.n, label, confidence, serving->nclasses,
-								 sample.rows.dense, encoder_dims(serving->encoder), reference),
+	status_check(drift_reference(&caller, rows_finish(&sample.rows), label, confidence,
+								 serving->nclasses, reference),
 				 "describe the rows");
 	return true;
 }
@@ -487,8 +487,8 @@ add_rows(const Project *project, State *state, const Serving *serving, RowsBuild
 	score_rows(serving, rows, label, confidence);
 	for (int i = 0; i < rows->n; i++)
 	{
-		drift_add(&state->reference, &state->window, label[i], confidence[i],
-				  rows->dense + (size_t) i * state->reference.dims);
+		drift_add(&state->reference, &state->window, rows_finish(rows), i, label[i],
+				  confidence[i]);
 		if (state->window.n == DRIFT_WINDOW)
 			window_full(project, state);
 	}
@@ -514,8 +514,8 @@ drift_arrived(const Project *project, RowsBuilder *rows)
 	/* another model may have come meanwhile; or there were too few rows for a reference */
 	if (state.referenced && serving_open(project, false, context, &serving) &&
 		serving.model == state.model &&
-		state.reference.dims == encoder_dims(serving.encoder) &&
-		state.reference.classes == serving.nclasses)
+		drift_suits(&state.reference, encoder_dims(serving.encoder),
+					encoder_sparse_dims(serving.encoder), serving.nclasses))
 		add_rows(project, &state, &serving, rows);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);

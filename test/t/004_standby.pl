@@ -26,6 +26,7 @@ my %questions = (
 	'hl_queue' => q{SELECT count(*), md5(string_agg(item, ',' ORDER BY rank)) FROM hl_queue},
 	'hl_queue_tickets' => q{SELECT count(*), md5(string_agg(body, ',' ORDER BY rank)) FROM hl_queue_tickets},
 	'hl_metrics' => q{SELECT count(*), md5(string_agg(metric || value, ',' ORDER BY metric, class)) FROM hl_metrics('tickets')},
+	'hl_drift' => q{SELECT count(*), sum(n) FROM hl_drift('tickets')},
 	'hl_confusion' => q{SELECT sum(n) FROM hl_confusion('tickets')},
 	'hl_learning_curve' => q{SELECT count(*) FROM hl_learning_curve('tickets')},
 	'hl_projects' => q{SELECT * FROM hl_projects},
