@@ -329,6 +329,7 @@ bench: ready
 	@test/bench/simulate
 	@test/bench/unseen
 	@test/bench/audit
+	@test/bench/drift_alarms
 	@test/bench/encoders
 
 .PHONY: dist

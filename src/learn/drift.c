@@ -43,7 +43,7 @@
 #define EIGEN_MOST 512			/* of a matrix whose eigenvalues are computed */
 
 /* What is let pass: see above.  Measured; doc/design.md has the argument. */
-#define CONFIDENCE_TOLERANCE 0.1	/* of the probability that a recent row is the
+#define CONFIDENCE_TOLERANCE 0.2	/* of the probability that a recent row is the
 									 * more confident one, from a half */
 #define CLASSES_TOLERANCE 0.05	/* Cohen's w, of which 0.1 is a small effect */
 #define FEATURES_TOLERANCE 0.01	/* of the root of the total variance */

@@ -31,7 +31,7 @@ n,m=N,M
 U=((nc[:,None]>rc[None,:])+.5*(nc[:,None]==rc[None,:])).sum()
 a=np.concatenate([nc,rc]); _,t=np.unique(a,return_counts=True); T=(t**3-t).sum()
 var=((n+m+1)-T/((n+m)*(n+m-1)))/(12*n*m)
-print('conf p', repr(two(max(abs(U/(n*m)-.5)-.1,0)/np.sqrt(var))), nc.mean(), rc.mean(), 1.959963984540054*np.sqrt(nc.var(ddof=1)/n+rc.var(ddof=1)/m))
+print('conf p', repr(two(max(abs(U/(n*m)-.5)-.2,0)/np.sqrt(var))), nc.mean(), rc.mean(), 1.959963984540054*np.sqrt(nc.var(ddof=1)/n+rc.var(ddof=1)/m))
 ct=np.zeros((2,K))
 for r in rec: ct[0,r[0]]+=1
 for r in ref: ct[1,r[0]]+=1
