@@ -15,7 +15,8 @@ our @EXPORT = qw(new_node fill fill_many fill_slow train sqlstate session ask ou
 # For eventually(): all that was noted is learned; the worker is in the middle
 # of a training.
 our $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
-our $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
+# by a worker that lives: the run of one that was killed looks the same until the next has marked it
+our $fitting = q{SELECT count(*) > 0 FROM hl_run JOIN pg_stat_activity USING (pid) WHERE backend_type = 'humanloop worker' AND hl_run.state = 'running' AND step = 'fitting'};
 
 # All that must be as before after a failure.
 our $whole_state = q{SELECT (SELECT string_agg(s::text, ' ' ORDER BY project_id) FROM hl_serving s), (SELECT count(*) FROM hl_model), (SELECT count(*) FROM hl_model_part), (SELECT count(*) FROM hl_encoder),
