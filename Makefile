@@ -189,8 +189,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	drift unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
-	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects
+	drift unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
