@@ -114,3 +114,23 @@ LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 4
 AS 'MODULE_PATHNAME', 'hl_drift';
 COMMENT ON FUNCTION hl_drift(text)
 IS 'whether the rows that arrive are unlike those that the serving model was made for';
+
+-- Whatever ALTER DEFAULT PRIVILEGES gives away here, these are nobody's but the owner's.
+DO $$
+DECLARE
+	taken text;
+BEGIN
+	FOR taken IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s',
+			c.oid::pg_catalog.regclass::pg_catalog.text,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
+			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_drift_state', 'hl_drift_finding'])
+			AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+	LOOP
+		EXECUTE taken;
+	END LOOP;
+END $$;

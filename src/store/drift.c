@@ -95,14 +95,15 @@ drift_tell(const Project *project, DriftTell tell)
 
 /*
  * Out of fold, so that a model is not asked about what it has learned; later
- * answers are later in the row, by the last of each item.
+ * answers are later in the row, by the first one of each person: to say something again, or
+ * to rename a class, makes nothing recent.
  */
 static bool
 compare_accuracy(const Project *project, int32 model, bool read_only, DriftFinding *finding)
 {
 	static Statement select = {
 		"WITH audited AS (SELECT u.label = u.predicted AS hit, pg_catalog.row_number() OVER "
-		"(ORDER BY (SELECT pg_catalog.max(c.answer_id) FROM @hl_current_answer c "
+		"(ORDER BY (SELECT pg_catalog.max(c.id) FROM @hl_current_answer c "
 		"WHERE c.project_id = $1 AND c.item = u.item) DESC NULLS LAST) AS late, "
 		"pg_catalog.count(*) OVER () AS n "
 		"FROM @hl_model_label l, ROWS FROM (pg_catalog.unnest(l.items), pg_catalog.unnest(l.labels), "
