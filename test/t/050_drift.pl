@@ -55,7 +55,7 @@ is($node->safe_psql('postgres', q{SELECT alarm FROM hl_drift('mails') WHERE meas
 # Another model knows the topic, and begins anew.
 $node->safe_psql('postgres', q{SELECT hl_label_many('mails', array_agg(id::text), array_agg(topic)) FROM request WHERE id BETWEEN 100001 AND 100060; SELECT hl_train('mails');});
 eventually($node, $done, 'the worker follows', 60);
-is($node->safe_psql('postgres', q{SELECT bool_or(alarm), max(model) FROM hl_drift('mails')}), 'f|2', 'no alarm any more');
+is($node->safe_psql('postgres', q{SELECT bool_or(alarm), max(model) > 1 FROM hl_drift('mails')}), 'f|t', 'no alarm any more');
 
 $node->stop;
 done_testing();
