@@ -58,6 +58,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/choose.c \
 	src/learn/delta.c \
 	src/learn/design.c \
+	src/learn/drift.c \
 	src/learn/epig.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \
@@ -92,6 +93,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/math/matrix.c \
 	src/math/random.c \
 	src/math/student.c \
+	src/math/tails.c \
 	src/plot/figure.c \
 	src/plot/svg.c \
 	src/plot/text.c
@@ -101,6 +103,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/annotator_functions.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
+	src/sql/drift_functions.c \
 	src/sql/encoder_functions.c \
 	src/sql/explain_functions.c \
 	src/sql/forecast_functions.c \
@@ -135,6 +138,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/copy.c \
 	src/store/deploy.c \
 	src/store/dispute.c \
+	src/store/drift.c \
 	src/store/encoder_choice.c \
 	src/store/encoder_files.c \
 	src/store/encoder_plan.c \
@@ -202,7 +206,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
 	unencoded inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects \
-	answers gold annotators ask handover
+	answers gold annotators ask handover drift
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
@@ -363,6 +367,7 @@ bench: ready
 	@test/bench/unseen
 	@test/bench/audit
 	@test/bench/handover
+	@test/bench/drift_alarms
 	@test/bench/crowd
 	@test/bench/suspects
 	@test/bench/encoders

@@ -553,3 +553,67 @@ END $$;
 -- ---------------------------------------------------------------------------
 -- Drift
 -- ---------------------------------------------------------------------------
+
+-- What is watched of the rows that arrive, since the model has served.  Derived; not
+-- dumped, as the features that it is made from are not.
+CREATE TABLE hl_drift_state
+(
+	project_id    integer PRIMARY KEY REFERENCES hl_project ON DELETE CASCADE,
+	model         integer NOT NULL,
+	reference     bytea,                      -- the rows that were there, see learn/drift.c; NULL: too few
+	recent        bytea                       -- those that have arrived since the last full window
+);
+ALTER TABLE hl_drift_state ALTER COLUMN reference SET STORAGE EXTERNAL;
+ALTER TABLE hl_drift_state ALTER COLUMN recent SET STORAGE EXTERNAL;
+
+-- What the last full window was like, a row a measure.
+CREATE TABLE hl_drift_finding
+(
+	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
+	measure       text NOT NULL,
+	model         integer NOT NULL,
+	class         integer NOT NULL,           -- from 0, of the model; -1: none
+	recent        double precision NOT NULL,
+	reference     double precision NOT NULL,
+	low           double precision NOT NULL,  -- of the difference
+	high          double precision NOT NULL,
+	p_value       double precision NOT NULL,
+	level         double precision NOT NULL,  -- below which it alarms
+	n             integer NOT NULL,
+	alarmed_at    timestamptz,                -- first time since the model has served; NULL: never
+	told          boolean NOT NULL DEFAULT false,  -- NOTIFY was sent
+	PRIMARY KEY (project_id, measure)
+);
+
+CREATE TYPE hl_drift_measure AS
+	(measure text, class text, recent double precision, reference double precision,
+	 difference double precision, low double precision, high double precision,
+	 p_value double precision, alarm_below double precision, n integer, alarm boolean,
+	 alarmed_at timestamptz, model integer);
+
+CREATE FUNCTION hl_drift(project text)
+RETURNS SETOF hl_drift_measure
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 4
+AS 'MODULE_PATHNAME', 'hl_drift';
+COMMENT ON FUNCTION hl_drift(text)
+IS 'whether the rows that arrive are unlike those that the serving model was made for';
+
+-- Whatever ALTER DEFAULT PRIVILEGES gives away here, these are nobody's but the owner's.
+DO $$
+DECLARE
+	taken text;
+BEGIN
+	FOR taken IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s',
+			c.oid::pg_catalog.regclass::pg_catalog.text,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
+			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_drift_state', 'hl_drift_finding'])
+			AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+	LOOP
+		EXECUTE taken;
+	END LOOP;
+END $$;

@@ -133,6 +133,7 @@ INSERT INTO probe VALUES
 	('hl_learning_curve(text)', $$count(*) > 0 FROM hl_learning_curve('tickets')$$),
 	('hl_confusion(text)', $$count(*) > 0 FROM hl_confusion('tickets')$$),
 	('hl_forecast(text,double precision)', $$count(*) > 0 FROM hl_forecast('points')$$),
+	('hl_drift(text)', $$count(*) = 4 FROM hl_drift('tickets')$$),
 	('hl_stop(text,double precision)', $$count(*) = 3 FROM hl_stop('tickets')$$),
 	('hl_plot(text,text,text)', $$hl_plot('tickets', 'confusion') LIKE '<svg %'$$),
 	('hl_plot(hl_simulation[],text)', $$hl_plot(ARRAY[ROW('epig', 1, 10, 0.7, 3)::hl_simulation]) LIKE '<svg %'$$),

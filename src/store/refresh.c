@@ -20,6 +20,7 @@
 
 #include "store/cache.h"
 #include "store/caller.h"
+#include "store/drift.h"
 #include "store/change.h"
 #include "store/fit.h"
 #include "store/label.h"
@@ -132,6 +133,24 @@ refresh_read_blocks(RefreshState *state)
 	MemoryContextSwitchTo(before);
 }
 
+void
+refresh_watch(RefreshState *state)
+{
+	state->watched = drift_follow(state->project);
+	if (state->watched)
+		rows_init(&state->arrivals, state->result->encoder, state->context);
+}
+
+/* Counts those that have arrived. */
+static void
+count_arrivals(RefreshState *state)
+{
+	if (!state->watched)
+		return;
+	drift_arrived(state->project, &state->arrivals);
+	rows_reset(&state->arrivals);
+}
+
 /*
  * First write: nobody else may write features from here to our commit.  Did
  * somebody while we read, what we compare with is not what is there: raced,
@@ -154,6 +173,8 @@ start_writing(RefreshState *state)
 		state->writing = true;
 		block_writer_init(&state->writer, state->project, state->result->encoder,
 						  state->result->encoder_id, state->context);
+		if (state->added != NULL || state->nblocks > 0)
+			refresh_watch(state);
 	}
 }
 
@@ -193,6 +214,11 @@ take_encoding(RefreshState *state, const SourceRow *row, Status status, uint64 h
 	block_writer_add(&state->writer, row->item, hash, state->encoding.dense, state->packed, length);
 	if (state->added != NULL)
 		add_new_row(state->added, row->item, &state->encoding, state->packed, length);
+	/* a preparation, which has no transaction here, writes before there are so many */
+	if (state->watched && state->arrivals.n == BLOCK_ROWS)
+		count_arrivals(state);
+	if (state->watched)
+		rows_add(&state->arrivals, state->encoding.dense, state->packed, length);
 	return true;
 }
 
@@ -424,6 +450,7 @@ refresh_write(RefreshState *state)
 	if (state->writing)
 		block_writer_flush(&state->writer);
 	mark_blocks(state);
+	count_arrivals(state);
 }
 
 static void
@@ -712,6 +739,7 @@ write_taken(RefreshState *state)
 		merge_tail(state);
 		block_writer_flush(&state->writer);
 	}
+	count_arrivals(state);
 	if (state->result->changed > 0 || state->result->items != now->items)
 	{
 		now->features++;

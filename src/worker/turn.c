@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "store/deploy.h"
+#include "store/drift.h"
 #include "store/encoder_choice.h"
 #include "store/fit.h"
 #include "store/learner.h"
@@ -549,6 +550,37 @@ learn_labels(Turn *turn)
 }
 
 /* ---------------------------------------------------------------------- */
+/* Drift */
+
+static void
+tell_drift(const Project *project, int32 model, const char *measure)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"event\": \"drift\", \"project\": ");
+	escape_json(&payload, project->name);
+	appendStringInfo(&payload, ", \"model\": %d, \"measure\": ", model);
+	escape_json(&payload, measure);
+	appendStringInfoChar(&payload, '}');
+	Async_Notify("humanloop", payload.data);
+}
+
+/* A new model has a reference of its own; whoever listens is told of alarms. */
+static void
+watch_drift(Turn *turn)
+{
+	turn->doing = "drift";
+	transaction_begin();
+	if (project_try_lock(turn->project))
+	{
+		(void) drift_follow(turn->project);
+		drift_tell(turn->project, tell_drift);
+	}
+	transaction_commit();
+}
+
+/* ---------------------------------------------------------------------- */
 /* A turn */
 
 static void
@@ -566,6 +598,8 @@ take_steps(Turn *turn)
 		count_labels(turn);
 	else
 		learn_labels(turn);
+	if (turn->state.model != 0 && (turn->changes.any || turn->added.n > 0))
+		watch_drift(turn);
 	if (turn->rescore && turn->state.model == 0)
 		choose_seeds(turn);
 	if (turn->reason != NULL && !turn->quick)

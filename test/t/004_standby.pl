@@ -30,6 +30,7 @@ my %questions = (
 	'hl_annotators' => q{SELECT * FROM hl_annotators('tickets')},
 	'hl_annotator_confusion' => q{SELECT * FROM hl_annotator_confusion('tickets')},
 	'hl_golds' => q{SELECT * FROM hl_golds('tickets')},
+	'hl_drift' => q{SELECT count(*), sum(n) FROM hl_drift('tickets')},
 	'hl_confusion' => q{SELECT sum(n) FROM hl_confusion('tickets')},
 	'hl_learning_curve' => q{SELECT count(*) FROM hl_learning_curve('tickets')},
 	'hl_projects' => q{SELECT * FROM hl_projects},

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * drift.h
+ *	  What is kept of the rows that arrive, to see whether they change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_STORE_DRIFT_H
+#define HUMANLOOP_STORE_DRIFT_H
+
+#include "learn/drift.h"
+#include "store/feature.h"
+
+/* As hl_drift() calls them, by DriftMeasure. */
+extern const char *const drift_measures[DRIFT_MEASURES];
+
+/* Are there tables for it?  Objects before 0.5.0 have none. */
+extern bool drift_is_kept(void);
+
+/*
+ * Begins anew for a model that has come to serve: the rows that are stored are its
+ * reference, and what was asked by lot is compared, late answers with early ones.  To be
+ * called before rows that have arrived are stored.  False: arrivals are not watched,
+ * as nobody wants it, or there is no model, or no features that it reads.  The
+ * project's lock is held.
+ */
+extern bool drift_follow(const Project *project);
+
+/*
+ * Rows that have arrived, after drift_follow: each counts once, also where it will be
+ * changed or deleted.  Full windows are compared.  The project's lock is held.
+ */
+extern void drift_arrived(const Project *project, RowsBuilder *rows);
+
+typedef void (*DriftTell) (const Project *project, int32 model, const char *measure);
+
+/* Has told what alarms and nobody was told of, each alarm once.  The lock is held. */
+extern void drift_tell(const Project *project, DriftTell tell);
+
+/* What hl_drift() shows of a measure. */
+typedef struct DriftReport
+{
+	DriftFinding finding;		/* n = 0: nothing to compare yet */
+	char	   *class;			/* as it is called now; NULL: none */
+	bool		alarm;
+	Datum		alarmed_at;		/* timestamptz; where alarm */
+} DriftReport;
+
+/* Under the caller's snapshot; returns the serving model, 0: none, and no report. */
+extern int32 drift_report(const Project *project, DriftReport report[DRIFT_MEASURES]);
+
+#endif							/* HUMANLOOP_STORE_DRIFT_H */
