@@ -101,6 +101,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/project_functions.c \
 	src/sql/queue_functions.c \
 	src/sql/role_type.c \
+	src/sql/rule_functions.c \
 	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
@@ -114,6 +115,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/candidates.c \
 	src/store/change.c \
 	src/store/classes.c \
+	src/store/condition.c \
 	src/store/copy.c \
 	src/store/deploy.c \
 	src/store/encoder_choice.c \
@@ -150,6 +152,9 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/session.c \
 	src/store/shared_encoder.c \
 	src/store/source.c \
+	src/store/rule.c \
+	src/store/rule_figures.c \
+	src/store/rule_votes.c \
 	src/store/state.c \
 	src/store/targets.c \
 	src/store/train.c \
@@ -172,7 +177,7 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors
+	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors rules
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \

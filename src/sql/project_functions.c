@@ -29,6 +29,7 @@
 #include "store/change.h"
 #include "store/encoder_plan.h"
 #include "store/pool.h"
+#include "store/rule_votes.h"
 #include "store/session.h"
 #include "store/targets.h"
 #include "store/train.h"
@@ -549,6 +550,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	for (int i = 0; i < (int) lengthof(delete); i++)
 		statement_run(&delete[i], values, NULL, false);
 	act_as_before(&acting);
+	rules_forget(project->id);
 	call_end(&call);
 	PG_RETURN_VOID();
 }
@@ -568,6 +570,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	privileges_sweep(project->id);
 	changes_before(project, &changes);
 	features_refresh(project, false, &features);
+	rules_refresh(project);
 	queue_rebuild(project, &features);
 	changes_settle(&changes, false);
 	triggers_remove_strays(project);

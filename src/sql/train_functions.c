@@ -17,6 +17,7 @@
 #include "sql/api.h"
 #include "sql/measured.h"
 #include "store/encoder_plan.h"
+#include "store/rule_votes.h"
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
@@ -41,6 +42,7 @@ hl_train(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	changes_before(project, &changes);
+	rules_refresh(project);
 	train_read(training, project, true);
 	train_compute(training);
 	train_compare(training);

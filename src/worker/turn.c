@@ -38,6 +38,7 @@
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/queue.h"
+#include "store/rule_votes.h"
 #include "store/session.h"
 #include "store/targets.h"
 #include "store/trigger.h"
@@ -298,13 +299,53 @@ read_again(Turn *turn)
 static void
 take_all_rows(Turn *turn)
 {
+	bool		go;
+
 	turn->doing = "rows";
-	if (!prepare(turn, 0, false, &turn->changes.rows_places))
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		rules_outdate(turn->project);
+	transaction_commit();
+	if (!go || !prepare(turn, 0, false, &turn->changes.rows_places))
 		return;
 	/* it knows the rows of labelled items as they were */
 	learner_forget(turn->project_id);
 	turn->rescore = true;
 	read_again(turn);
+}
+
+/* What rules say of the rows that are taken up. */
+static void
+take_rules(const Turn *turn)
+{
+	const Changes *changes = &turn->changes;
+
+	if (changes->all_rows)
+	{
+		rules_outdate(turn->project);
+		return;
+	}
+	rules_take(turn->project, changes->inserted, changes->ninserted);
+	rules_take(turn->project, changes->changed, changes->nchanged);
+}
+
+/*
+ * Rules that are new, and all where the source was compared as a whole.  They are
+ * run in one transaction, as who reads votes must not see half of them.
+ */
+static void
+evaluate_rules(Turn *turn)
+{
+	transaction_begin();
+	if (extension_try_lock() && rules_pending(turn->project) && project_try_lock(turn->project))
+	{
+		turn->doing = "rules";
+		report(turn, "running rules");
+		rules_evaluate(turn->project);
+		turn->done_something = true;
+	}
+	transaction_commit();
 }
 
 /* Encodes what is new.  Reads listed rows, so it takes a short transaction. */
@@ -330,6 +371,8 @@ take_rows(Turn *turn)
 			scan_rows(turn);
 		taken = turn->changes.all_rows || take_listed_rows(turn);
 	}
+	if (taken)
+		take_rules(turn);
 	if (taken)
 	{
 		(void) changes_done(&turn->changes, &turn->changes.rows_places);
@@ -548,6 +591,8 @@ take_steps(Turn *turn)
 		return;
 	if (rows_changed(&turn->changes) && preparing != turn->project_id)
 		take_rows(turn);
+	if (!turn->quick)
+		evaluate_rules(turn);
 	if (turn->state.model == 0 ||
 		(!turn->changes.any && turn->added.n + turn->added.ngone == 0))
 		count_labels(turn);
