@@ -60,6 +60,9 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/epig.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
+	src/learn/label_figures.c \
+	src/learn/label_model.c \
+	src/learn/label_voices.c \
 	src/learn/metrics.c \
 	src/learn/model.c \
 	src/learn/model_io.c \
@@ -78,6 +81,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/train.c \
 	src/learn/uncertainty.c \
 	src/learn/update.c \
+	src/math/beta.c \
 	src/math/buffer.c \
 	src/math/matrix.c \
 	src/math/random.c \
@@ -159,7 +163,9 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_soft.c \
 	src/store/trigger.c \
+	src/store/truth.c \
 	src/store/unfinished.c \
 	src/store/wake.c \
 	src/store/work.c \

@@ -329,10 +329,48 @@ scaled_loss(const double *restrict logits, int classes, int label, double scale,
 	return log(total) - (logits[label] - largest) * scale;
 }
 
+/* The same for row i of labels that are not certain. */
+static double
+scaled_soft_loss(const double *logits, int classes, const SoftLabels *soft, int i,
+				 double scale, double *slope)
+{
+	double		weight = soft_row_weight(soft, i);
+	double		largest = logits[0];
+	double		sum = 0.0;
+	double		weighted = 0.0;
+	double		chosen = 0.0;
+
+	for (int k = 1; k < classes; k++)
+		largest = fmax(largest, logits[k]);
+	for (int k = 0; k < classes; k++)
+	{
+		double		f = (logits[k] - largest) * scale;
+		double		e = exp_double(f);
+
+		sum += e;
+		weighted += e * f;
+	}
+	for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+		chosen += soft->weight[e] * (logits[soft->class[e]] - largest) * scale;
+	*slope += weight * weighted / sum - chosen;
+	return weight * log(sum) - chosen;
+}
+
+/* Rows that a scale is looked for with. */
+typedef struct Calibration
+{
+	const double *logits;		/* n x classes */
+	const int  *label;
+	const SoftLabels *soft;		/* NULL: label holds */
+	const int  *index;			/* of its rows; NULL: the same */
+	const bool *usable;
+	int			n;
+	int			classes;
+} Calibration;
+
 /* The penalised loss at ln s = t, and its derivative. */
 static Status
-penalised_loss(const Caller *caller, const double *logits, const int *label,
-			   const bool *usable, int n, int classes, double t,
+penalised_loss(const Caller *caller, const Calibration *c, double t,
 			   double *loss, double *slope)
 {
 	const double precision = 1.0 / (LOG_SCALE_SPREAD * LOG_SCALE_SPREAD);
@@ -341,9 +379,16 @@ penalised_loss(const Caller *caller, const double *logits, const int *label,
 		return STATUS_STOPPED;
 	*loss = 0.5 * precision * t * t;
 	*slope = precision * t;
-	for (int i = 0; i < n; i++)
-		if (usable[i])
-			*loss += scaled_loss(logits + (size_t) i * classes, classes, label[i], exp(t), slope);
+	for (int i = 0; i < c->n; i++)
+	{
+		const double *logits = c->logits + (size_t) i * c->classes;
+
+		if (!c->usable[i])
+			continue;
+		*loss += c->soft == NULL ? scaled_loss(logits, c->classes, c->label[i], exp(t), slope)
+			: scaled_soft_loss(logits, c->classes, c->soft, c->index != NULL ? c->index[i] : i,
+							   exp(t), slope);
+	}
 	return isfinite(*loss) ? STATUS_SUCCESS : STATUS_NOT_FINITE;
 }
 
@@ -352,9 +397,11 @@ penalised_loss(const Caller *caller, const double *logits, const int *label,
  * by the Illinois variant of regula falsi, which keeps it bracketed.
  */
 Status
-calibrate(const Caller *caller, const double *logits, const int *label,
-		  const bool *usable, int n, int classes, double *scale, double *loss)
+calibrate_soft(const Caller *caller, const double *logits, const int *label,
+			   const SoftLabels *soft, const int *index, const bool *usable, int n,
+			   int classes, double *scale, double *loss)
 {
+	const Calibration rows = {logits, label, soft, index, usable, n, classes};
 	double		low = LOG_SCALE_LOW;
 	double		high = LOG_SCALE_HIGH;
 	double		low_slope;
@@ -363,25 +410,25 @@ calibrate(const Caller *caller, const double *logits, const int *label,
 	double		slope;
 	int			side = 0;
 
-	TRY(penalised_loss(caller, logits, label, usable, n, classes, t, loss, &slope));
+	TRY(penalised_loss(caller, &rows, t, loss, &slope));
 	if (slope > 0.0)
 	{
 		high = t;
 		high_slope = slope;
-		TRY(penalised_loss(caller, logits, label, usable, n, classes, low, loss, &low_slope));
+		TRY(penalised_loss(caller, &rows, low, loss, &low_slope));
 	}
 	else
 	{
 		low = t;
 		low_slope = slope;
-		TRY(penalised_loss(caller, logits, label, usable, n, classes, high, loss, &high_slope));
+		TRY(penalised_loss(caller, &rows, high, loss, &high_slope));
 	}
 	for (int i = 0; i < 60 && high - low > 1e-6; i++)
 	{
 		if (low_slope >= 0.0 || high_slope <= 0.0)
 			break;
 		t = (low * high_slope - high * low_slope) / (high_slope - low_slope);
-		TRY(penalised_loss(caller, logits, label, usable, n, classes, t, loss, &slope));
+		TRY(penalised_loss(caller, &rows, t, loss, &slope));
 		if (fabs(slope) < 1e-9 * (1.0 + *loss))
 			break;
 		if (slope < 0.0)
@@ -407,7 +454,14 @@ calibrate(const Caller *caller, const double *logits, const int *label,
 	else if (high_slope <= 0.0)
 		t = high;
 	*scale = exp(t);
-	return penalised_loss(caller, logits, label, usable, n, classes, t, loss, &slope);
+	return penalised_loss(caller, &rows, t, loss, &slope);
+}
+
+Status
+calibrate(const Caller *caller, const double *logits, const int *label,
+		  const bool *usable, int n, int classes, double *scale, double *loss)
+{
+	return calibrate_soft(caller, logits, label, NULL, NULL, usable, n, classes, scale, loss);
 }
 
 /* What an unusual prior precision costs: ln lam has a spread of 1. */
@@ -473,8 +527,8 @@ full_loss(const Caller *caller, void *state, double prior_precision, Choice *cho
 	TRY(cross_validate(caller, fit, prior_precision, search->tolerance));
 	choice->prior_precision = prior_precision;
 	choice->penalty = prior_penalty(fit, prior_precision);
-	TRY(calibrate(caller, fit->logits, design->label, fit->usable, design->n,
-				  design->classes, &choice->scale, &choice->loss));
+	TRY(calibrate_soft(caller, fit->logits, design->label, design->soft, NULL, fit->usable,
+					   design->n, design->classes, &choice->scale, &choice->loss));
 	if (choice->loss + choice->penalty < search->best)
 	{
 		search->best = choice->loss + choice->penalty;
@@ -546,9 +600,9 @@ quick_loss(const Caller *caller, void *state, double prior_precision, Choice *ch
 	TRY(head_logits(caller, &design, search->held, fit->weights, search->logits));
 	choice->prior_precision = prior_precision;
 	choice->penalty = prior_penalty(fit, prior_precision);
-	TRY(calibrate(caller, search->logits, search->label, search->usable,
-				  search->held.count, fit->design->classes,
-				  &choice->scale, &choice->loss));
+	TRY(calibrate_soft(caller, search->logits, search->label, design.soft, search->held.index,
+					   search->usable, search->held.count, fit->design->classes,
+					   &choice->scale, &choice->loss));
 	if (choice->loss + choice->penalty < search->best_loss)
 	{
 		search->best_loss = choice->loss + choice->penalty;

@@ -74,6 +74,14 @@ extern Status calibrate(const Caller *caller, const double *logits, const int *l
 						double *scale, double *loss);
 
 /*
+ * The same with labels that are not certain, where soft is not NULL: row i of the
+ * logits has those of row index[i], or i where index is NULL.
+ */
+extern Status calibrate_soft(const Caller *caller, const double *logits, const int *label,
+							 const SoftLabels *soft, const int *index, const bool *usable,
+							 int n, int classes, double *scale, double *loss);
+
+/*
  * The prior precision of grid (ascending, count of them) with the lowest
  * calibrated loss plus ln(lam / usual)^2 / 2, which keeps it sensible where
  * rows are few: an extreme one may cost nothing in probability and still send

@@ -13,7 +13,7 @@
 #ifndef HUMANLOOP_DESIGN_H
 #define HUMANLOOP_DESIGN_H
 
-#include "../math/base.h"
+#include "soft_labels.h"
 
 typedef struct Design
 {
@@ -25,6 +25,8 @@ typedef struct Design
 	const float *dense;			/* n x dims */
 	const float *refine;		/* n x refined, or NULL */
 	const int  *label;			/* n, in [0, K) */
+	const SoftLabels *soft;		/* what head and curvature take in their place;
+								 * NULL: each row is of its label */
 } Design;
 
 /* Rows are taken through products in blocks of at most so many. */

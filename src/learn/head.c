@@ -99,8 +99,8 @@ block_of(RowSet rows, int first)
 
 /*
  * Turns one row of logits (K) into the gradient with respect to them,
- * softmax - target, and returns its loss.  This and label_loss_float are the
- * only places that know what a label is to the head.
+ * softmax - target, and returns its loss.  This, label_loss_float and soft_loss
+ * are the only places that know what a label is to the head.
  */
 FOR_EACH_PROCESSOR static double
 label_loss(double *restrict logits, int classes, int label)
@@ -136,6 +136,52 @@ label_loss_float(float *restrict logits, int classes, int label)
 	return log(sum) + largest - chosen;
 }
 
+/*
+ * The same for row i of labels that are not certain: the sum of the losses of its
+ * classes, each times its weight.
+ */
+static double
+soft_loss(double *logits, int classes, const SoftLabels *soft, int i)
+{
+	double		weight = soft_row_weight(soft, i);
+	double		largest = logits[0];
+	double		chosen = 0.0;
+	double		sum = 0.0;
+
+	for (int k = 1; k < classes; k++)
+		largest = fmax(largest, logits[k]);
+	for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+		chosen += soft->weight[e] * logits[soft->class[e]];
+	for (int k = 0; k < classes; k++)
+	{
+		logits[k] = exp_double(logits[k] - largest);
+		sum += logits[k];
+	}
+	for (int k = 0; k < classes; k++)
+		logits[k] *= weight / sum;
+	for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+		logits[soft->class[e]] -= soft->weight[e];
+	return weight * (log(sum) + largest) - chosen;
+}
+
+/* The same in single precision. */
+static double
+soft_loss_float(float *logits, int classes, const SoftLabels *soft, int i)
+{
+	float		weight = soft_row_weight(soft, i);
+	float		largest = largest_float(logits, classes);
+	double		chosen = 0.0;
+	float		sum;
+
+	for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+		chosen += soft->weight[e] * logits[soft->class[e]];
+	sum = exponentiate_float(logits, classes, largest);
+	scale_float(logits, classes, weight / sum);
+	for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+		logits[soft->class[e]] -= soft->weight[e];
+	return weight * (log(sum) + largest) - chosen;
+}
+
 /* Adds loss and gradient of a block of rows, in double precision. */
 static double
 add_block(Fit *fit, RowSet rows, int first, const double *weights, double *gradient)
@@ -149,8 +195,13 @@ add_block(Fit *fit, RowSet rows, int first, const double *weights, double *gradi
 	matrix->gemm(false, false, rows.count, K, D, 1.0, fit->block, D, weights, K,
 				 0.0, fit->logits, K);
 	for (int i = 0; i < rows.count; i++)
-		loss += label_loss(fit->logits + (size_t) i * K, K,
-						   design->label[rows.index != NULL ? rows.index[i] : first + i]);
+	{
+		int			row = rows.index != NULL ? rows.index[i] : first + i;
+		double	   *logits = fit->logits + (size_t) i * K;
+
+		loss += design->soft == NULL ? label_loss(logits, K, design->label[row])
+			: soft_loss(logits, K, design->soft, row);
+	}
 	if (gradient != NULL)
 		matrix->gemm(true, false, D, K, rows.count, 1.0, fit->block, D, fit->logits, K,
 					 1.0, gradient, K);
@@ -170,8 +221,13 @@ add_block_float(Fit *fit, RowSet rows, int first)
 	matrix->gemm_float(false, false, rows.count, K, D, 1.0f, fit->block_float, D,
 					   fit->weights_float, K, 0.0f, fit->logits_float, K);
 	for (int i = 0; i < rows.count; i++)
-		loss += label_loss_float(fit->logits_float + (size_t) i * K, K,
-								 design->label[rows.index != NULL ? rows.index[i] : first + i]);
+	{
+		int			row = rows.index != NULL ? rows.index[i] : first + i;
+		float	   *logits = fit->logits_float + (size_t) i * K;
+
+		loss += design->soft == NULL ? label_loss_float(logits, K, design->label[row])
+			: soft_loss_float(logits, K, design->soft, row);
+	}
 	matrix->gemm_float(true, false, D, K, rows.count, 1.0f, fit->block_float, D,
 					   fit->logits_float, K, 1.0f, fit->gradient_float, K);
 	return loss;

@@ -39,7 +39,8 @@ extern Status head_gram(const Caller *caller, const Design *design, RowSet rows,
 
 /*
  * The negative log posterior at W and its gradient (D x K):
- * - sum_i log softmax(x_i W)[label_i] + lam/2 |W|^2.
+ * - sum_i log softmax(x_i W)[label_i] + lam/2 |W|^2; with soft labels, in place of
+ * a row's logarithm the sum over its classes, each times its weight.
  */
 extern Status head_objective(const Caller *caller, const Design *design, RowSet rows,
 							 const double *weights, double prior_precision,

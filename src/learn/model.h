@@ -17,6 +17,7 @@
 #define HUMANLOOP_MODEL_H
 
 #include "../encode/encoder.h"
+#include "soft_labels.h"
 
 /* Rows as encoders make them: n x dims dense, and sparse (NULL: none). */
 typedef struct Rows
@@ -40,6 +41,8 @@ typedef struct TrainOptions
 	double		prior_precision;	/* > 0: given; 0: chosen */
 	const float *share;			/* of each part of the rows, which sum to 1;
 								 * NULL: chosen */
+	const SoftLabels *soft;		/* labels that are not certain, of all rows; NULL:
+								 * label holds, see model_train */
 } TrainOptions;
 
 /* Shares of the parts that were tried, and what came of it out of fold. */
@@ -74,6 +77,13 @@ extern size_t model_train_memory(int n, int dims, int parts, size_t sparse_terms
  * label[i] in [0, classes) is the class of row i; every class has at least
  * one row, classes >= 2 (STATUS_BAD_ARGUMENT otherwise).  Classes with fewer
  * rows than folds are allowed.
+ *
+ * With options->soft, label[i] is the most probable class of row i.  The head,
+ * its calibration and prior, and how sure it is, are made from the soft labels.
+ * What is hard by its nature takes label: the folds and which rows say something
+ * about the prior, the shares of the classes and of the parts, and the refined
+ * features, whose hinge loss asks on which side of a margin a row is.  Where each
+ * row has one class of weight 1, the model is the same, bit by bit, as without.
  */
 extern Status model_train(const Caller *caller, const Rows *rows, const int *label,
 						  int classes, const TrainOptions *options,

@@ -149,6 +149,7 @@ try_shares(const Caller *caller, const Tried *tried, int classes, const TrainOpt
 		   PartTrial *trial)
 {
 	Rows		rows = tried->rows;
+	TrainOptions hard = *options;
 	float	   *dense = share_features(caller, &rows, trial->share);
 	Status		status;
 
@@ -156,7 +157,9 @@ try_shares(const Caller *caller, const Tried *tried, int classes, const TrainOpt
 		return STATUS_NO_MEMORY;
 	rows.dense = dense;
 	rows.parts = 0;
-	status = model_validate(caller, &rows, tried->label, classes, options, &trial->log_loss,
+	/* these are some of the rows: each of its most probable class */
+	hard.soft = NULL;
+	status = model_validate(caller, &rows, tried->label, classes, &hard, &trial->log_loss,
 							&trial->accuracy);
 	release(caller, dense);
 	return status;

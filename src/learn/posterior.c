@@ -108,6 +108,13 @@ builder_free(Builder *b)
 	release(b->caller, b->total);
 }
 
+/* How much a row counts: less than 1 where its label is a guess. */
+static double
+row_counts(const Design *design, int row)
+{
+	return design->soft == NULL ? 1.0 : soft_row_weight(design->soft, row);
+}
+
 /*
  * hessian = X' diag(w) X, whole and symmetric, and total.
  */
@@ -129,6 +136,7 @@ sum_curvature(Builder *b)
 		{
 			const float *p = b->probability + ((size_t) first + i) * K;
 			double	   *x = b->block + (size_t) i * D;
+			double		counts = row_counts(design, first + i);
 			double		norm = 0.0;
 			double		w = 0.0;
 
@@ -137,9 +145,9 @@ sum_curvature(Builder *b)
 			for (int k = 0; k < K; k++)
 			{
 				w += 0.5 * p[k] * (1.0 - p[k]);
-				b->total[k] += norm * p[k] * (1.0 - p[k]);
+				b->total[k] += counts * norm * p[k] * (1.0 - p[k]);
 			}
-			w = sqrt(fmax(w, 0.0));
+			w = sqrt(fmax(counts * w, 0.0));
 			for (int j = 0; j < D; j++)
 				x[j] *= w;
 		}
@@ -232,8 +240,13 @@ sum_own_curvature(Builder *b)
 					 0.0, b->projected, r);
 		for (int i = 0; i < count * r; i++)
 			b->projected[i] *= b->projected[i];
-		for (int i = 0; i < count * K; i++)
-			b->curvature[i] = p[i] * (1.0 - p[i]);
+		for (int i = 0; i < count; i++)
+		{
+			double		counts = row_counts(design, first + i);
+
+			for (int k = 0; k < K; k++)
+				b->curvature[i * K + k] = counts * (p[i * K + k] * (1.0 - p[i * K + k]));
+		}
 		matrix->gemm(true, false, r, K, count, 1.0, b->projected, r, b->curvature, K,
 					 1.0, b->own, K);
 	}

@@ -74,6 +74,7 @@ typedef struct Trainer
 	const Caller *caller;
 	const Rows *rows;
 	const int  *label;
+	const SoftLabels *soft;		/* NULL: label is certain */
 	int			classes;
 	const TrainOptions *options;
 	Rows		shared;			/* rows with parts at their shares */
@@ -146,6 +147,35 @@ model_train_memory(int n, int dims, int parts, size_t sparse_terms,
 				   nested_memory(n, sparse_terms, sparse_dims, classes));
 	/* and a few small things that are soon given back */
 	return kept + later + (size_t) n * sizeof(int) + (size_t) classes * 16 + 64;
+}
+
+/* Takes soft labels, where they say more than label does. */
+static Status
+take_soft(Trainer *trainer)
+{
+	const SoftLabels *soft = trainer->options->soft;
+	bool		certain = true;
+
+	if (soft == NULL)
+		return STATUS_SUCCESS;
+	if (soft->n != trainer->rows->n || soft->start[0] != 0)
+		return STATUS_BAD_ARGUMENT;
+	for (int i = 0; i < soft->n; i++)
+	{
+		if (soft->start[i + 1] <= soft->start[i])
+			return STATUS_BAD_ARGUMENT;
+		for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+		{
+			if (soft->class[e] < 0 || soft->class[e] >= trainer->classes ||
+				!(soft->weight[e] > 0.0f))
+				return STATUS_BAD_ARGUMENT;
+			if (!isfinite(soft->weight[e]))
+				return STATUS_NOT_FINITE;
+			certain = certain && soft->class[e] == trainer->label[i] && soft->weight[e] == 1.0f;
+		}
+	}
+	trainer->soft = certain ? NULL : soft;
+	return STATUS_SUCCESS;
 }
 
 /* Are shapes, labels and numbers what model.h asks for? */
@@ -222,9 +252,9 @@ validate_at(Trainer *trainer, Candidate *candidate, double prior_precision,
 
 	candidate->choice.prior_precision = prior_precision;
 	TRY(cross_validate(trainer->caller, fit, prior_precision, tolerance));
-	return calibrate(trainer->caller, fit->logits, trainer->label, fit->usable,
-					 trainer->rows->n, trainer->classes,
-					 &candidate->choice.scale, &candidate->choice.loss);
+	return calibrate_soft(trainer->caller, fit->logits, trainer->label, trainer->soft, NULL,
+						  fit->usable, trainer->rows->n, trainer->classes,
+						  &candidate->choice.scale, &candidate->choice.loss);
 }
 
 /* Cross-validates a candidate: prior, scale, out-of-fold logits. */
@@ -288,7 +318,7 @@ dense_design(const Trainer *trainer)
 	return (Design)
 	{
 		rows->n, rows->dims, 0, rows->dims + 1, trainer->classes,
-			rows->dense, NULL, trainer->label
+			rows->dense, NULL, trainer->label, trainer->soft
 	};
 }
 
@@ -528,6 +558,7 @@ static Status
 begin(Trainer *trainer)
 {
 	TRY(check_rows(trainer));
+	TRY(take_soft(trainer));
 	trainer->folds = folds_for(trainer->rows->n, trainer->options);
 	trainer->fold = allocate_array(trainer->caller, trainer->rows->n, sizeof(int));
 	if (trainer->fold == NULL)

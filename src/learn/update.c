@@ -65,6 +65,7 @@ typedef struct Update
 	int			features;		/* D */
 	int			size;			/* D * K */
 	int		   *row;			/* m: which */
+	const SoftLabels *soft;		/* NULL: labels are certain */
 
 	float	   *rows;			/* m x D: whitened, S^(1/2) x */
 	float	   *logits;			/* m x K */
@@ -377,16 +378,23 @@ entry_free(Update *u, Entry *entry)
 }
 
 /*
- * What the loss of a row asks for: its label now; or, where that has been
- * taken back, less of what it was: q at the top of this file.  p: of the base.
+ * What the loss of a row asks for: its label now, or what that may be; or, where
+ * that has been taken back, less of what it was: q at the top of this file.  p: of
+ * the base.
  */
 static void
-want(const float *p, int classes, int then, int now, float *wanted)
+want(const Update *u, int row, const float *p, int then, int now, float *wanted)
 {
+	int			classes = u->classes;
+
 	if (now >= 0)
 	{
 		memset(wanted, 0, sizeof(float) * classes);
-		wanted[now] = 1.0f;
+		if (u->soft == NULL)
+			wanted[now] = 1.0f;
+		else
+			for (int e = u->soft->start[row]; e < u->soft->start[row + 1]; e++)
+				wanted[u->soft->class[e]] = u->soft->weight[e];
 		return;
 	}
 	for (int k = 0; k < classes; k++)
@@ -428,7 +436,7 @@ add_rows_curvature(Update *u, Entry *entry, int first, int count, const int *lab
 		predict_row(u->logits + (first + i) * K, (int) K, p);
 		for (size_t k = 0; k < K; k++)
 			spread[k] = sign * p[k] * (1.0f - p[k]);
-		want(p, (int) K, then, now, wanted);
+		want(u, u->row[first + i], p, then, now, wanted);
 	}
 	matrix->gemm_float(true, false, r + 1, u->classes, count, 1.0f, entry->square, r + 1,
 					   u->move + first * K, u->classes, 1.0f, curvature, u->classes);
@@ -583,10 +591,36 @@ update(Update *u, const Model *start, const Rows *rows, const int *label,
 	return leave_weights(u, model->weights);
 }
 
+static bool
+soft_is_valid(const SoftLabels *soft, int n, const int *label, int classes)
+{
+	if (soft->n != n || soft->start[0] != 0)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		if (soft->start[i + 1] < soft->start[i] ||
+			(label[i] >= 0 && soft->start[i + 1] == soft->start[i]))
+			return false;
+		for (int e = soft->start[i]; e < soft->start[i + 1]; e++)
+			if (soft->class[e] < 0 || soft->class[e] >= classes ||
+				!(soft->weight[e] > 0.0f && soft->weight[e] <= 1.0f))
+				return false;
+	}
+	return true;
+}
+
 /* A revision of base; see update.h. */
 Status
 model_update(const Caller *caller, const Model *base, const Model *start,
 			 const Rows *rows, const int *label, const int *before, Model **updated)
+{
+	return model_update_soft(caller, base, start, rows, label, NULL, before, updated);
+}
+
+Status
+model_update_soft(const Caller *caller, const Model *base, const Model *start,
+				  const Rows *rows, const int *label, const SoftLabels *soft,
+				  const int *before, Model **updated)
 {
 	Update		u = {0};
 	Model	   *model;
@@ -595,11 +629,13 @@ model_update(const Caller *caller, const Model *base, const Model *start,
 	*updated = NULL;
 	if (base->revision != NULL || !model_takes(base, rows) ||
 		(start != NULL && !revision_of(base, start)) ||
-		(size_t) base->features * base->classes > INT32_MAX)
+		(size_t) base->features * base->classes > INT32_MAX ||
+		(soft != NULL && !soft_is_valid(soft, rows->n, label, base->classes)))
 		return STATUS_BAD_ARGUMENT;
 	TRY(revision_allocate(caller, base, &model));
 	u.caller = caller;
 	u.base = base;
+	u.soft = soft;
 	u.classes = base->classes;
 	u.features = base->features;
 	u.size = u.features * u.classes;

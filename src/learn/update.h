@@ -26,6 +26,16 @@ extern Status model_update(const Caller *caller, const Model *base, const Model 
 						   const Rows *rows, const int *label, const int *before,
 						   Model **updated);
 
+/*
+ * The same where labels are not certain: soft, of the same rows, says what those
+ * with a label shall be (its weights of a row sum to 1; that of row i is left alone
+ * where label[i] is -1).  What it says of rows whose label is as before is left to
+ * the next training.  NULL: label is certain.
+ */
+extern Status model_update_soft(const Caller *caller, const Model *base, const Model *start,
+								const Rows *rows, const int *label, const SoftLabels *soft,
+								const int *before, Model **updated);
+
 /* Bytes that model_update holds at most for n rows, its result included. */
 extern size_t model_update_memory(const Model *base, int n);
 

@@ -427,6 +427,14 @@ consensus_read(const Project *project, Consensus *consensus)
 	}
 	SPI_freetuptable(table);
 	consensus->skipped = skipped_items(project, NULL, 0, &consensus->nskipped);
+	consensus->truth = truth_read(project, NULL, NULL, 0, CurrentMemoryContext);
+	for (int i = 0; i < consensus->n && consensus->truth != NULL; i++)
+	{
+		const char *label = truth_label(consensus->truth, consensus->items[i]);
+
+		if (label != NULL)
+			labels[i] = consensus->classes[i] = unconstify(char *, label);
+	}
 	consensus->nclasses = strings_unique(consensus->classes, consensus->n);
 	for (int i = 0; i < consensus->n; i++)
 	{
@@ -436,6 +444,22 @@ consensus_read(const Project *project, Consensus *consensus)
 		consensus->label[i] = (int) (found - consensus->classes);
 	}
 	pfree(labels);
+}
+
+/* Labels of these items as the label model of all answers has them. */
+static void
+weigh_labels(const Project *project, char **items, char **labels, int n)
+{
+	Truth	   *truth = truth_read(project, NULL, NULL, 0, CurrentMemoryContext);
+
+	for (int i = 0; i < n && truth != NULL; i++)
+	{
+		const char *label = truth_label(truth, items[i]);
+
+		if (label != NULL)
+			labels[i] = pstrdup(label);
+	}
+	truth_free(truth);
 }
 
 char **
@@ -454,5 +478,7 @@ consensus_of_items(const Project *project, char **items, int n)
 	statement_run_as_extension(&select, values, NULL, false);
 	for (int i = 0; i < n; i++)
 		labels[i] = result_string(i, 1);
+	if (truth_concerns(project, items, n))
+		weigh_labels(project, items, labels, n);
 	return labels;
 }

@@ -9,6 +9,7 @@
 #define HUMANLOOP_LABEL_H
 
 #include "store/project.h"
+#include "store/truth.h"
 
 /*
  * The name under which an answer is stored.  given NULL: the setting
@@ -67,9 +68,14 @@ typedef struct Consensus
 	int			nclasses;
 	char	  **skipped;		/* items that somebody has skipped */
 	int			nskipped;
+	Truth	   *truth;			/* how sure these labels are; NULL: no item has two
+								 * answers, and so they are taken as they are */
 } Consensus;
 
-/* Majority of the current answers, the latest as tie-break. */
+/*
+ * Where no item has more than one current answer, that is its label.  Else what the
+ * label model says (truth_label).
+ */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
 /* The same of these items: label of each, NULL where it has none. */

@@ -188,7 +188,11 @@ read_all_labels(Learner *learner, const Project *project)
 	LabelledItems *known;
 	int		   *index;
 
+	truth_free(learner->truth);
+	learner->truth = NULL;
 	consensus_read(project, &consensus);
+	if (consensus.truth != NULL)
+		learner->truth = truth_keep(consensus.truth, learner->context);
 	known = labelled_items(&consensus, CurrentMemoryContext);
 	learned_start_iterate(learner->items, &iterator);
 	while ((learned = learned_iterate(learner->items, &iterator)) != NULL)
@@ -203,11 +207,37 @@ read_all_labels(Learner *learner, const Project *project)
 		set_label(learner, consensus.items[i], index[consensus.label[i]]);
 }
 
+/*
+ * Labels of these items from the label model that is kept: everybody's answers
+ * need not be read again because of some.
+ */
+static void
+read_weighed_labels(Learner *learner, const Project *project, char **items, int n)
+{
+	if (learner->truth == NULL || !truth_update(learner->truth, project, items, n))
+	{
+		read_all_labels(learner, project);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		const char *label = truth_label(learner->truth, items[i]);
+
+		set_label(learner, items[i], label == NULL ? NO_LABEL : class_index(learner, label));
+	}
+}
+
 static void
 read_labels(Learner *learner, const Project *project, char **items, int n)
 {
-	char	  **labels = consensus_of_items(project, items, n);
+	char	  **labels;
 
+	if (learner->truth != NULL || truth_concerns(project, items, n))
+	{
+		read_weighed_labels(learner, project, items, n);
+		return;
+	}
+	labels = consensus_of_items(project, items, n);
 	for (int i = 0; i < n; i++)
 		set_label(learner, items[i], labels[i] == NULL ? NO_LABEL : class_index(learner, labels[i]));
 }

@@ -13,6 +13,7 @@
 #include "store/feature.h"
 #include "store/learner.h"
 #include "store/queue.h"
+#include "store/truth.h"
 
 #define NO_LABEL (-1)			/* of an item */
 
@@ -77,6 +78,8 @@ struct Learner
 
 	/* labels */
 	learned_hash *items;
+	Truth	   *truth;			/* what they come from where items have several answers;
+								 * NULL: none has */
 	int			nclasses;		/* of the base, and others after them */
 	int			classes_capacity;
 	char	  **classes;

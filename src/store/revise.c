@@ -36,13 +36,55 @@
 /* ---------------------------------------------------------------------- */
 /* Computing */
 
+/* Soft labels of the rows that a revision is made from. */
+typedef struct NewsLabels
+{
+	SoftLabels	soft;			/* of what follows */
+	int		   *start;
+	int		   *class;
+	float	   *weight;
+} NewsLabels;
+
+static void
+news_init(NewsLabels *news, int rows)
+{
+	news->start = palloc_array_checked(int, rows + 1);
+	news->class = palloc_array_checked(int, rows * LABEL_SUPPORT);
+	news->weight = palloc_array_checked(float, rows * LABEL_SUPPORT);
+	news->start[0] = 0;
+	news->soft = (SoftLabels) {0, news->start, news->class, news->weight};
+}
+
+/* One more row of soft labels: what the label model says of the item, else its label. */
+static void
+add_soft(const Learner *learner, const LearnedItem *learned, const int *numbers, int now,
+		 NewsLabels *news, int n)
+{
+	int			at = news->start[n];
+	int			found = 0;
+
+	if (now != NO_LABEL)
+		found = truth_soft_label(learner->truth, learned->item, numbers, news->class + at,
+								 news->weight + at);
+	if (now != NO_LABEL && found == 0)
+	{
+		news->class[at] = now;
+		news->weight[at] = 1.0f;
+		found = 1;
+	}
+	news->start[n + 1] = at + found;
+	news->soft.n = n + 1;
+}
+
 /* The labels that the base does not know, as rows of the model. */
 static int
-collect_news(Learner *learner, RowsBuilder *builder, int *label, int *before)
+collect_news(Learner *learner, RowsBuilder *builder, int *label, int *before, NewsLabels *news)
 {
 	int			known = learner->serving.nclasses;
 	learned_iterator iterator;
 	LearnedItem *learned;
+	int		   *numbers = learner->truth == NULL ? NULL :
+		truth_class_numbers(learner->truth, learner->serving.classes, known);
 	int			n = 0;
 
 	learned_start_iterate(learner->items, &iterator);
@@ -54,6 +96,8 @@ collect_news(Learner *learner, RowsBuilder *builder, int *label, int *before)
 		if (learned->before == now || learned->dense == NULL)
 			continue;
 		rows_add(builder, learned->dense, learned->terms, learned->terms_length);
+		if (numbers != NULL)
+			add_soft(learner, learned, numbers, now, news, n);
 		label[n] = now;
 		before[n++] = learned->before;
 	}
@@ -75,6 +119,7 @@ compute_revision(Learner *learner)
 	const Model *base = learner->serving.base;
 	int		   *label = palloc_array_checked(int, learner->behind);
 	int		   *trained = palloc_array_checked(int, learner->behind);
+	NewsLabels	news;
 	RowsBuilder builder;
 	Model	   *updated;
 	Model	   *stored;
@@ -82,11 +127,13 @@ compute_revision(Learner *learner)
 
 	*caller = caller_in(learner->next_context);
 	rows_init(&builder, learner->serving.encoder, scratch);
-	n = collect_news(learner, &builder, label, trained);
+	news_init(&news, learner->truth == NULL ? 0 : learner->behind);
+	n = collect_news(learner, &builder, label, trained, &news);
 	memory_check(rows_bytes(&builder) + model_update_memory(base, n) + model_delta_memory(base),
 				 "update the model");
-	status_check(model_update(&work, base, learner->current, rows_finish(&builder), label, trained,
-							  &updated), "update the model");
+	status_check(model_update_soft(&work, base, learner->current, rows_finish(&builder), label,
+								   learner->truth == NULL ? NULL : &news.soft, trained, &updated),
+				 "update the model");
 	learner->next_on_base = learner->chain >= CHAIN_MOST;
 	writer_init(&learner->delta, caller);
 	status_check(model_delta_write(caller, base, learner->next_on_base ? base : learner->current,

@@ -228,6 +228,7 @@ train_read(Training *training, const Project *project, bool scan)
 													 training->share);
 	compact_classes(training);
 	need_labels(training);
+	train_soften(training);
 }
 
 static const float *
@@ -251,7 +252,8 @@ train_compute(Training *training)
 		.seed = (uint64) options->random_seed,
 		.refine = options->refine,
 		.prior_precision = options->prior_precision,
-		.share = training->shares_given ? training->share : NULL
+		.share = training->shares_given ? training->share : NULL,
+		.soft = training->soft
 	};
 	const Rows *rows = rows_finish(&training->rows);
 	Caller		caller = caller_in(training->context);
@@ -262,6 +264,7 @@ train_compute(Training *training)
 				 "train");
 	status_check(model_train(&caller, rows, training->label, training->nclasses, &train_options,
 							 &training->model, &training->validation), "train");
+	train_refit(training, &train_options);
 	measure(training->validation.probability, training->label, rows->n, training->nclasses,
 			&training->metrics);
 	training->losses = palloc_array_checked(float, rows->n);

@@ -29,6 +29,7 @@ typedef struct Training
 	RowsBuilder rows;			/* of the labelled items that are encoded */
 	char	  **items;			/* of those rows */
 	int		   *label;
+	SoftLabels *soft;			/* of those rows; NULL: labels are certain */
 	bool	   *audited;		/* is it in the sample of the source? */
 	int			naudited;
 	char	  **classes;		/* of those items, in byte order */
@@ -72,6 +73,14 @@ extern void train_read(Training *training, const Project *project, bool scan);
 
 /* Fits and measures.  Needs neither transaction nor snapshot nor lock. */
 extern void train_compute(Training *training);
+
+/*
+ * Soft labels of the rows as the label model has them, into training->soft; and,
+ * once there is a model, the same with what it has said out of fold as one more
+ * voice, and the model fitted to that.  Nothing where no item has two answers.
+ */
+extern void train_soften(Training *training);
+extern void train_refit(Training *training, const TrainOptions *options);
 
 /*
  * Is the model not worse than the one that serves?  On the items that both

@@ -39,7 +39,7 @@ static Design
 design_of(const LearnCase *c)
 {
 	Design		design = {
-		CASE_ROWS, CASE_DIMS, 0, CASE_FEATURES, c->classes, c->dense, NULL, c->label
+		CASE_ROWS, CASE_DIMS, 0, CASE_FEATURES, c->classes, c->dense, NULL, c->label, NULL
 	};
 
 	return design;
@@ -415,7 +415,7 @@ test_wide_posterior(const Caller *caller, const LearnCase *c)
 {
 	static float dense[WIDE_ROWS * WIDE_DIMS];
 	Design		design = {
-		WIDE_ROWS, WIDE_DIMS, 0, WIDE_DIMS + 1, c->classes, dense, NULL, c->label
+		WIDE_ROWS, WIDE_DIMS, 0, WIDE_DIMS + 1, c->classes, dense, NULL, c->label, NULL
 	};
 	Posterior  *posterior;
 	Random		random;

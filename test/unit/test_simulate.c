@@ -379,7 +379,7 @@ test_span(const Caller *caller)
 	double	   *whole = calloc(91 * 3, sizeof(double));
 	double	   *within = calloc(41 * 3, sizeof(double));
 	double	   *left = calloc(90 * 3, sizeof(double));
-	Design		design = {40, 90, 0, 91, 3, data.dense, NULL, data.label};
+	Design		design = {40, 90, 0, 91, 3, data.dense, NULL, data.label, NULL};
 	HeadOptions options = {0.1, 1e-14, 500, false};
 	RowSet		all = {NULL, 40};
 	double		objective[2];

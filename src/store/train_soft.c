@@ -1,0 +1,93 @@
+/*-------------------------------------------------------------------------
+ *
+ * train_soft.c
+ *	  What a training learns from where several have answered the same items.
+ *
+ * First the label model says, from people's answers alone, how probable each
+ * class of a row is; with these soft labels the model is cross-validated.  What
+ * it has said of each row out of fold is then one more voice of the label model,
+ * and the model is fitted to what comes of that, with everything that the
+ * cross-validation has chosen.  (Goh, Tkachenko and Mueller, "CROWDLAB:
+ * supervised learning to infer consensus labels and quality scores for data with
+ * multiple annotators", 2022, combine a classifier and annotators so.)
+ *
+ * Figures are about the labels that people have given, which the model's own
+ * voice has no part in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "store/caller.h"
+#include "store/session.h"
+#include "store/train.h"
+
+/* Soft labels of the training's rows. */
+static SoftLabels *
+soft_labels(const Training *training, const Truth *truth)
+{
+	int			n = training->rows.n;
+	SoftLabels *soft = palloc0(sizeof(SoftLabels));
+	int		   *numbers = truth_class_numbers(truth, training->classes, training->nclasses);
+	int		   *start = palloc_array_checked(int, n + 1);
+	int		   *class;
+	float	   *weight;
+
+	memory_check((sizeof(int) + sizeof(float)) * (size_t) n * LABEL_SUPPORT, "weigh the labels");
+	class = palloc_array_checked(int, (Size) n * LABEL_SUPPORT);
+	weight = palloc_array_checked(float, (Size) n * LABEL_SUPPORT);
+	start[0] = 0;
+	for (int i = 0; i < n; i++)
+	{
+		int			at = start[i];
+		int			found = truth_soft_label(truth, training->items[i], numbers, class + at,
+											 weight + at);
+
+		if (found == 0)
+		{
+			class[at] = training->label[i];
+			weight[at] = 1.0f;
+			found = 1;
+		}
+		start[i + 1] = at + found;
+	}
+	*soft = (SoftLabels) {n, start, class, weight};
+	pfree(numbers);
+	return soft;
+}
+
+void
+train_soften(Training *training)
+{
+	if (training->consensus.truth != NULL)
+		training->soft = soft_labels(training, training->consensus.truth);
+}
+
+void
+train_refit(Training *training, const TrainOptions *options)
+{
+	const Truth *truth = training->consensus.truth;
+	Caller		caller = caller_in(training->context);
+	TrainOptions again = *options;
+	float		share[MODEL_MAX_PARTS];
+	double		scale = model_scale(training->model);
+	Truth	   *heard;
+
+	if (truth == NULL)
+		return;
+	heard = truth_with_classifier(truth, training->items, training->rows.n,
+								  training->validation.probability, training->classes,
+								  training->nclasses, training->context);
+	training->soft = soft_labels(training, heard);
+	truth_free(heard);
+	again.soft = training->soft;
+	again.refine = model_refined(training->model);
+	again.prior_precision = model_prior_precision(training->model);
+	for (int i = 0; i < model_parts(training->model); i++)
+		share[i] = model_share(training->model, i);
+	again.share = model_parts(training->model) > 1 ? share : NULL;
+	model_free(&caller, training->model);
+	status_check(model_train_again(&caller, rows_finish(&training->rows), training->label,
+								   training->nclasses, &again, scale,
+								   training->validation.probability, &training->model), "train");
+}
