@@ -158,11 +158,13 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/source.c \
 	src/store/rule.c \
 	src/store/rule_figures.c \
+	src/store/rule_model.c \
 	src/store/rule_votes.c \
 	src/store/state.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_rules.c \
 	src/store/train_soft.c \
 	src/store/trigger.c \
 	src/store/truth.c \

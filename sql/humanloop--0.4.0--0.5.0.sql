@@ -85,6 +85,9 @@ BEGIN
 	END LOOP;
 END $$;
 
+-- Numbers of the rules that counted when it was trained.
+ALTER TABLE hl_model ADD COLUMN rules integer[];
+
 CREATE FUNCTION hl_add_rule(project text, name text, condition text, label text DEFAULT NULL)
 RETURNS integer
 LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -117,7 +120,9 @@ CREATE TYPE hl_rule_status AS
 	(rule text, version integer, condition text, label text, state text,
 	 coverage double precision, overlap double precision, conflict double precision,
 	 compared bigint, accuracy double precision, accuracy_low double precision,
-	 accuracy_high double precision, skipped bigint, error text, added_by text,
+	 accuracy_high double precision, learned_accuracy double precision,
+	 learned_low double precision, learned_high double precision, weight double precision,
+	 skipped bigint, error text, added_by text,
 	 added_at timestamptz);
 
 CREATE FUNCTION hl_rules(project text, history boolean DEFAULT false)

@@ -15,6 +15,7 @@
 #include "sql/api.h"
 #include "store/refresh.h"
 #include "store/rule_figures.h"
+#include "store/rule_model.h"
 #include "store/session.h"
 #include "store/source.h"
 
@@ -120,7 +121,7 @@ enum
 {
 	RULES_NAME, RULES_VERSION, RULES_CONDITION, RULES_LABEL, RULES_STATE, RULES_COVERAGE,
 	RULES_OVERLAPS, RULES_CONFLICTS, RULES_COMPARED, RULES_ACCURACY, RULES_LOW, RULES_HIGH,
-	RULES_SKIPPED, RULES_ERROR, RULES_ADDED_BY, RULES_ADDED_AT, RULES_COLUMNS
+	RULES_LEARNED, RULES_LEARNED_LOW, RULES_LEARNED_HIGH, RULES_WEIGHT, RULES_SKIPPED, RULES_ERROR, RULES_ADDED_BY, RULES_ADDED_AT, RULES_COLUMNS
 };
 
 static Datum
@@ -139,7 +140,7 @@ add_figures(const Rule *rule, const RuleFigures *figures, int64 items, Datum *va
 
 	if (!rule_counts(rule))
 	{
-		for (int column = RULES_COVERAGE; column <= RULES_HIGH; column++)
+		for (int column = RULES_COVERAGE; column <= RULES_WEIGHT; column++)
 			nulls[column] = true;
 		return;
 	}
@@ -155,6 +156,34 @@ add_figures(const Rule *rule, const RuleFigures *figures, int64 items, Datum *va
 	nulls[RULES_ACCURACY] = nulls[RULES_LOW] = nulls[RULES_HIGH] = figures->compared == 0;
 }
 
+/* What the label model makes of it. */
+static void
+add_learned(const RuleModel *model, int voice, Datum *values, bool *nulls)
+{
+	VoiceFigures figures;
+
+	if (model == NULL || voice < 0)
+	{
+		for (int column = RULES_LEARNED; column <= RULES_WEIGHT; column++)
+			nulls[column] = true;
+		return;
+	}
+	label_model_voice(model->model, voice, &figures);
+	values[RULES_LEARNED] = Float8GetDatum(figures.accuracy);
+	values[RULES_LEARNED_LOW] = Float8GetDatum(figures.accuracy_low);
+	values[RULES_LEARNED_HIGH] = Float8GetDatum(figures.accuracy_high);
+	values[RULES_WEIGHT] = Float8GetDatum(figures.weight);
+}
+
+/* The voice of a rule of that number; -1: it has none. */
+static int
+voice_of(const RuleModel *model, int number)
+{
+	const Rule *rule = model == NULL ? NULL : rules_find(&model->rules, number);
+
+	return rule == NULL ? -1 : model->voice[rule - model->rules.rule];
+}
+
 Datum
 hl_rules(PG_FUNCTION_ARGS)
 {
@@ -163,7 +192,9 @@ hl_rules(PG_FUNCTION_ARGS)
 	Project    *project;
 	ProjectState state;
 	Rules		rules;
+	Consensus	consensus;
 	const RuleFigures *figures;
+	const RuleModel *model;
 	Call		call;
 
 	call_begin(&call);
@@ -171,7 +202,9 @@ hl_rules(PG_FUNCTION_ARGS)
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE, true);
 	state_read(project, &state);
 	rules_read(project, true, true, &rules);
-	figures = rules_measure(project, &rules, true);
+	consensus_read(project, &consensus);
+	figures = rules_measure(project, &rules, &consensus, true);
+	model = rule_model_read(project, &consensus, true, CurrentMemoryContext);
 	for (int i = 0; i < rules.n; i++)
 	{
 		const Rule *rule = &rules.rule[i];
@@ -186,6 +219,7 @@ hl_rules(PG_FUNCTION_ARGS)
 		values[RULES_LABEL] = optional_datum(rule->label, &nulls[RULES_LABEL]);
 		values[RULES_STATE] = CStringGetTextDatum(state_name(rule));
 		add_figures(rule, &figures[i], Max(rule->rows, state.items), values, nulls);
+		add_learned(model, voice_of(model, rule->number), values, nulls);
 		values[RULES_SKIPPED] = Int64GetDatum(rule->skipped);
 		values[RULES_ERROR] = optional_datum(rule->error, &nulls[RULES_ERROR]);
 		values[RULES_ADDED_BY] = CStringGetTextDatum(rule->added_by);

@@ -38,6 +38,7 @@
 #include "store/session.h"
 
 #define LIMIT_GRACE_MS 5000		/* between the cancel and the end */
+#define LIMIT_REPEAT_MS 5		/* who catches one, row by row, gets the next */
 
 /* The steps that are running, one within the other. */
 typedef struct Reading
@@ -58,6 +59,7 @@ static Reading *innermost = NULL;
 static volatile sig_atomic_t limit_hits = 0;
 static int32 limited_project = 0;	/* 0: no limit is set */
 static TimestampTz limit_began;
+static int	limit_repeat;		/* milliseconds from one cancel to the next */
 
 /* Called by the timer: only what a signal handler may do. */
 static void
@@ -65,7 +67,7 @@ limit_reached(void)
 {
 	limit_hits++;
 	/* who is there can end the session himself */
-	if (limit_hits == 1 || !reading_unattended)
+	if ((limit_hits - 1) * limit_repeat < LIMIT_GRACE_MS || !reading_unattended)
 		QueryCancelPending = true;
 	else
 	{
@@ -90,7 +92,7 @@ limit_timeout(void)
 
 /* What a source makes us read within counts as its own time. */
 static void
-limit_begin(int32 project_id, int milliseconds, const int64 *spent)
+limit_begin(int32 project_id, int milliseconds, int repeat, const int64 *spent)
 {
 	int64		left = milliseconds - (spent == NULL ? 0 : *spent / 1000);
 
@@ -98,9 +100,10 @@ limit_begin(int32 project_id, int milliseconds, const int64 *spent)
 		return;
 	limited_project = project_id;
 	limit_hits = 0;
+	limit_repeat = repeat;
 	limit_began = GetCurrentTimestamp();
 	enable_timeout_every(limit_timeout(), TimestampTzPlusMilliseconds(limit_began, Max(left, 1)),
-						 LIMIT_GRACE_MS);
+						 repeat);
 }
 
 /* True: it has taken too long. */
@@ -187,7 +190,8 @@ run_step(const Project *project, SourceReader reader, ReadingStep step, void *ar
 	innermost = &reading;
 	PG_TRY();
 	{
-		limit_begin(project->id, milliseconds, spent);
+		limit_begin(project->id, milliseconds, limit != NULL ? LIMIT_REPEAT_MS : LIMIT_GRACE_MS,
+					spent);
 		step(argument);
 	}
 	PG_CATCH();

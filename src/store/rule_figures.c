@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "store/label.h"
 #include "store/pool.h"
 #include "store/rule_figures.h"
 #include "store/session.h"
@@ -18,7 +17,7 @@ typedef struct Measuring
 {
 	const Rules *rules;
 	RuleFigures *figures;
-	Consensus	consensus;
+	const Consensus *consensus;
 	LabelledItems *labelled;
 } Measuring;
 
@@ -41,7 +40,7 @@ measure_item(const RuleVotes *votes, void *argument)
 	int		   *rule = palloc_array_checked(int, votes->n);
 	int			index = labelled_index(measuring->labelled, votes->item);
 	const char *truth = index < 0 ? NULL :
-		measuring->consensus.classes[measuring->consensus.label[index]];
+		measuring->consensus->classes[measuring->consensus->label[index]];
 	bool		conflict = false;
 	int			n = 0;
 
@@ -67,14 +66,14 @@ measure_item(const RuleVotes *votes, void *argument)
 }
 
 RuleFigures *
-rules_measure(const Project *project, const Rules *rules, bool read_only)
+rules_measure(const Project *project, const Rules *rules, const Consensus *consensus,
+			  bool read_only)
 {
-	Measuring	measuring = {.rules = rules};
+	Measuring	measuring = {.rules = rules, .consensus = consensus};
 
 	measuring.figures = palloc_array_checked(RuleFigures, rules->n);
 	memset(measuring.figures, 0, sizeof(RuleFigures) * rules->n);
-	consensus_read(project, &measuring.consensus);
-	measuring.labelled = labelled_items(&measuring.consensus, CurrentMemoryContext);
+	measuring.labelled = labelled_items(consensus, CurrentMemoryContext);
 	rule_votes_scan(project, NULL, 0, read_only, measure_item, &measuring);
 	return measuring.figures;
 }

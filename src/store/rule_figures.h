@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_RULE_FIGURES_H
 #define HUMANLOOP_RULE_FIGURES_H
 
+#include "store/label.h"
 #include "store/rule_votes.h"
 
 /* Of one rule; counts are of items. */
@@ -21,9 +22,11 @@ typedef struct RuleFigures
 } RuleFigures;
 
 /*
- * Of each rule, zeros for one that does not count.  Goes through all votes.
+ * Of each rule, zeros for one that does not count.  consensus: what people say.  Goes
+ * through all votes.
  */
-extern RuleFigures *rules_measure(const Project *project, const Rules *rules, bool read_only);
+extern RuleFigures *rules_measure(const Project *project, const Rules *rules,
+								  const Consensus *consensus, bool read_only);
 
 /* The class that a vote is for; NULL: it counts for none. */
 extern const char *vote_label(const Rules *rules, int number, int code, int *index);

@@ -38,7 +38,7 @@
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/queue.h"
-#include "store/rule_votes.h"
+#include "store/rule_model.h"
 #include "store/session.h"
 #include "store/targets.h"
 #include "store/trigger.h"
@@ -50,6 +50,7 @@
 
 #define FIRST_LABELS 10			/* before the first training */
 #define FIRST_PER_CLASS 2
+#define RULES_CHANGED "rules changed"
 #define QUIET_SHARE 10			/* the worker trains at most that part of the
 								 * time, when it need not */
 
@@ -417,9 +418,15 @@ reason_to_train(const Turn *turn)
 		/* a rare class must not keep people waiting with an empty queue */
 		bool		enough = counts->least >= FIRST_PER_CLASS || counts->queue_empty;
 
-		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
-			counts->labelled > work->tried_labels ? "first labels" : NULL;
+		if (counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
+			counts->labelled > work->tried_labels)
+			return "first labels";
+		return rules_changed(turn->project) && rules_suffice(turn->project, FIRST_LABELS) ?
+			RULES_CHANGED : NULL;
 	}
+	if (turn->state.items > 0 && rules_changed(turn->project) &&
+		(counts->classes >= 2 || rules_suffice(turn->project, FIRST_LABELS)))
+		return RULES_CHANGED;
 	/* the encoder was fitted anew, as that of the model cannot read the input any more */
 	if (turn->state.encoder_id != turn->state.model_encoder && turn->state.items > 0 &&
 		counts->classes >= 2)
