@@ -49,6 +49,7 @@ CREATE TABLE hl_rule_state
 	project_id    integer NOT NULL,
 	rule          integer NOT NULL,
 	evaluated     boolean NOT NULL,           -- over all rows
+	outdated      boolean NOT NULL,           -- and is to be again
 	stopped       boolean NOT NULL,
 	rows          bigint NOT NULL,            -- that there were
 	skipped       bigint NOT NULL,            -- that it has failed on

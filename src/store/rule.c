@@ -67,6 +67,7 @@ read_rule(uint64 row, Rule *rule)
 	rule->skipped = result_bigint(row, 11);
 	rule->error = result_string(row, 12);
 	rule->rows = result_bigint(row, 13);
+	rule->outdated = DatumGetBool(result_datum(row, 16, &isnull));
 	rule->added_by = result_string(row, 14);
 	rule->added_at = DatumGetTimestampTz(result_datum(row, 15, &isnull));
 	if (nlabels != rule->nsaid || !strings_complete(rule->said, rule->nsaid))
@@ -81,7 +82,7 @@ rules_read(const Project *project, bool all, bool read_only, Rules *rules)
 	static Statement select = {
 		"SELECT r.rule, r.name, r.version, r.condition, r.label, r.state, r.said, r.labels, "
 		"coalesce(s.evaluated, false), coalesce(s.stopped, false), coalesce(s.skipped, 0), s.error, "
-		"coalesce(s.rows, 0), r.added_by, r.added_at "
+		"coalesce(s.rows, 0), r.added_by, r.added_at, coalesce(s.outdated, false) "
 		"FROM @hl_rule r LEFT JOIN @hl_rule_state s ON s.project_id = r.project_id AND s.rule = r.rule "
 		"WHERE r.project_id = $1 AND ($2 OR r.state = 'enabled') "
 		"ORDER BY r.name COLLATE \"C\", r.version", 2, {INT4OID, BOOLOID}, NULL, 0
@@ -276,22 +277,23 @@ void
 rule_store(const Project *project, const Rule *rule)
 {
 	static Statement upsert = {
-		"INSERT INTO @hl_rule_state AS s (project_id, rule, evaluated, stopped, skipped, error, rows) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (project_id, rule) DO UPDATE SET "
+		"INSERT INTO @hl_rule_state AS s (project_id, rule, evaluated, stopped, skipped, error, rows, outdated) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (project_id, rule) DO UPDATE SET "
 		"evaluated = excluded.evaluated, stopped = excluded.stopped, skipped = excluded.skipped, "
-		"error = excluded.error, rows = excluded.rows",
-		7, {INT4OID, INT4OID, BOOLOID, BOOLOID, INT8OID, TEXTOID, INT8OID}, NULL, 0
+		"error = excluded.error, rows = excluded.rows, outdated = excluded.outdated",
+		8, {INT4OID, INT4OID, BOOLOID, BOOLOID, INT8OID, TEXTOID, INT8OID, BOOLOID}, NULL, 0
 	};
-	Datum		values[7] = {
+	Datum		values[8] = {
 		Int32GetDatum(project->id), Int32GetDatum(rule->number), BoolGetDatum(rule->evaluated),
 		BoolGetDatum(rule->stopped), Int64GetDatum(rule->skipped)
 	};
-	bool		nulls[7] = {false};
+	bool		nulls[8] = {false};
 
 	nulls[5] = rule->error == NULL;
 	if (rule->error != NULL)
 		values[5] = CStringGetTextDatum(rule->error);
 	values[6] = Int64GetDatum(rule->rows);
+	values[7] = BoolGetDatum(rule->outdated);
 	statement_run_as_extension(&upsert, values, nulls, false);
 	store_said(project, rule);
 }
@@ -300,7 +302,7 @@ void
 rules_outdate(const Project *project)
 {
 	static Statement update = {
-		"UPDATE @hl_rule_state s SET evaluated = false WHERE s.project_id = $1 AND s.evaluated "
+		"UPDATE @hl_rule_state s SET outdated = true WHERE s.project_id = $1 AND NOT s.outdated "
 		"AND EXISTS (SELECT 1 FROM @hl_rule r WHERE r.project_id = $1 AND r.rule = s.rule "
 		"AND r.state = 'enabled')", 1, {INT4OID}, NULL, 0
 	};

@@ -34,7 +34,8 @@ typedef struct Rule
 	int			nsaid;			/* different values it has had; code k + 1 of a */
 	char	  **said;			/* vote is value k, */
 	char	  **labels;			/* which is this class now; NULL: none */
-	bool		evaluated;		/* over all rows */
+	bool		evaluated;		/* over all rows, so that it counts */
+	bool		outdated;		/* and is to be again */
 	bool		stopped;		/* it fails: it says nothing until it is enabled again */
 	int64		rows;			/* that there were when it was evaluated */
 	int64		skipped;		/* rows that it has failed on */

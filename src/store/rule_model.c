@@ -29,7 +29,7 @@
 #define SAMPLE_ROWS 5000
 
 /* Labels by people after which a row of the rules counts half. */
-#define FADE_LABELS 40.0f
+#define FADE_LABELS 10.0f
 
 /* An item of the sample; its votes are voice and class, in turn. */
 typedef struct Sampled

@@ -506,7 +506,7 @@ evaluation_begin(Evaluation *evaluation, const Project *project, bool pending)
 	{
 		Rule	   *rule = &rules->rule[r];
 
-		evaluation->runs[r] = !pending || !rule->evaluated;
+		evaluation->runs[r] = !pending || !rule->evaluated || rule->outdated;
 		any = any || evaluation->runs[r];
 		if (pending && evaluation->runs[r] && !rule->stopped)
 		{
@@ -539,6 +539,7 @@ evaluation_end(Evaluation *evaluation, bool pending)
 		{
 			rule->evaluated = rule->changed = true;
 			rule->rows = evaluation->seen;
+			rule->outdated = false;
 		}
 		if (rule->changed)
 			rule_store(evaluation->project, rule);
@@ -554,7 +555,7 @@ rules_pending(const Project *project)
 	rules_read(project, false, false, &rules);
 	for (int r = 0; r < rules.n; r++)
 	{
-		if (!rules.rule[r].evaluated)
+		if (!rules.rule[r].evaluated || rules.rule[r].outdated)
 			return true;
 	}
 	return false;
