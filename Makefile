@@ -337,6 +337,7 @@ bench: ready
 	@test/bench/loop
 	@test/bench/simulate
 	@test/bench/unseen
+	@test/bench/rules
 	@test/bench/audit
 	@test/bench/encoders
 

@@ -56,7 +56,7 @@ eventually($node, q{SELECT count(*) = 0 FROM hl_rules('tickets') WHERE state = '
 is(sql(q{SELECT rule, state, skipped, error FROM hl_rules('tickets') WHERE rule IN ('slow', 'cancelled', 'divided')}),
 	"cancelled|enabled|1|an error (SQLSTATE 57014) in the row of item \"1002\"\ndivided|enabled|1|division by zero (SQLSTATE 22012) in the row of item \"50\"\nslow|stopped|0|it takes longer than humanloop.rule_timeout (SQLSTATE 53400)",
 	'and say what has failed');
-is(sql(q{SELECT state, last_error IS NULL FROM hl_projects}), 'ready|t', 'the project has not');
+eventually($node, q{SELECT state = 'ready' AND last_error IS NULL FROM hl_projects}, 'the project has not');
 sql(q{SELECT hl_drop_rule('tickets', rule) FROM hl_rules('tickets') WHERE rule IN ('slow', 'cancelled', 'divided')});
 
 # ----------------------------------------------------------------------
