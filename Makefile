@@ -53,13 +53,17 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/encode/word_weights.c \
 	src/encode/wordpiece.c \
 	src/learn/acquisition.c \
+	src/learn/agreement_statistics.c \
 	src/learn/audit.c \
 	src/learn/choose.c \
 	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/epig.c \
+	src/learn/explain.c \
 	src/learn/forecast.c \
 	src/learn/head.c \
+	src/learn/label_counts.c \
+	src/learn/label_errors.c \
 	src/learn/label_figures.c \
 	src/learn/label_model.c \
 	src/learn/label_voices.c \
@@ -91,9 +95,11 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/plot/text.c
 # ... and those that do.
 SERVER_SOURCES = src/humanloop.c \
+	src/sql/agreement_functions.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
 	src/sql/encoder_functions.c \
+	src/sql/explain_functions.c \
 	src/sql/forecast_functions.c \
 	src/sql/label_functions.c \
 	src/sql/metrics_functions.c \
@@ -104,11 +110,13 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/predict_functions.c \
 	src/sql/project_functions.c \
 	src/sql/queue_functions.c \
+	src/sql/review_functions.c \
 	src/sql/role_type.c \
 	src/sql/rule_functions.c \
 	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
+	src/sql/suspect_functions.c \
 	src/sql/target_functions.c \
 	src/sql/train_functions.c \
 	src/sql/unencoded_functions.c \
@@ -122,6 +130,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/condition.c \
 	src/store/copy.c \
 	src/store/deploy.c \
+	src/store/dispute.c \
 	src/store/encoder_choice.c \
 	src/store/encoder_files.c \
 	src/store/encoder_plan.c \
@@ -138,6 +147,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/lease.c \
 	src/store/lock.c \
 	src/store/named_encoder.c \
+	src/store/neighbours.c \
 	src/store/options.c \
 	src/store/parts.c \
 	src/store/pool.c \
@@ -149,11 +159,13 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/reading.c \
 	src/store/refresh.c \
 	src/store/replay.c \
+	src/store/remark.c \
 	src/store/revise.c \
 	src/store/role.c \
 	src/store/row_batch.c \
 	src/store/seed.c \
 	src/store/session.c \
+	src/store/settlement.c \
 	src/store/shared_encoder.c \
 	src/store/source.c \
 	src/store/rule.c \
@@ -161,6 +173,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/rule_model.c \
 	src/store/rule_votes.c \
 	src/store/state.c \
+	src/store/suspects.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
@@ -185,12 +198,12 @@ OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
-	unencoded inputs encoder_files encoders encoders_hostile encoders_kinds word_vectors rules
+	unencoded inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects rules
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh ddl ddl_broken triggers metrics worker
-ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh
+ISOLATION = encoders next next_repeatable label classes repeatable train_train train_others drop renamed source_triggers deploy refresh settle
 ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS ?= test/t/*.pl
 # `make installcheck` runs TAP only where its Perl modules are installed.
@@ -228,6 +241,10 @@ BLAS_MODULE = humanloop_blas$(DLSUFFIX)
 
 # PGXS tracks no headers in a server built without dependency tracking.
 $(OBJS) $(BLAS_OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
+# Loops with a condition, as in an exponential, become vector instructions only where
+# the compiler thinks that worthwhile and arithmetic raises no signals, which it never
+# does here.
+$(ROOM_SOURCES:.c=.o): override CFLAGS += -O3 -fno-trapping-math
 # An assertion that fails would end the whole server.
 $(BLAS_OBJS): override CPPFLAGS += $(BLAS_CFLAGS) -DNDEBUG
 $(shlib): src/exports.map
@@ -248,6 +265,9 @@ install-blas: all installdirs
 build/bench/%: test/bench/%.c $(ROOM_SOURCES:.c=.o) src/math/matrix_blas.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Isrc -o $@ $^ $(BLAS_LIBS) -lm
+
+.PHONY: bench-build
+bench-build: $(patsubst test/bench/%.c,build/bench/%,$(wildcard test/bench/*.c))
 
 # PGXS forgets that it has installed DOCS without their directory.
 uninstall-more:
@@ -339,6 +359,8 @@ bench: ready
 	@test/bench/unseen
 	@test/bench/rules
 	@test/bench/audit
+	@test/bench/crowd
+	@test/bench/suspects
 	@test/bench/encoders
 
 .PHONY: dist

@@ -121,6 +121,8 @@ RESET statement_timeout;
 \set VERBOSITY default
 -- A file of digits and commas, whose tree is many times as long.
 CREATE VIEW digits AS SELECT file, part, CASE file WHEN 'config.json' THEN convert_to('[' || repeat('0,', 1000000) || '0]', 'UTF8') ELSE data END AS data FROM good;
+SET humanloop.work_mem = '1MB';
+SELECT error_of($$SELECT hl_import_encoder('x', 'transformer', staging => 'digits')$$);
 SET humanloop.work_mem = '60MB';
 SELECT error_of($$SELECT hl_import_encoder('x', 'transformer', staging => 'digits')$$);
 SET humanloop.work_mem = '123MB';

@@ -157,6 +157,10 @@ SELECT array_agg(id) AS encoders FROM hl_encoder WHERE project_id = :project \gs
 INSERT INTO hl_run (project_id, kind, pid) VALUES (:project, 'train', 0);
 INSERT INTO hl_change VALUES (:project, 'rows', '{1}');
 INSERT INTO hl_revision VALUES (:project, 1, 1, 0, '');
+-- what reviewers and others have said beside answering
+INSERT INTO hl_settlement (project_id, item, action, label, reviewer) VALUES (:project, '1', 'settle', 'returns', 'rita');
+INSERT INTO hl_item_comment (project_id, item, annotator, comment) VALUES (:project, '1', 'rita', 'odd');
+INSERT INTO hl_item_flag (project_id, item, annotator) VALUES (:project, '1', 'rita');
 SELECT relation FROM left_of(:project, :'encoders') WHERE rows = 0;
 -- a session that has the model in memory and statements prepared
 PREPARE predict AS SELECT label IS NOT NULL AS answered FROM hl_predict('tickets', 'where is the parcel');

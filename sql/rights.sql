@@ -31,6 +31,8 @@ BEGIN
 	PERFORM hl_add_rule('tickets', 'charged', 'body ~ ''charged''', 'billing');
 	PERFORM hl_disable_rule('tickets', 'charged');
 	PERFORM hl_label_many('tickets', array_agg(id::text), array_agg(topic)) FROM tickets(60);
+	-- another is of another opinion on one, which somebody has commented on, flagged and settled
+	PERFORM hl_label('tickets', 3, 'billing', 'ann'), hl_comment('tickets', 1, 'secret'), hl_flag('tickets', 1), hl_settle('tickets', 2, 'returns');
 	-- one of them with a learning curve
 	PERFORM hl_label_many('points', array_agg(id::text), array_agg('on ' || place[1])) FROM (SELECT * FROM desk.point ORDER BY id LIMIT 20) p;
 	PERFORM hl_train('points');
@@ -70,6 +72,25 @@ INSERT INTO probe VALUES
 	('hl_undo(text,text,text)', $$true FROM hl_skip('tickets', 70), hl_undo('tickets', '70')$$),
 	('hl_undo(text,bigint,text)', $$true FROM hl_skip('tickets', 70), hl_undo('tickets', 70)$$),
 	('hl_undo(text,uuid,text)', $$true FROM hl_skip('points', '00000000-0000-0000-0000-000000000040'::uuid), hl_undo('points', '00000000-0000-0000-0000-000000000040'::uuid)$$),
+	('hl_comment(text,text,text)', $$true FROM hl_comment('tickets', '70', 'odd')$$),
+	('hl_comment(text,bigint,text)', $$true FROM hl_comment('tickets', 70, 'odd')$$),
+	('hl_comment(text,uuid,text)', $$true FROM hl_comment('points', '00000000-0000-0000-0000-000000000040'::uuid, 'odd')$$),
+	-- one's own; another's needs review
+	('hl_delete_comment(text,bigint)', $$true FROM hl_comment('tickets', 70, 'odd') c, hl_delete_comment('tickets', c)$$),
+	('hl_flag(text,text,text)', $$true FROM hl_flag('tickets', '70')$$),
+	('hl_flag(text,bigint,text)', $$true FROM hl_flag('tickets', 70)$$),
+	('hl_flag(text,uuid,text)', $$true FROM hl_flag('points', '00000000-0000-0000-0000-000000000040'::uuid)$$),
+	('hl_unflag(text,text,text)', $$true FROM hl_flag('tickets', 70), hl_unflag('tickets', '70')$$),
+	('hl_unflag(text,bigint,text)', $$true FROM hl_flag('tickets', 70), hl_unflag('tickets', 70)$$),
+	('hl_unflag(text,uuid,text)', $$true FROM hl_flag('points', '00000000-0000-0000-0000-000000000040'::uuid), hl_unflag('points', '00000000-0000-0000-0000-000000000040'::uuid)$$),
+	('hl_settle(text,text,text,text)', $$true FROM hl_settle('tickets', '70', 'billing')$$),
+	('hl_settle(text,bigint,text,text)', $$true FROM hl_settle('tickets', 70, 'billing')$$),
+	('hl_settle(text,uuid,text,text)', $$true FROM hl_settle('points', '00000000-0000-0000-0000-000000000040'::uuid, 'on 1')$$),
+	('hl_unsettle(text,text,text)', $$true FROM hl_settle('tickets', 70, 'billing'), hl_unsettle('tickets', '70')$$),
+	('hl_unsettle(text,bigint,text)', $$true FROM hl_settle('tickets', 70, 'billing'), hl_unsettle('tickets', 70)$$),
+	('hl_unsettle(text,uuid,text)', $$true FROM hl_settle('points', '00000000-0000-0000-0000-000000000040'::uuid, 'on 1'), hl_unsettle('points', '00000000-0000-0000-0000-000000000040'::uuid)$$),
+	('hl_disputes(text)', $$count(*) = 1 FROM hl_disputes('tickets')$$),
+	('hl_agreement(text)', $$count(*) > 2 FROM hl_agreement('tickets')$$),
 	('hl_next(text,integer,text,interval)', $$input IS NOT NULL FROM hl_next('tickets')$$),
 	('hl_queue_entries(text)', $$count(*) > 0 FROM hl_queue_entries('tickets')$$),
 	('hl_predict(text)', $$count(*) = 90 FROM hl_predict('tickets')$$),
@@ -86,6 +107,10 @@ INSERT INTO probe VALUES
 	('hl_probabilities(text,anyarray)', $$count(*) = 3 FROM hl_probabilities('points', ARRAY[1, 2, 1])$$),
 	('hl_uncertainty(text,text)', $$total > 0 FROM hl_uncertainty('tickets', 'parcel')$$),
 	('hl_uncertainty(text,anyarray)', $$total > 0 FROM hl_uncertainty('points', ARRAY[1, 2, 1])$$),
+	('hl_explain(text,text,integer)', $$count(*) > 3 FROM hl_explain('tickets', 'parcel')$$),
+	('hl_explain(text,anyarray,integer)', $$count(*) > 3 FROM hl_explain('points', ARRAY[1, 2, 1])$$),
+	('hl_explain_question(text,text,integer)', $$count(*) > 3 FROM hl_explain_question('tickets', '70')$$),
+	('hl_suspects(text,double precision,integer)', $$count(*) = 60 FROM hl_suspects('tickets', 0)$$),
 	('hl_rename_class(text,text,text)', $$hl_rename_class('tickets', 'billing', 'bills') > 0$$),
 	('hl_merge_classes(text,text[],text)', $$hl_merge_classes('tickets', '{billing}', 'returns') > 0$$),
 	('hl_remove_class(text,text)', $$hl_remove_class('tickets', 'billing') > 0$$),
@@ -184,10 +209,13 @@ SELECT attrelid::regclass, attname FROM pg_attribute WHERE attacl IS NOT NULL AN
 -- What the views show, and what can be done through them.
 CREATE TABLE view_probe (thing text PRIMARY KEY, query text);
 INSERT INTO view_probe VALUES
-	('hl_projects', 'SELECT count(*) = 2 INTO yes FROM hl_projects'), ('hl_queue', 'SELECT count(DISTINCT project) = 2 INTO yes FROM hl_queue'), ('hl_labels', 'SELECT count(*) = 90 INTO yes FROM hl_labels'),
-	('hl_visible_labels', 'SELECT count(*) = 90 INTO yes FROM hl_visible_labels'), ('hl_label_history', 'SELECT count(*) = 90 INTO yes FROM hl_label_history'), ('hl_runs', 'SELECT count(*) = 1 INTO yes FROM hl_runs'),
+	('hl_projects', 'SELECT count(*) = 2 INTO yes FROM hl_projects'), ('hl_queue', 'SELECT count(DISTINCT project) = 2 INTO yes FROM hl_queue'), ('hl_labels', 'SELECT count(*) = 91 INTO yes FROM hl_labels'),
+	('hl_visible_labels', 'SELECT count(*) = 91 INTO yes FROM hl_visible_labels'), ('hl_label_history', 'SELECT count(*) = 91 INTO yes FROM hl_label_history'), ('hl_runs', 'SELECT count(*) = 1 INTO yes FROM hl_runs'),
+	('hl_settlements', 'SELECT count(*) = 1 INTO yes FROM hl_settlements'), ('hl_comments', 'SELECT count(*) = 1 INTO yes FROM hl_comments'), ('hl_flags', 'SELECT count(*) = 1 INTO yes FROM hl_flags'),
 	('hl_runs.error', 'SELECT count(error) = 1 INTO yes FROM hl_runs'), ('hl_projects.last_error', 'SELECT count(last_error) = 1 INTO yes FROM hl_projects'),
 	('hl_queue_tickets', 'SELECT count(*) > 0 INTO yes FROM desk.hl_queue_tickets'), ('hl_queue_points', 'SELECT count(*) > 0 INTO yes FROM desk.hl_queue_points'),
+	-- what is another's
+	('hl_delete_comment, of another', $$SELECT true INTO yes FROM hl_comments c, hl_delete_comment('tickets', c.id)$$), ('hl_unflag, of another', $$SELECT true INTO yes FROM hl_unflag('tickets', 1, 'regress_hl_owner')$$),
 	('INSERT hl_labels', $$INSERT INTO hl_labels (project, item, label) VALUES ('tickets', '70', 'x') RETURNING true INTO yes$$),
 	('UPDATE hl_labels, of another', $$UPDATE hl_labels SET label = 'x' WHERE project = 'tickets' AND item = '1' RETURNING true INTO yes$$),
 	('DELETE hl_labels, of another', $$DELETE FROM hl_labels WHERE project = 'tickets' AND item = '1' RETURNING true INTO yes$$),

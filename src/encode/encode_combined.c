@@ -168,6 +168,43 @@ encoder_part(const Encoder *encoder, int i, EncoderPart *part)
 		from->weights};
 }
 
+int
+encoder_find_term(const Encoder *encoder, int i, uint64_t hash)
+{
+	const CombinationPart *part;
+	int			term;
+
+	if (encoder->kind != ENCODER_COMBINED)
+		return text_find_term(encoder, hash);
+	part = &encoder->combination->part[i];
+	term = part->encoder == NULL ? -1 : text_find_term(part->encoder, hash);
+	return term < 0 ? -1 : term + (int) part->base;
+}
+
+int
+encoder_term_projection(const Encoder *encoder, uint32_t term, float *projection)
+{
+	const Combination *combination = encoder->combination;
+	int			i = 0;
+
+	if (encoder->kind != ENCODER_COMBINED)
+	{
+		text_term_projection(encoder, term, projection);
+		return 0;
+	}
+	/* the last part that begins there or before, of those that have terms */
+	for (int p = 1; p < combination->n; p++)
+	{
+		const CombinationPart *part = &combination->part[p];
+
+		if (part->base <= term && part->encoder != NULL && part->encoder->vocabulary > 0)
+			i = p;
+	}
+	text_term_projection(combination->part[i].encoder, term - combination->part[i].base,
+						 projection);
+	return i;
+}
+
 /* The weights that were read for an encoder that is found now. */
 static Status
 find_weights(const Caller *caller, CombinationPart *part, const Encoder *encoder)

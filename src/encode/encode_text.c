@@ -167,6 +167,22 @@ encoding_room(Encoding *encoding, int terms)
 	return STATUS_SUCCESS;
 }
 
+int
+text_find_term(const Encoder *encoder, uint64_t hash)
+{
+	return encoder->kind == ENCODER_TEXT && encoder->vocabulary > 0 ?
+		find_term(encoder, hash) : -1;
+}
+
+void
+text_term_projection(const Encoder *encoder, uint32_t term, float *projection)
+{
+	const int16_t *mantissa = encoder->mantissa + (size_t) term * (size_t) encoder->dims;
+
+	for (int j = 0; j < encoder->dims; j++)
+		projection[j] = encoder->scale[term] * mantissa[j];
+}
+
 /* Takes a batch of n-grams of the row: known ones are tallied. */
 static Status
 tally_terms(void *state, const uint64_t *hashes, int count)

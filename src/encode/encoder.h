@@ -202,6 +202,19 @@ extern void encoder_part(const Encoder *encoder, int i, EncoderPart *part);
 extern Status encoder_refer(const Caller *caller, Encoder *encoder, int i, const Encoder *to);
 
 /*
+ * Number of an n-gram of part i among all terms of the sparse stage, by its hash
+ * (terms.h); -1: it is not known, or the part has no n-grams.
+ */
+extern int	encoder_find_term(const Encoder *encoder, int i, uint64_t hash);
+
+/*
+ * The projection of a term, to as many numbers as its part has: a row's dense part
+ * is the sum of those of its terms by their weights, scaled to the length of the
+ * part.  Returns which part that is.
+ */
+extern int	encoder_term_projection(const Encoder *encoder, uint32_t term, float *projection);
+
+/*
  * Fitting the text encoder.  All texts of the source go through
  * text_fit_add in any order; a bounded uniform sample of them (sample_rows)
  * is kept for the decomposition; memory stays below `memory` bytes whatever

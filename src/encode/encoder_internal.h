@@ -118,6 +118,10 @@ extern void text_weigh_terms(const Encoder *encoder, Encoding *encoding, int fro
 extern Status encode_terms(const Encoder *encoder, const char *utf8, size_t length,
 						   Encoding *encoding);
 
+/* The index of a term of a text encoder, or -1; and the projection of one, dims floats. */
+extern int	text_find_term(const Encoder *encoder, uint64_t hash);
+extern void text_term_projection(const Encoder *encoder, uint32_t term, float *projection);
+
 extern Status text_encoder_write(const Encoder *encoder, Writer *writer);
 extern Status text_encoder_read(const Caller *caller, Reader *reader, bool in_place,
 								Encoder *encoder);

@@ -252,3 +252,183 @@ text_terms(const Caller *caller, const char *utf8, size_t length,
 	TRY(chunk_end(&reader));
 	return flush_batch(&reader);
 }
+
+/* ---------------------------------------------------------------------- */
+/* The same with the places of the n-grams, for those who explain */
+
+static Status
+span_add(const Caller *caller, TermSpans *spans, uint64_t hash, SpanKind kind, int first, int end)
+{
+	if (spans->n == spans->capacity)
+	{
+		int			capacity = spans->capacity * 2 + 64;
+		TermSpan   *grown = allocate_array(caller, (size_t) capacity, sizeof(TermSpan));
+
+		if (grown == NULL)
+			return STATUS_NO_MEMORY;
+		if (spans->n > 0)
+			memcpy(grown, spans->span, sizeof(TermSpan) * (size_t) spans->n);
+		release(caller, spans->span);
+		spans->span = grown;
+		spans->capacity = capacity;
+	}
+	spans->span[spans->n++] = (TermSpan) {hash, kind, first, end};
+	return STATUS_SUCCESS;
+}
+
+/* The whole text folded, with classes. */
+static Status
+fold_whole(const Caller *caller, const char *utf8, size_t length, FoldedChar **folded, int *n)
+{
+	Folder		folder;
+	size_t		capacity = length + FOLD_MIN_ROOM;
+
+	*n = 0;
+	*folded = allocate_array(caller, capacity, sizeof(FoldedChar));
+	if (*folded == NULL)
+		return STATUS_NO_MEMORY;
+	folder_init(&folder, utf8, length);
+	while (!folder_ended(&folder))
+	{
+		if (stopped(caller))
+			return STATUS_STOPPED;
+		/* a ligature may become more characters than it has bytes */
+		if (capacity - (size_t) *n < FOLDED_ROOM)
+		{
+			FoldedChar *grown = allocate_array(caller, capacity * 2 + FOLDED_ROOM,
+											   sizeof(FoldedChar));
+
+			if (grown == NULL)
+				return STATUS_NO_MEMORY;
+			memcpy(grown, *folded, sizeof(FoldedChar) * (size_t) *n);
+			release(caller, *folded);
+			*folded = grown;
+			capacity = capacity * 2 + FOLDED_ROOM;
+		}
+		*n += (int) fold_text(&folder, *folded + *n, FOLDED_ROOM);
+	}
+	return STATUS_SUCCESS;
+}
+
+/* Does a word that has come as far as here end before the next character? */
+static bool
+word_ends_before(WordState state, CharacterClass next)
+{
+	return next == CLASS_MARK ? false :
+		state != WORD_RUN || (next != CLASS_LETTER && next != CLASS_NUMBER);
+}
+
+/* Words, as word_add() makes them. */
+static Status
+span_words(const Caller *caller, const FoldedChar *folded, int n, TermSpans *spans)
+{
+	int			end;
+
+	for (int first = 0; first < n; first = end)
+	{
+		CharacterClass class = folded_class(folded[first]);
+		WordState	state = class == CLASS_UNSPACED ? WORD_UNSPACED : WORD_RUN;
+		uint64_t	hash = hash_step(SEED_WORD, folded_code_point(folded[first]));
+
+		end = first + 1;
+		if (class == CLASS_SPACE || class == CLASS_OTHER)
+			continue;
+		while (end < n && !word_ends_before(state, folded_class(folded[end])))
+			hash = hash_step(hash, folded_code_point(folded[end++]));
+		if (state == WORD_UNSPACED || end - first >= WORD_SHORTEST)
+			TRY(span_add(caller, spans, hash, SPAN_WORD, first, end));
+	}
+	spans->words = spans->n;
+	return STATUS_SUCCESS;
+}
+
+/* Pairs of neighbouring words; then the words' hashes are finished. */
+static Status
+span_pairs(const Caller *caller, TermSpans *spans)
+{
+	for (int i = 1; i < spans->words; i++)
+	{
+		TermSpan	left = spans->span[i - 1];
+		TermSpan	right = spans->span[i];
+		uint64_t	hash = hash_step(hash_step(SEED_PAIR, left.hash), right.hash);
+
+		TRY(span_add(caller, spans, hash_finish(hash, TERM_WORD), SPAN_PAIR, left.first,
+					 right.end));
+	}
+	for (int i = 0; i < spans->words; i++)
+		spans->span[i].hash = hash_finish(spans->span[i].hash, TERM_WORD);
+	return STATUS_SUCCESS;
+}
+
+/* Pieces of what stands between two spaces, characters from .. to. */
+static Status
+span_pieces(const Caller *caller, const FoldedChar *folded, int from, int to, TermSpans *spans)
+{
+	for (int first = from - 1; first + PIECE_SHORTEST <= to + 1; first++)
+	{
+		uint64_t	hash = SEED_PIECE;
+
+		for (int end = first; end < first + PIECE_LONGEST && end <= to; end++)
+		{
+			bool		outside = end < from || end == to;
+
+			hash = hash_step(hash, outside ? ' ' : folded_code_point(folded[end]));
+			if (end - first + 1 >= PIECE_SHORTEST)
+				TRY(span_add(caller, spans, hash_finish(hash, TERM_PIECE), SPAN_PIECE,
+							 first < from ? from : first, end < to ? end + 1 : to));
+		}
+	}
+	return STATUS_SUCCESS;
+}
+
+static Status
+span_all(const Caller *caller, const FoldedChar *folded, int n, TermSpans *spans)
+{
+	int			from = 0;
+
+	TRY(span_words(caller, folded, n, spans));
+	TRY(span_pairs(caller, spans));
+	for (int i = 0; i <= n; i++)
+	{
+		if (i < n && folded_class(folded[i]) != CLASS_SPACE)
+			continue;
+		if (stopped(caller))
+			return STATUS_STOPPED;
+		if (i > from)
+			TRY(span_pieces(caller, folded, from, i, spans));
+		from = i + 1;
+	}
+	spans->character = allocate_array(caller, (size_t) n, sizeof(uint32_t));
+	if (spans->character == NULL)
+		return STATUS_NO_MEMORY;
+	spans->length = n;
+	for (int i = 0; i < n; i++)
+		spans->character[i] = folded_class(folded[i]) == CLASS_SPACE ? ' ' :
+			folded_code_point(folded[i]);
+	return STATUS_SUCCESS;
+}
+
+Status
+text_spans(const Caller *caller, const char *utf8, size_t length, TermSpans *spans)
+{
+	FoldedChar *folded;
+	int			n;
+	Status		status;
+
+	memset(spans, 0, sizeof(*spans));
+	status = fold_whole(caller, utf8, length, &folded, &n);
+	if (status == STATUS_SUCCESS)
+		status = span_all(caller, folded, n, spans);
+	release(caller, folded);
+	if (status != STATUS_SUCCESS)
+		text_spans_free(caller, spans);
+	return status;
+}
+
+void
+text_spans_free(const Caller *caller, TermSpans *spans)
+{
+	release(caller, spans->span);
+	release(caller, spans->character);
+	memset(spans, 0, sizeof(*spans));
+}

@@ -55,4 +55,39 @@ typedef Status (*TermSink) (void *state, const uint64_t *hashes, int count);
 extern Status text_terms(const Caller *caller, const char *utf8, size_t length,
 						 TermSink sink, void *state);
 
+/* What an n-gram is made of. */
+typedef enum SpanKind
+{
+	SPAN_WORD,
+	SPAN_PAIR,					/* of neighbouring words */
+	SPAN_PIECE					/* characters, a space at either end left out */
+} SpanKind;
+
+/* An occurrence of an n-gram: characters first .. end of the folded text. */
+typedef struct TermSpan
+{
+	uint64_t	hash;
+	SpanKind	kind;
+	int			first;
+	int			end;
+} TermSpan;
+
+typedef struct TermSpans
+{
+	int			n;
+	int			capacity;
+	TermSpan   *span;			/* the words come before pairs and pieces */
+	int			words;			/* how many are words, one behind the other */
+	int			length;
+	uint32_t   *character;		/* length: the folded text, spaces as ' ' */
+} TermSpans;
+
+/*
+ * The n-grams that text_terms hands out, with their places.  Takes some 100 bytes
+ * of memory a character; text_spans_free gives it back.
+ */
+extern Status text_spans(const Caller *caller, const char *utf8, size_t length,
+						 TermSpans *spans);
+extern void text_spans_free(const Caller *caller, TermSpans *spans);
+
 #endif							/* HUMANLOOP_TERMS_H */

@@ -29,21 +29,14 @@
 /* Multiplications in a product between two questions whether to stop */
 #define WORK_A_QUESTION 250000000.0
 
-/* x = gelu_float(x + bias), rows x n with n a multiple of STRIP or not. */
+/* x = gelu_float(x + bias), rows x n. */
 FOR_EACH_PROCESSOR
 static void
 add_bias_gelu(float *restrict x, const float *restrict bias, int rows, int n)
 {
 	for (int row = 0; row < rows; row++, x += n)
-	{
-		int			i = 0;
-
-		for (; i + STRIP <= n; i += STRIP)
-			for (int j = 0; j < STRIP; j++)
-				x[i + j] = gelu_float(x[i + j] + bias[i + j]);
-		for (; i < n; i++)
+		for (int i = 0; i < n; i++)
 			x[i] = gelu_float(x[i] + bias[i]);
-	}
 }
 
 /* x += bias, rows x n. */

@@ -119,7 +119,7 @@ label_model_choice(const LabelModel *model, int item, int preferred)
 {
 	const LabelItem *at = &model->item[item];
 	double		most = -1.0;
-	double		wanted = -1.0;
+	bool		said = false;
 	int			choice = LABEL_NONE;
 
 	if (at->known != LABEL_NONE)
@@ -129,15 +129,22 @@ label_model_choice(const LabelModel *model, int item, int preferred)
 		int			label = model->answer[a].label;
 		double		weight = weight_of(model, at, label);
 
-		if (label == preferred)
-			wanted = weight;
+		said = said || label == preferred;
 		if (weight > most || (weight == most && label < choice))
 		{
 			most = weight;
 			choice = label;
 		}
 	}
-	return wanted >= most - 1e-3 && wanted >= 0.0 ? preferred : choice;
+	if (said)
+	{
+		double		one = weight_of(model, at, preferred) / model->prior[preferred];
+		double		other = most / model->prior[choice];
+
+		if (fabs(one - other) <= 0.01 * fmax(one, other))
+			return preferred;
+	}
+	return choice;
 }
 
 bool
@@ -232,6 +239,42 @@ agreement_of(const LabelModel *model, int voice)
 	return model->voice[voice].answers > 0 ? (double) same / model->voice[voice].answers : NAN;
 }
 
+/*
+ * How many answers of a voice something can be held against, and how many of them
+ * are right; of a rule, that people have judged.
+ */
+static void
+compared_of(const LabelModel *model, const LabelVoice *voice, double *compared, double *right)
+{
+	size_t		row = (size_t) voice->row * model->classes;
+
+	*compared = voice->said;
+	*right = voice->right;
+	if (!voice->rule)
+		return;
+	*compared = *right = 0.0;
+	for (int k = 0; k < model->classes; k++)
+	{
+		*compared += model->judged[row + k];
+		*right += model->judged_right[row + k];
+	}
+}
+
+/* Of a rule, what all items say of it, as sure as those that people have judged make it. */
+double
+label_model_accuracy(const LabelModel *model, int voice, double *low, double *high)
+{
+	const LabelVoice *v = &model->voice[voice];
+	double		accuracy = v->rule ?
+		(v->right + RULE_ANSWERS * RULE_ACCURACY) / (v->said + RULE_ANSWERS) : v->accuracy;
+	double		compared;
+	double		right;
+
+	compared_of(model, v, &compared, &right);
+	credible_interval(accuracy, compared + (v->rule ? RULE_ANSWERS : VOICE_ANSWERS), low, high);
+	return accuracy;
+}
+
 void
 label_model_voice(const LabelModel *model, int voice, VoiceFigures *figures)
 {
@@ -239,27 +282,11 @@ label_model_voice(const LabelModel *model, int voice, VoiceFigures *figures)
 
 	figures->answers = v->answers;
 	figures->agreement = agreement_of(model, voice);
-	figures->compared = v->said;
-	figures->compared_right = v->right;
-	figures->accuracy = v->accuracy;
-	figures->coverage = 1.0;
+	compared_of(model, v, &figures->compared, &figures->compared_right);
+	figures->accuracy = label_model_accuracy(model, voice, &figures->accuracy_low,
+											 &figures->accuracy_high);
+	figures->coverage = !v->rule ? 1.0 : model->heard > 0 ? v->said / model->heard : 0.0;
 	figures->weight = v->weight;
-	if (v->rule)
-	{
-		size_t		row = (size_t) v->row * model->classes;
-
-		figures->compared = figures->compared_right = 0.0;
-		for (int k = 0; k < model->classes; k++)
-		{
-			figures->compared += model->judged[row + k];
-			figures->compared_right += model->judged_right[row + k];
-		}
-		/* what all items say of it, as sure as those that people have answered make it */
-		figures->accuracy = (v->right + VOICE_ANSWERS * RULE_ACCURACY) / (v->said + VOICE_ANSWERS);
-		figures->coverage = model->heard > 0 ? v->said / model->heard : 0.0;
-	}
-	credible_interval(figures->accuracy, figures->compared + VOICE_ANSWERS,
-					  &figures->accuracy_low, &figures->accuracy_high);
 }
 
 void

@@ -5,8 +5,8 @@
  *
  * Voices (people, rules) give answers to items.  Each voice v has a confusion
  * matrix, p_v(k | t): how often it says k where t is true.  From the answers
- * alone, expectation maximisation finds the matrices and, for each item, the
- * posterior over its true label:
+ * alone, rounds of expectation and maximisation find the matrices and, for each
+ * item, the posterior over its true label:
  *
  *		P(t | answers) ~ prior(t) * product over answers (v, k) of p_v(k | t)
  *
@@ -32,7 +32,7 @@
  *   together count as one witness.  Rules that agree among themselves prove
  *   little, as each speaks of few classes and they were written by the same
  *   people: so what is expected of a rule (it is right three times in four, and
- *   cannot be more often than its class occurs) counts as much as three times all
+ *   cannot be more often than its class occurs) counts as much as ten times all
  *   the items, until people's answers to the same items say how good it is.
  *   Rules that say the same of the same items are not two witnesses: how much a
  *   rule repeats others is measured, and it counts for less accordingly.
@@ -127,11 +127,12 @@ extern int	label_model_support(const LabelModel *model, int item, float least,
 								int *class, float *weight);
 
 /*
- * The most probable of the classes that somebody has said of the item; preferred
- * (a class, or LABEL_NONE), where that is as probable as another, within a
- * thousandth.  LABEL_NONE where nobody has said anything.  Other than ItemLabel's
- * label it is never one that nobody has named, as it could be where those who
- * have spoken are mostly wrong.
+ * The most probable of the classes that somebody has said of the item.  LABEL_NONE
+ * where nobody has said anything.  Other than ItemLabel's label it is never one that
+ * nobody has named, as it could be where those who have spoken are mostly wrong.
+ * Where what is said of the item is as likely, within a hundredth, were preferred (one
+ * of those classes) true, so that only how frequent the classes are speaks for the
+ * other, it is preferred.
  */
 extern int	label_model_choice(const LabelModel *model, int item, int preferred);
 
@@ -171,6 +172,10 @@ typedef struct VoiceFigures
 } VoiceFigures;
 
 extern void label_model_voice(const LabelModel *model, int voice, VoiceFigures *figures);
+
+/* Its accuracy and interval alone, without a look at all answers. */
+extern double label_model_accuracy(const LabelModel *model, int voice, double *low,
+								   double *high);
 
 /* One number of a voice's confusion: says k where t is true. */
 typedef struct ConfusionCell

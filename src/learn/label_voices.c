@@ -29,7 +29,7 @@ double
 voice_strength(const LabelModel *model, int voice)
 {
 	if (!model->voice[voice].rule)
-		return ROW_ANSWERS;
+		return sqrt(2.0 * model->classes);
 	return RULE_STRENGTH * (model->heard > 0 ? model->heard : 1) / model->classes;
 }
 
@@ -111,18 +111,22 @@ voice_likelihood(const LabelModel *model, int voice, int said, double *p)
 }
 
 void
-expect_people(LabelModel *model)
+expect_person(LabelModel *model, int v)
 {
+	LabelVoice *voice = &model->voice[v];
+
 	model->accuracy = (model->people_right + PEOPLE_ANSWERS * PEOPLE_ACCURACY) /
 		(model->people_said + PEOPLE_ANSWERS);
-	for (int v = 0; v < model->voices; v++)
-	{
-		LabelVoice *voice = &model->voice[v];
+	if (!voice->rule)
+		voice->accuracy = (voice->right + VOICE_ANSWERS * model->accuracy) /
+			(voice->said + VOICE_ANSWERS);
+}
 
-		if (!voice->rule)
-			voice->accuracy = (voice->right + VOICE_ANSWERS * model->accuracy) /
-				(voice->said + VOICE_ANSWERS);
-	}
+void
+expect_people(LabelModel *model)
+{
+	for (int v = 0; v < model->voices; v++)
+		expect_person(model, v);
 }
 
 /*
@@ -142,10 +146,10 @@ expect_precision(LabelModel *model, const LabelVoice *voice, double *precision)
 		judged += model->judged[row + k];
 		right += model->judged_right[row + k];
 	}
-	all = (right + VOICE_ANSWERS * RULE_ACCURACY) / (judged + VOICE_ANSWERS);
+	all = (right + RULE_ANSWERS * RULE_ACCURACY) / (judged + RULE_ANSWERS);
 	for (int k = 0; k < model->classes; k++)
-		precision[k] = (model->judged_right[row + k] + VOICE_ANSWERS * all) /
-			(model->judged[row + k] + VOICE_ANSWERS);
+		precision[k] = (model->judged_right[row + k] + RULE_ANSWERS * all) /
+			(model->judged[row + k] + RULE_ANSWERS);
 }
 
 /* own, other, scale and silence of one rule; precision: K of scratch. */

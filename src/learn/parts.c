@@ -17,8 +17,10 @@
 #define LEADING_SHARE 0.8f
 
 /*
- * Shares must lower the loss by so many nats times the root of the number of
- * rows, which is how far luck alone goes; see REFINE_GAIN in train.c.
+ * Shares that are less even must lower the loss by so many nats times the root of
+ * the number of rows, which is how far luck alone goes; see REFINE_GAIN in train.c.
+ * Without a part that seems of no use among the few rows that are tried, a model
+ * cannot learn from it what many rows would teach.
  */
 #define SHARE_GAIN 0.2
 
@@ -144,6 +146,16 @@ set_shares(int trial, int parts, float *share)
 	}
 }
 
+static float
+largest_share(const float *share, int parts)
+{
+	float		largest = share[0];
+
+	for (int p = 1; p < parts; p++)
+		largest = share[p] > largest ? share[p] : largest;
+	return largest;
+}
+
 static Status
 try_shares(const Caller *caller, const Tried *tried, int classes, const TrainOptions *options,
 		   PartTrial *trial)
@@ -165,27 +177,46 @@ try_shares(const Caller *caller, const Tried *tried, int classes, const TrainOpt
 	return status;
 }
 
+/* Of those that luck could make the best, the most even; the better of two alike. */
+static int
+choose_trial(const PartTrial *trial, int count, int parts, double luck)
+{
+	double		lowest = trial[0].log_loss;
+	int			chosen = -1;
+
+	for (int i = 1; i < count; i++)
+		lowest = fmin(lowest, trial[i].log_loss);
+	for (int i = 0; i < count; i++)
+	{
+		float		more;
+
+		if (trial[i].log_loss > lowest + luck)
+			continue;
+		more = chosen < 0 ? -1.0f :
+			largest_share(trial[i].share, parts) - largest_share(trial[chosen].share, parts);
+		if (more < 0.0f || (more == 0.0f && trial[i].log_loss < trial[chosen].log_loss))
+			chosen = i;
+	}
+	return chosen;
+}
+
 Status
 choose_shares(const Caller *caller, const Rows *rows, const int *label, int classes,
 			  const TrainOptions *options, float *share, PartTrial *trial, int *trials)
 {
 	int			parts = rows->parts;
 	int			count = 1 + 2 * parts;
-	int			best = 0;
 	Tried		tried = {.dense = NULL};
 	Status		status = pick_rows(caller, rows, label, classes, &tried);
 
 	for (int i = 0; i < count && status == STATUS_SUCCESS; i++)
 	{
-		double		gain = share_gain(tried.rows.n);
-
 		set_shares(i, parts, trial[i].share);
 		status = try_shares(caller, &tried, classes, options, &trial[i]);
-		if (trial[i].log_loss < trial[best].log_loss &&
-			trial[i].log_loss + gain < trial[0].log_loss)
-			best = i;
 	}
-	memcpy(share, trial[best].share, sizeof(float) * parts);
+	if (status == STATUS_SUCCESS)
+		memcpy(share, trial[choose_trial(trial, count, parts, share_gain(tried.rows.n))].share,
+			   sizeof(float) * parts);
 	*trials = count;
 	release(caller, tried.dense);
 	release(caller, tried.label);

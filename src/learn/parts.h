@@ -18,10 +18,10 @@
 extern size_t parts_memory(int n, int dims, int classes);
 
 /*
- * The shares of rows->parts parts, which sum to 1, with the lowest cross-validated log
- * loss: of all alike, each alone, and each with four fifths.  All alike unless
- * another is better by more than luck alone would make it.  trial: PART_TRIALS
- * of them, *trials are filled in.
+ * The shares of rows->parts parts, which sum to 1, by cross-validated log loss: of
+ * all alike, each alone, and each with four fifths the most even that is not worse
+ * than the best by more than luck alone would make it.  trial: PART_TRIALS of
+ * them, *trials are filled in.
  */
 extern Status choose_shares(const Caller *caller, const Rows *rows, const int *label,
 							int classes, const TrainOptions *options, float *share,

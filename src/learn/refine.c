@@ -673,3 +673,9 @@ refine_apply(const Refine *refine, const SparseRows *sparse, int first, int coun
 					  1.0f / sqrtf(norm), to);
 	}
 }
+
+void
+refine_add_term(const Refine *refine, uint32_t term, float value, float *features)
+{
+	apply_row(refine, &term, &value, 1, 1.0f, features);
+}

@@ -56,6 +56,12 @@ extern Status refine_train(const Caller *caller, const SparseRows *sparse, int s
 extern void refine_apply(const Refine *refine, const SparseRows *sparse, int first, int count,
 						 float *features);
 
+/*
+ * What one n-gram adds to the features of a row in which it has the share value of
+ * the row's length (stride floats, to which it is added).
+ */
+extern void refine_add_term(const Refine *refine, uint32_t term, float value, float *features);
+
 /* Bytes of a Refine, and that refine_train holds at most, that included. */
 extern size_t refine_result_memory(size_t sparse_terms, int sparse_dims, int classes);
 extern size_t refine_memory(int n, size_t sparse_terms, int sparse_dims, int classes);

@@ -162,19 +162,13 @@ exponentiate_float(float *x, int n, float largest)
 	float		sum = 0.0f;
 	int			i;
 
+	for (i = 0; i < n; i++)
+		x[i] = exp_float(x[i] - largest);
 	for (i = 0; i + 16 <= n; i += 16)
 		for (int j = 0; j < 16; j++)
-		{
-			float		e = exp_float(x[i + j] - largest);
-
-			x[i + j] = e;
-			strip[j] += e;
-		}
+			strip[j] += x[i + j];
 	for (; i < n; i++)
-	{
-		x[i] = exp_float(x[i] - largest);
 		sum += x[i];
-	}
 	for (int j = 0; j < 16; j++)
 		sum += strip[j];
 	return sum;

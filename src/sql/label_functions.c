@@ -16,6 +16,7 @@
 #include "utils/uuid.h"
 
 #include "sql/api.h"
+#include "sql/item.h"
 #include "store/label.h"
 #include "store/session.h"
 #include "store/source.h"
@@ -31,8 +32,7 @@ PG_FUNCTION_INFO_V1(hl_undo);
 PG_FUNCTION_INFO_V1(hl_undo_bigint);
 PG_FUNCTION_INFO_V1(hl_undo_uuid);
 
-/* Argument 1, whatever its type, as text. */
-static char *
+char *
 item_argument(FunctionCallInfo fcinfo, Oid type)
 {
 	if (PG_ARGISNULL(1))
@@ -167,8 +167,7 @@ hl_skip_uuid(PG_FUNCTION_ARGS)
 	return skip_item(fcinfo, UUIDOID);
 }
 
-/* An item as the key's type writes it: '007' of an integer key is '7'. */
-static char *
+char *
 canonical_item(const Project *project, char *item)
 {
 	Oid			input;

@@ -31,6 +31,7 @@
 #include "store/pool.h"
 #include "store/rule_votes.h"
 #include "store/session.h"
+#include "store/settlement.h"
 #include "store/targets.h"
 #include "store/train.h"
 #include "store/trigger.h"
@@ -520,6 +521,12 @@ hl_drop_project(PG_FUNCTION_ARGS)
 		{"DELETE FROM @hl_encoder WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
 		{"DELETE FROM @hl_project WHERE id = $1", 1, {INT4OID}, NULL, 0}
 	};
+	/* since 0.5.0 */
+	static Statement delete_newer[] = {
+		{"DELETE FROM @hl_settlement WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_item_comment WHERE project_id = $1", 1, {INT4OID}, NULL, 0},
+		{"DELETE FROM @hl_item_flag WHERE project_id = $1", 1, {INT4OID}, NULL, 0}
+	};
 	char	   *name;
 	Project    *project;
 	Project    *locked;
@@ -549,6 +556,8 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	act_as_extension(&acting);
 	for (int i = 0; i < (int) lengthof(delete); i++)
 		statement_run(&delete[i], values, NULL, false);
+	for (int i = 0; settlements_are_kept() && i < (int) lengthof(delete_newer); i++)
+		statement_run(&delete_newer[i], values, NULL, false);
 	act_as_before(&acting);
 	rules_forget(project->id);
 	call_end(&call);

@@ -16,6 +16,7 @@
 #include "store/label.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/settlement.h"
 #include "store/source.h"
 
 #define NEXT_MAX 10000
@@ -24,30 +25,34 @@ PG_FUNCTION_INFO_V1(hl_queue_entries);
 PG_FUNCTION_INFO_V1(hl_queue_length);
 PG_FUNCTION_INFO_V1(hl_next);
 
+/* Entries of the queue that are still to be answered, and satisfy a condition. */
+#define ENTRIES(condition) \
+	"WITH listed AS MATERIALIZED (SELECT e.*, r.part, r.model, r.revision FROM @hl_ranking r " \
+	"CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, " \
+	"r.confidence, r.reasons) " \
+	"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) " \
+	"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')), " \
+	"head AS MATERIALIZED (SELECT item FROM listed WHERE part = 'head') " \
+	"SELECT (pg_catalog.row_number() OVER (ORDER BY e.part, e.n))::int4, e.item, e.score::float8, " \
+	"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, " \
+	"CASE WHEN l.held THEN l.annotator END, CASE WHEN l.held THEN l.lease_until END, " \
+	"e.model, e.revision " \
+	"FROM listed e " \
+	"LEFT JOIN LATERAL (SELECT x.annotator, x.lease_until, " \
+	"x.lease_until > pg_catalog.clock_timestamp() AND x.annotator IS NOT NULL AS held " \
+	"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item OFFSET 0) l ON true " \
+	"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0)" condition " " \
+	"AND (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM head h)) " \
+	"AND (e.part <> 'tail' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'rest')) " \
+	"ORDER BY e.part, e.n LIMIT $2"
+
 Datum
 hl_queue_entries(PG_FUNCTION_ARGS)
 {
-	static Statement select = {
-		"WITH listed AS MATERIALIZED (SELECT e.*, r.part, r.model, r.revision FROM @hl_ranking r "
-		"CROSS JOIN LATERAL unnest(r.items, r.scores, r.epistemic, r.aleatoric, r.labels, "
-		"r.confidence, r.reasons) "
-		"WITH ORDINALITY e(item, score, epistemic, aleatoric, label, confidence, reason, n) "
-		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')), "
-		"head AS MATERIALIZED (SELECT item FROM listed WHERE part = 'head') "
-		"SELECT (pg_catalog.row_number() OVER (ORDER BY e.part, e.n))::int4, e.item, e.score::float8, "
-		"e.epistemic::float8, e.aleatoric::float8, e.label, e.confidence::float8, e.reason, "
-		"CASE WHEN l.held THEN l.annotator END, CASE WHEN l.held THEN l.lease_until END, "
-		"e.model, e.revision "
-		"FROM listed e "
-		"LEFT JOIN LATERAL (SELECT x.annotator, x.lease_until, "
-		"x.lease_until > pg_catalog.clock_timestamp() AND x.annotator IS NOT NULL AS held "
-		"FROM @hl_lease x WHERE x.project_id = $1 AND x.item = e.item OFFSET 0) l ON true "
-		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
-		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) "
-		"AND (e.part = 'head' OR e.item NOT IN (SELECT h.item FROM head h)) "
-		"AND (e.part <> 'tail' OR e.item NOT IN (SELECT h.item FROM listed h WHERE h.part = 'rest')) "
-		"ORDER BY e.part, e.n LIMIT $2",
-		2, {INT4OID, INT4OID}, NULL, 0
+	static Statement select[2] = {
+		{ENTRIES(""), 2, {INT4OID, INT4OID}, NULL, 0},
+		{ENTRIES(NOT_SETTLED("e.item")), 2, {INT4OID, INT4OID}, NULL, 0}
 	};
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Project    *project;
@@ -58,22 +63,26 @@ hl_queue_entries(PG_FUNCTION_ARGS)
 	project = project_open_any(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY, true);
 	values[0] = Int32GetDatum(project->id);
 	values[1] = Int32GetDatum(project->options.queue_size);
-	statement_run_as_extension(&select, values, NULL, true);
+	statement_run_as_extension(&select[settlements_are_kept()], values, NULL, true);
 	set_add_result(set);
 	call_end(&call);
 	return (Datum) 0;
 }
 
+/* How many they are. */
+#define LENGTH(condition) \
+	"SELECT pg_catalog.count(*) FROM (SELECT FROM " \
+	"(SELECT DISTINCT e.item FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) e(item) " \
+	"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')) e " \
+	"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0)" condition " LIMIT $2) o"
+
 Datum
 hl_queue_length(PG_FUNCTION_ARGS)
 {
-	static Statement count = {
-		"SELECT pg_catalog.count(*) FROM (SELECT FROM "
-		"(SELECT DISTINCT e.item FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) e(item) "
-		"WHERE r.project_id = $1 AND r.part IN ('head', 'rest', 'tail')) e "
-		"WHERE NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
-		"WHERE c.project_id = $1 AND c.item = e.item AND c.label IS NOT NULL OFFSET 0) LIMIT $2) o",
-		2, {INT4OID, INT4OID}, NULL, 0
+	static Statement count[2] = {
+		{LENGTH(""), 2, {INT4OID, INT4OID}, NULL, 0},
+		{LENGTH(NOT_SETTLED("e.item")), 2, {INT4OID, INT4OID}, NULL, 0}
 	};
 	Project    *project;
 	Datum		values[2];
@@ -86,7 +95,7 @@ hl_queue_length(PG_FUNCTION_ARGS)
 	{
 		values[0] = Int32GetDatum(project->id);
 		values[1] = Int32GetDatum(project->options.queue_size);
-		statement_run_as_extension(&count, values, NULL, true);
+		statement_run_as_extension(&count[settlements_are_kept()], values, NULL, true);
 		length = result_bigint(0, 1);
 	}
 	call_end(&call);

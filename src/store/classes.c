@@ -43,6 +43,7 @@
 #include "store/refresh.h"
 #include "store/rule.h"
 #include "store/session.h"
+#include "store/settlement.h"
 #include "store/source.h"
 
 /* What is to become of some classes. */
@@ -133,12 +134,20 @@ known_classes(const Project *project, int *n)
 	static Statement select_old = {SELECT_CLASSES(""), 1, {INT4OID}, NULL, 0};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	char	  **names;
+	char	  **settled;
+	int			nsettled;
 
 	statement_run_as_extension(rules_are_kept() ? &select : &select_old, values, NULL, false);
 	*n = (int) SPI_processed;
 	names = palloc_array_checked(char *, *n);
 	for (int i = 0; i < *n; i++)
 		names[i] = result_string(i, 1);
+	settled = settled_classes(project, &nsettled);
+	if (nsettled == 0)
+		return names;
+	names = repalloc_huge(names, mul_size(sizeof(char *), *n + nsettled));
+	memcpy(names + *n, settled, sizeof(char *) * nsettled);
+	*n = strings_unique(names, *n + nsettled);
 	return names;
 }
 
@@ -246,18 +255,25 @@ check_snapshot(const ClassChange *change)
 	Datum		values[2] = {
 		Int32GetDatum(change->project->id), text_array(change->classes, change->n)
 	};
-	int64		count;
-	int64		last;
+	/* of answers and of settlements */
+	int64		count[2];
+	int64		last[2];
+	int64		count_now[2];
+	int64		last_now[2];
 
 	if (!IsolationUsesXactSnapshot())
 		return;
 	statement_run_as_extension(&select, values, NULL, false);
-	count = result_bigint(0, 1);
-	last = result_bigint(0, 2);
+	count[0] = result_bigint(0, 1);
+	last[0] = result_bigint(0, 2);
+	settlements_count(change->project, values[1], false, &count[1], &last[1]);
 	PushActiveSnapshot(GetLatestSnapshot());
 	statement_run_as_extension(&select, values, NULL, true);
+	count_now[0] = result_bigint(0, 1);
+	last_now[0] = result_bigint(0, 2);
+	settlements_count(change->project, values[1], true, &count_now[1], &last_now[1]);
 	PopActiveSnapshot();
-	if (count != result_bigint(0, 1) || last != result_bigint(0, 2))
+	if (memcmp(count, count_now, sizeof(count)) != 0 || memcmp(last, last_now, sizeof(last)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent answers"),
@@ -416,6 +432,7 @@ change_classes(ClassChange *change, bool is_new)
 	char	  **known;
 	int			nknown;
 	int			changed;
+	int			settled;
 	Acting		acting;
 
 	check_source(change);
@@ -435,12 +452,14 @@ change_classes(ClassChange *change, bool is_new)
 	change_list(change);
 	act_as_extension(&acting);
 	changed = change->into == NULL ? undo_answers(change) : rewrite_answers(change);
+	settled = settlements_rename(project, text_array(change->classes, change->n), change->into,
+								 change->what);
 	change_names(change);
 	act_as_before(&acting);
 	rules_rename(project, change->classes, change->n, change->into);
 	change_note(project->id, CHANGE_LABELS, NULL, 0);
 	/* what was labelled is not in the ranking */
-	if (change->into == NULL && changed > 0)
+	if (change->into == NULL && changed + settled > 0)
 		change_note(project->id, CHANGE_POOL, NULL, 0);
 	return changed;
 }

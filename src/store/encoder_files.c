@@ -25,6 +25,7 @@
 
 #include "store/caller.h"
 #include "store/encoder_files.h"
+#include "store/input.h"
 #include "store/session.h"
 
 #define PIECE_BYTES (256 * 1024)
@@ -315,6 +316,17 @@ close_large_object(int32 object)
 	(void) DirectFunctionCall1(be_lo_close, Int32GetDatum(object));
 }
 
+static int64
+large_object_length(Oid oid)
+{
+	int32		object = open_large_object(oid);
+	int64		length = DatumGetInt64(DirectFunctionCall3(be_lo_lseek64, Int32GetDatum(object),
+														   Int64GetDatum(0), Int32GetDatum(SEEK_END)));
+
+	close_large_object(object);
+	return length;
+}
+
 static void
 feed_large_object(Oid oid, FilePiece piece, void *state)
 {
@@ -357,20 +369,25 @@ feed_part(const EncoderFile *file, uint64 row, int64 *last, FilePiece piece, voi
 		pfree(bytes);
 }
 
-/* Formats of vectors are UTF-8, lines of a table as the database is. */
+/*
+ * Formats of vectors are UTF-8, lines of a table as the database is.  What Unicode has not
+ * becomes a byte that is no UTF-8: the word is none, as in a file, and the others are.
+ */
 static void
 feed_line(uint64 row, FilePiece piece, void *state)
 {
 	char	   *line = result_string(row, 1);
-	char	   *utf8;
+	const char *utf8;
+	size_t		length;
 
 	if (line == NULL)
 		return;
-	utf8 = pg_server_to_any(line, strlen(line), PG_UTF8);
-	piece((const unsigned char *) utf8, strlen(utf8), state);
+	length = strlen(line);
+	utf8 = text_as_utf8(line, &length, '\xff');
+	piece((const unsigned char *) utf8, length, state);
 	piece((const unsigned char *) "\n", 1, state);
 	if (utf8 != line)
-		pfree(utf8);
+		pfree(unconstify(char *, utf8));
 	pfree(line);
 }
 
@@ -456,7 +473,6 @@ encoder_files_length(EncoderFiles *files, int i, int64 most)
 	const EncoderFile *file = &files->file[i];
 	Count		count = {file->name, 0, most};
 	struct stat status;
-	int32		object;
 
 	switch (files->kind)
 	{
@@ -468,10 +484,7 @@ encoder_files_length(EncoderFiles *files, int i, int64 most)
 			count.length = (int64) status.st_size;
 			break;
 		case FILES_LARGE_OBJECTS:
-			object = open_large_object(file->large_object);
-			count.length = DatumGetInt64(DirectFunctionCall3(be_lo_lseek64, Int32GetDatum(object),
-															 Int64GetDatum(0), Int32GetDatum(SEEK_END)));
-			close_large_object(object);
+			count.length = large_object_length(file->large_object);
 			break;
 		default:
 			encoder_files_feed(files, i, count_piece, &count);
@@ -509,6 +522,8 @@ encoder_files_read(EncoderFiles *files, int i, int64 most, size_t *length)
 	int64		expected = encoder_files_length(files, i, most);
 	Whole		whole = {.name = files->file[i].name};
 
+	/* The tensors' own need, several times this, is asked for before. */
+	memory_check((size_t) expected, psprintf("read file \"%s\"", whole.name));
 	whole.capacity = (size_t) expected;
 	whole.bytes = palloc_array_checked(unsigned char, whole.capacity + 1);
 	encoder_files_feed(files, i, append_piece, &whole);

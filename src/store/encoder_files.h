@@ -38,7 +38,7 @@ extern int64 encoder_files_length(EncoderFiles *files, int i, int64 most);
 
 /*
  * A whole file, in the current context; one byte more than *length, zero, is there.  An
- * error where it has more than `most` bytes.
+ * error where it has more than `most` bytes, or than humanloop.work_mem.
  */
 extern unsigned char *encoder_files_read(EncoderFiles *files, int i, int64 most, size_t *length);
 

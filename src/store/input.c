@@ -26,12 +26,11 @@
 #define HASH_OF_MISSING UINT64CONST(0x6d697373696e67)	/* any number */
 
 /*
- * Some encodings take characters that Unicode has not, as 0x81 in WIN1252.
- * They separate, like bytes that are no characters at all: one bad
- * row must not end a scan.
+ * Some encodings take characters that Unicode has not, as 0x81 in WIN1252: a byte
+ * stands for each, as one bad row must not end a scan.
  */
 static void
-to_utf8(const char *text, int length, StringInfo utf8)
+to_utf8(const char *text, int length, char instead, StringInfo utf8)
 {
 	int			encoding = GetDatabaseEncoding();
 	Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
@@ -53,7 +52,7 @@ to_utf8(const char *text, int length, StringInfo utf8)
 		/* it stops before such a character, and where the piece is full */
 		if (taken == 0)
 		{
-			appendStringInfoChar(utf8, ' ');
+			appendStringInfoChar(utf8, instead);
 			taken = Min(pg_mblen(text), length);
 		}
 		text += taken;
@@ -62,23 +61,28 @@ to_utf8(const char *text, int length, StringInfo utf8)
 	}
 }
 
+const char *
+text_as_utf8(const char *text, size_t *length, char instead)
+{
+	StringInfoData utf8;
+
+	/* bytes of an SQL_ASCII database are taken as they are */
+	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
+		return text;
+	to_utf8(text, (int) *length, instead, &utf8);
+	*length = (size_t) utf8.len;
+	return utf8.data;
+}
+
+/* What Unicode has not separates, like bytes that are no characters at all. */
 Input
 input_from_text(Datum datum)
 {
 	text	   *value = DatumGetTextPP(datum);
 	Input		input = {0};
 
-	input.text = VARDATA_ANY(value);
 	input.length = VARSIZE_ANY_EXHDR(value);
-	/* bytes of an SQL_ASCII database are taken as they are */
-	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
-	{
-		StringInfoData utf8;
-
-		to_utf8(input.text, (int) input.length, &utf8);
-		input.text = utf8.data;
-		input.length = utf8.len;
-	}
+	input.text = text_as_utf8(VARDATA_ANY(value), &input.length, ' ');
 	return input;
 }
 

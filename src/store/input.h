@@ -25,6 +25,13 @@ typedef struct Input
 } Input;
 
 /*
+ * A text of the database as UTF-8: itself, or a palloc'd string.  A byte stands for each
+ * character that Unicode has not.  What an SQL_ASCII database has is taken for UTF-8, and
+ * may be none.  ERROR (42883): the encoding is none that PostgreSQL converts to UTF-8.
+ */
+extern const char *text_as_utf8(const char *text, size_t *length, char instead);
+
+/*
  * Input from a value of type text, or of float4[] (one of several dimensions
  * becomes a vector of length 0).
  */

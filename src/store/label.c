@@ -24,6 +24,7 @@
 #include "store/classes.h"
 #include "store/label.h"
 #include "store/session.h"
+#include "store/settlement.h"
 
 bool
 label_is_blank(const char *label)
@@ -69,25 +70,31 @@ answers_lock(const Project *project, bool exclusive)
 					   exclusive ? AccessExclusiveLock : AccessShareLock);
 }
 
+/* Is a label given?  Errors with what to do instead. */
+static void
+check_given(const char *label, const char *hint_null, const char *hint_empty)
+{
+	if (label == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("label must not be NULL"),
+				 errhint("%s", hint_null)));
+	if (label_is_blank(label))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("label must not be empty"),
+				 errhint("%s", hint_empty)));
+}
+
 /*
  * classes: closed list as it is now, or NULL.  item NULL: said by somebody, else
  * a label of the source for that item.
  */
 static void
-check_label(const Project *project, char **classes, int n, const char *label, const char *item)
+check_listed(const Project *project, char **classes, int n, const char *label, const char *item)
 {
 	StringInfoData list;
 
-	if (label == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("label must not be NULL"),
-				 errhint("Use hl_skip() for an item that cannot be answered, hl_undo() to take an answer back.")));
-	if (label_is_blank(label))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("label must not be empty"),
-				 errhint("Use hl_skip() for an item that cannot be answered.")));
 	if (classes == NULL)
 		return;
 	for (int i = 0; i < n; i++)
@@ -104,6 +111,17 @@ check_label(const Project *project, char **classes, int n, const char *label, co
 			 item == NULL ? 0 :
 			 errdetail("It is in column \"%s\" of item \"%s\".", project->label_column, item),
 			 errhint("Classes are %s%s.", list.data, n > 20 ? ", ..." : "")));
+}
+
+void
+label_check(const Project *project, const char *label, const char *hint)
+{
+	int			n = 0;
+	char	  **classes;
+
+	check_given(label, hint, hint);
+	classes = project->classes == NULL ? NULL : classes_listed(project, &n);
+	check_listed(project, classes, n, label, NULL);
 }
 
 int64
@@ -159,7 +177,10 @@ answers_write(const Project *project, const char *annotator,
 		for (int i = 0; i < n; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			check_label(project, classes, nclasses, labels[i], of_source ? items[i] : NULL);
+			check_given(labels[i],
+						"Use hl_skip() for an item that cannot be answered, hl_undo() to take an answer back.",
+						"Use hl_skip() for an item that cannot be answered.");
+			check_listed(project, classes, nclasses, labels[i], of_source ? items[i] : NULL);
 		}
 		values[3] = text_array(labels, n);
 	}
@@ -397,15 +418,33 @@ skipped_items(const Project *project, char **items, int n, int *nskipped)
 	return skipped;
 }
 
+Truth *
+labels_weigh(const Project *project, MemoryContext context)
+{
+	char	  **items;
+	char	  **labels;
+	int			n = settled_items(project, &items, &labels);
+
+	return truth_read(project, items, labels, n, context);
+}
+
+/* What the answers to each item that satisfies a condition on c add up to. */
+#define VOTED(condition) \
+	"SELECT DISTINCT ON (v.item) v.item, v.label FROM (" \
+	"SELECT c.item, c.label, pg_catalog.count(*) AS votes, pg_catalog.max(c.answered_at) AS latest, " \
+	"pg_catalog.max(c.answer_id) AS id FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.label IS NOT NULL AND " condition " GROUP BY c.item, c.label) v " \
+	"ORDER BY v.item, v.votes DESC, v.latest DESC, v.id DESC"
+
 void
 consensus_read(const Project *project, Consensus *consensus)
 {
-	static Statement select = {
-		"SELECT DISTINCT ON (v.item) v.item, v.label FROM ("
-		"SELECT c.item, c.label, pg_catalog.count(*) AS votes, pg_catalog.max(c.answered_at) AS latest, "
-		"pg_catalog.max(c.answer_id) AS id FROM @hl_current_answer c "
-		"WHERE c.project_id = $1 AND c.label IS NOT NULL GROUP BY c.item, c.label) v "
-		"ORDER BY v.item, v.votes DESC, v.latest DESC, v.id DESC",
+	static Statement voted = {VOTED("true"), 1, {INT4OID}, NULL, 0};
+	static Statement settled = {
+		"WITH settled AS MATERIALIZED (SELECT DISTINCT ON (z.item) z.item, z.label FROM @hl_settlement z "
+		"WHERE z.project_id = $1 ORDER BY z.item, z.id DESC) "
+		"SELECT * FROM ((" VOTED("c.item NOT IN (SELECT s.item FROM settled s WHERE s.label IS NOT NULL)") ") "
+		"UNION ALL SELECT s.item, s.label FROM settled s WHERE s.label IS NOT NULL) o ORDER BY o.item",
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
@@ -413,7 +452,7 @@ consensus_read(const Project *project, Consensus *consensus)
 	SPITupleTable *table;
 
 	memset(consensus, 0, sizeof(*consensus));
-	statement_run_as_extension(&select, values, NULL, false);
+	statement_run_as_extension(settlements_are_kept() ? &settled : &voted, values, NULL, false);
 	table = SPI_tuptable;
 	consensus->n = (int) SPI_processed;
 	consensus->items = palloc_array_checked(char *, consensus->n);
@@ -427,7 +466,7 @@ consensus_read(const Project *project, Consensus *consensus)
 	}
 	SPI_freetuptable(table);
 	consensus->skipped = skipped_items(project, NULL, 0, &consensus->nskipped);
-	consensus->truth = truth_read(project, NULL, NULL, 0, CurrentMemoryContext);
+	consensus->truth = labels_weigh(project, CurrentMemoryContext);
 	for (int i = 0; i < consensus->n && consensus->truth != NULL; i++)
 	{
 		const char *label = truth_label(consensus->truth, consensus->items[i]);
@@ -446,11 +485,16 @@ consensus_read(const Project *project, Consensus *consensus)
 	pfree(labels);
 }
 
+#define VOTED_OF_ITEM \
+	"(SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = u.item " \
+	"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, " \
+	"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1)"
+
 /* Labels of these items as the label model of all answers has them. */
 static void
 weigh_labels(const Project *project, char **items, char **labels, int n)
 {
-	Truth	   *truth = truth_read(project, NULL, NULL, 0, CurrentMemoryContext);
+	Truth	   *truth = labels_weigh(project, CurrentMemoryContext);
 
 	for (int i = 0; i < n && truth != NULL; i++)
 	{
@@ -465,17 +509,19 @@ weigh_labels(const Project *project, char **items, char **labels, int n)
 char **
 consensus_of_items(const Project *project, char **items, int n)
 {
-	static Statement select = {
-		"SELECT (SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = u.item "
-		"AND c.label IS NOT NULL GROUP BY c.label ORDER BY pg_catalog.count(*) DESC, "
-		"pg_catalog.max(c.answered_at) DESC, pg_catalog.max(c.answer_id) DESC LIMIT 1) "
+	static Statement voted = {
+		"SELECT " VOTED_OF_ITEM " FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
+	};
+	static Statement settled = {
+		"SELECT coalesce(" SETTLED_LABEL("u.item") ", " VOTED_OF_ITEM ") "
 		"FROM unnest($2) WITH ORDINALITY u(item, n) ORDER BY u.n",
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
 	char	  **labels = palloc_array_checked(char *, n);
 
-	statement_run_as_extension(&select, values, NULL, false);
+	statement_run_as_extension(settlements_are_kept() ? &settled : &voted, values, NULL, false);
 	for (int i = 0; i < n; i++)
 		labels[i] = result_string(i, 1);
 	if (truth_concerns(project, items, n))

@@ -48,6 +48,12 @@ typedef struct SourceLabels
 /* Nothing but white space? */
 extern bool label_is_blank(const char *label);
 
+/*
+ * Can an item have this label?  Not NULL nor blank (hint: what to do instead), and
+ * of the closed list, if there is one.
+ */
+extern void label_check(const Project *project, const char *label, const char *hint);
+
 extern void source_labels_init(SourceLabels *labels, MemoryContext context);
 extern void source_labels_add(SourceLabels *labels, const char *item, const char *label);
 
@@ -73,13 +79,16 @@ typedef struct Consensus
 } Consensus;
 
 /*
- * Where no item has more than one current answer, that is its label.  Else what the
- * label model says (truth_label).
+ * What a reviewer has settled.  Else, where no item has more than one current
+ * answer, that is its label.  Else what the label model says (truth_label).
  */
 extern void consensus_read(const Project *project, Consensus *consensus);
 
 /* The same of these items: label of each, NULL where it has none. */
 extern char **consensus_of_items(const Project *project, char **items, int n);
+
+/* The label model of all answers, with what is settled as known; NULL as truth_read. */
+extern Truth *labels_weigh(const Project *project, MemoryContext context);
 
 /* Items that somebody has skipped: of these, or with items NULL of all. */
 extern char **skipped_items(const Project *project, char **items, int n, int *nskipped);

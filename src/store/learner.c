@@ -31,6 +31,7 @@
 #include "store/pool.h"
 #include "store/row_batch.h"
 #include "store/session.h"
+#include "store/settlement.h"
 #include "store/source.h"
 
 static List *learners = NIL;
@@ -214,7 +215,8 @@ read_all_labels(Learner *learner, const Project *project)
 static void
 read_weighed_labels(Learner *learner, const Project *project, char **items, int n)
 {
-	if (learner->truth == NULL || !truth_update(learner->truth, project, items, n))
+	if (learner->truth == NULL || !truth_update(learner->truth, project, items,
+												settled_labels(project, items, n), n))
 	{
 		read_all_labels(learner, project);
 		return;
@@ -636,14 +638,18 @@ learner_counts(const Learner *learner, LabelCounts *counts)
 	}
 }
 
+/* Is anything left to answer that satisfies a condition? */
+#define LEFT(condition) \
+	"SELECT 1 FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) i(item) " \
+	"WHERE r.project_id = $1 AND r.part = 'rest' AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c " \
+	"WHERE c.project_id = $1 AND c.item = i.item AND c.label IS NOT NULL)" condition " LIMIT 1"
+
 void
 labels_count(const Project *project, LabelCounts *counts)
 {
-	static Statement left = {
-		"SELECT 1 FROM @hl_ranking r CROSS JOIN LATERAL unnest(r.items) i(item) "
-		"WHERE r.project_id = $1 AND r.part = 'rest' AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c "
-		"WHERE c.project_id = $1 AND c.item = i.item AND c.label IS NOT NULL) LIMIT 1",
-		1, {INT4OID}, NULL, 0
+	static Statement left[2] = {
+		{LEFT(""), 1, {INT4OID}, NULL, 0},
+		{LEFT(NOT_SETTLED("i.item")), 1, {INT4OID}, NULL, 0}
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	Consensus	consensus;
@@ -660,6 +666,6 @@ labels_count(const Project *project, LabelCounts *counts)
 	counts->least = INT_MAX;
 	for (int k = 0; k < consensus.nclasses; k++)
 		counts->least = Min(counts->least, count[k]);
-	statement_run_as_extension(&left, values, NULL, false);
+	statement_run_as_extension(&left[settlements_are_kept()], values, NULL, false);
 	counts->queue_empty = SPI_processed == 0;
 }

@@ -19,6 +19,7 @@
 #include "store/feature.h"
 #include "store/queue.h"
 #include "store/session.h"
+#include "store/settlement.h"
 
 /*
  * Free items of one stretch of the ranking; those that others hold locked are
@@ -30,31 +31,36 @@
  * planner no choice.  Without statistics, as in the first minutes of a project,
  * it would compare every item with every answer.
  */
+#define TAKE(condition) \
+	"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n " \
+	"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], " \
+	"r.epistemic[$4:$5], r.reasons[$4:$5]) " \
+	"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), " \
+	"free AS (SELECT l.place, e.n FROM ranked e " \
+	"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x " \
+	"WHERE x.project_id = $1 AND x.item = e.item " \
+	"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) " \
+	"FOR UPDATE SKIP LOCKED) l " \
+	"WHERE e.item <> ALL ($7) " \
+	"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 " \
+	"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0)" condition " " \
+	"LIMIT $3), " \
+	"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), " \
+	"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f " \
+	"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) " \
+	"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), " \
+	"t.lease_until " \
+	"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n"
+#define TAKE_TYPES \
+	{INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}
+
 static int
 take_from(const Project *project, RankingPart part, const char *annotator, int n,
 		  Interval *duration, Datum refused, int from, int to, Lease *leases)
 {
-	static Statement take = {
-		"WITH ranked AS MATERIALIZED (SELECT e.item, e.label, e.confidence, e.epistemic, e.reason, e.n "
-		"FROM @hl_ranking r, unnest(r.items[$4:$5], r.labels[$4:$5], r.confidence[$4:$5], "
-		"r.epistemic[$4:$5], r.reasons[$4:$5]) "
-		"WITH ORDINALITY e(item, label, confidence, epistemic, reason, n) WHERE r.project_id = $1 AND r.part = $8), "
-		"free AS (SELECT l.place, e.n FROM ranked e "
-		"CROSS JOIN LATERAL (SELECT x.ctid AS place FROM @hl_lease x "
-		"WHERE x.project_id = $1 AND x.item = e.item "
-		"AND (x.lease_until IS NULL OR x.lease_until < pg_catalog.clock_timestamp()) "
-		"FOR UPDATE SKIP LOCKED) l "
-		"WHERE e.item <> ALL ($7) "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 "
-		"AND c.item = e.item AND (c.label IS NOT NULL OR c.annotator = $2) OFFSET 0) "
-		"LIMIT $3), "
-		"taken AS (UPDATE @hl_lease l SET annotator = $2, leased_at = pg_catalog.clock_timestamp(), "
-		"lease_until = pg_catalog.clock_timestamp() + $6 FROM free f "
-		"WHERE l.ctid = f.place RETURNING l.item, l.lease_until, f.n) "
-		"SELECT e.item, e.label, e.confidence::float8, e.epistemic::float8, coalesce(e.reason, 'random'), "
-		"t.lease_until "
-		"FROM taken t JOIN ranked e ON e.n = t.n ORDER BY e.n",
-		8, {INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, INTERVALOID, TEXTARRAYOID, TEXTOID}, NULL, 0
+	static Statement take[2] = {
+		{TAKE(""), 8, TAKE_TYPES, NULL, 0},
+		{TAKE(NOT_SETTLED("e.item")), 8, TAKE_TYPES, NULL, 0}
 	};
 	Datum		values[8] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(annotator), Int32GetDatum(n),
@@ -63,7 +69,7 @@ take_from(const Project *project, RankingPart part, const char *annotator, int n
 	};
 	bool		isnull;
 
-	statement_run_as_extension(&take, values, NULL, false);
+	statement_run_as_extension(&take[settlements_are_kept()], values, NULL, false);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		leases[i].item = result_string(i, 1);

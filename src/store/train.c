@@ -32,6 +32,7 @@
 #include "store/parts.h"
 #include "store/rule_model.h"
 #include "store/session.h"
+#include "store/suspects.h"
 #include "store/train.h"
 
 /* With fewer common items nothing can be said. */
@@ -263,6 +264,7 @@ train_compute(Training *training)
 	};
 	const Rows *rows = rows_finish(&training->rows);
 	Caller		caller = caller_in(training->context);
+	LabelErrors errors;
 
 	memory_check(rows_bytes(&training->rows) +
 				 model_train_memory(rows->n, rows->dims, rows->parts, training->rows.terms, rows->sparse_dims,
@@ -271,12 +273,20 @@ train_compute(Training *training)
 	status_check(model_train(&caller, rows, training->label, training->nclasses, &train_options,
 							 &training->model, &training->validation), "train");
 	train_refit(training, &train_options);
+	/* rows of rules have no figures, and no suspects */
 	if (training->answered > 0)
 		measure(training->validation.probability, training->label, training->answered,
 				training->nclasses, &training->metrics);
 	training->losses = palloc_array_checked(float, training->answered);
 	training->predicted = palloc_array_checked(int, training->answered);
 	training->confidence = palloc_array_checked(float, training->answered);
+	training->wrong = palloc_array_checked(float, training->answered);
+	training->suggested = palloc_array_checked(int, training->answered);
+	if (training->answered > 0)
+		status_check(label_errors(&caller, training->validation.probability, training->label,
+								  training->answered, training->nclasses, train_said(training),
+								  training->wrong, training->suggested, &errors),
+					 "look for wrong labels");
 	for (int i = 0; i < training->answered; i++)
 	{
 		const float *probability = probability_row(training, i);
@@ -355,13 +365,17 @@ match_classes(const Training *training, const Learned *learned)
 	return match;
 }
 
-/* Has it learned an item with the label that the training has for it, a row? */
+/*
+ * Has it learned an item with the label that the training has for it, a row, and is
+ * that certain?  Of one in doubt, a model that knows of the doubt is not worse
+ * because it is less sure.
+ */
 static bool
 learned_the_same(const Training *training, int row, const Learned *learned, int i)
 {
 	int			label = DatumGetInt32(learned->labels[i]);
 
-	return label >= 0 && label < learned->nclasses &&
+	return label >= 0 && label < learned->nclasses && train_is_certain(training, row) &&
 		strcmp(training->classes[training->label[row]], learned->classes[label]) == 0;
 }
 
@@ -611,6 +625,13 @@ insert_labels(const Training *training)
 {
 	static Statement insert = {
 		"INSERT INTO @hl_model_label (project_id, model, items, labels, losses, predicted, confidence, "
+		"audited, wrong, suggested) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		10, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID,
+		FLOAT4ARRAYOID, BOOLARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID}, NULL, 0
+	};
+	/* in the tables of 0.3.0 and 0.4.0 */
+	static Statement insert_audited = {
+		"INSERT INTO @hl_model_label (project_id, model, items, labels, losses, predicted, confidence, "
 		"audited) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 		8, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID,
 		FLOAT4ARRAYOID, BOOLARRAYOID}, NULL, 0
@@ -621,7 +642,7 @@ insert_labels(const Training *training)
 		5, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID}, NULL, 0
 	};
 	int			n = training->answered;
-	Datum		values[8] = {
+	Datum		values[10] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number),
 		text_array(training->items, n)
 	};
@@ -631,7 +652,10 @@ insert_labels(const Training *training)
 	values[5] = int_array(training->predicted, n);
 	values[6] = float_array(training->confidence, n);
 	values[7] = bool_array(training->audited, n);
-	statement_run(audit_is_kept() ? &insert : &insert_old, values, NULL, false);
+	values[8] = float_array(training->wrong, n);
+	values[9] = int_array(training->suggested, n);
+	statement_run(suspects_are_kept() ? &insert : audit_is_kept() ? &insert_audited : &insert_old,
+				  values, NULL, false);
 }
 
 /* Under REPEATABLE READ, a 40001 where another training has committed since. */

@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_TRAIN_H
 #define HUMANLOOP_TRAIN_H
 
+#include "learn/label_errors.h"
 #include "learn/metrics.h"
 #include "store/agreement.h"
 #include "store/pool.h"
@@ -53,6 +54,8 @@ typedef struct Training
 	float	   *confidence;
 	int			audit_hits;
 	float	   *losses;			/* of each row, out of fold, in nats */
+	float	   *wrong;			/* probability that each row's label is wrong */
+	int		   *suggested;		/* what it would be then */
 
 	/* compare */
 	bool		deploy;
@@ -84,11 +87,20 @@ extern void train_compute(Training *training);
 
 /*
  * Soft labels of the rows as the label model has them, into training->soft; and,
- * once there is a model, the same with what it has said out of fold as one more
- * voice, and the model fitted to that.  Nothing where no item has two answers.
+ * once there is a model, it is fitted to the same with what it has said out of fold
+ * as one more voice.  Nothing where no item has two answers.
  */
 extern void train_soften(Training *training);
 extern void train_refit(Training *training, const TrainOptions *options);
+
+/* Is a row of one class, as far as people's answers say? */
+extern bool train_is_certain(const Training *training, int row);
+
+/*
+ * What people alone have said of the rows that have several answers, or whose label
+ * is known, as label_errors() takes it; NULL: there are no such rows.
+ */
+extern SoftLabels *train_said(const Training *training);
 
 /*
  * Rows that only rules have labelled, in train_read: which they are, each row of the

@@ -24,7 +24,7 @@
 
 /* Soft labels of the training's rows; truth NULL: no item has two answers. */
 static SoftLabels *
-soft_labels(const Training *training, const Truth *truth)
+soft_labels(const Training *training, Truth *truth)
 {
 	int			n = training->rows.n;
 	SoftLabels *soft = palloc0(sizeof(SoftLabels));
@@ -68,6 +68,57 @@ train_soften(Training *training)
 		training->soft = soft_labels(training, training->consensus.truth);
 }
 
+/* So that the first, the most probable, has that weight. */
+static void
+scale_weights(float *weight, int n, float first)
+{
+	float		scale = Min(first / weight[0], 1.0f);
+
+	for (int i = 0; i < n; i++)
+		weight[i] *= scale;
+}
+
+SoftLabels *
+train_said(const Training *training)
+{
+	Truth	   *truth = training->consensus.truth;
+	int			n = training->answered;
+	SoftLabels *said;
+	int		   *numbers;
+	int		   *start;
+	int		   *class;
+	float	   *weight;
+
+	if (truth == NULL)
+		return NULL;
+	memory_check((sizeof(int) + sizeof(float)) * (size_t) n * LABEL_SUPPORT, "weigh the labels");
+	numbers = truth_class_numbers(truth, training->classes, training->nclasses);
+	start = palloc_array_checked(int, n + 1);
+	class = palloc_array_checked(int, (Size) n * LABEL_SUPPORT);
+	weight = palloc_array_checked(float, (Size) n * LABEL_SUPPORT);
+	start[0] = 0;
+	for (int i = 0; i < n; i++)
+	{
+		int			item = truth_item(truth, training->items[i]);
+		ItemLabel	label = {0};
+
+		if (item >= 0)
+			label_model_item(truth_model(truth), item, &label);
+		start[i + 1] = start[i];
+		if (!label.known && label.answers < 2)
+			continue;
+		start[i + 1] += truth_soft_label(truth, training->items[i], numbers, class + start[i],
+										 weight + start[i]);
+		/* what has little weight was left out, and the others have it: give it back */
+		if (!label.known && start[i + 1] > start[i])
+			scale_weights(weight + start[i], start[i + 1] - start[i], label.probability);
+	}
+	said = palloc(sizeof(SoftLabels));
+	*said = (SoftLabels) {n, start, class, weight};
+	pfree(numbers);
+	return said;
+}
+
 void
 train_refit(Training *training, const TrainOptions *options)
 {
@@ -77,6 +128,7 @@ train_refit(Training *training, const TrainOptions *options)
 	float		share[MODEL_MAX_PARTS];
 	double		scale = model_scale(training->model);
 	Truth	   *heard;
+	SoftLabels *soft;
 
 	if (truth == NULL && training->ruled == NULL)
 		return;
@@ -86,10 +138,10 @@ train_refit(Training *training, const TrainOptions *options)
 		truth_with_classifier(truth, training->items, training->answered,
 							  training->validation.probability, training->classes,
 							  training->nclasses, training->context);
-	training->soft = soft_labels(training, heard);
+	soft = soft_labels(training, heard);
 	if (heard != NULL)
 		truth_free(heard);
-	again.soft = training->soft;
+	again.soft = soft;
 	again.refine = model_refined(training->model);
 	again.prior_precision = model_prior_precision(training->model);
 	for (int i = 0; i < model_parts(training->model); i++)
@@ -99,4 +151,12 @@ train_refit(Training *training, const TrainOptions *options)
 	status_check(model_train_again(&caller, rows_finish(&training->rows), training->label,
 								   training->nclasses, &again, scale,
 								   training->validation.probability, &training->model), "train");
+}
+
+bool
+train_is_certain(const Training *training, int row)
+{
+	const SoftLabels *soft = training->soft;
+
+	return soft == NULL || soft->start[row + 1] - soft->start[row] == 1;
 }

@@ -64,6 +64,8 @@ struct Truth
 	int		   *known;			/* of each item */
 	float	   *classifier;		/* nitems x nclasses, or NULL */
 	LabelModel *model;
+	signed char *trust;			/* of each voice: 1 taken at its word, 0 not, -1 not looked
+								 * at; NULL: none looked at */
 };
 
 /* ---------------------------------------------------------------------- */
@@ -120,9 +122,12 @@ heard_item(Truth *truth, const char *item)
 	return entry;
 }
 
-/* All answers, the oldest first of an item. */
+/*
+ * All answers, the oldest first of an item.  The labels that are certain are among
+ * the classes, whether or not anybody has said them.
+ */
 static void
-take_answers(Truth *truth, const Project *project)
+take_answers(Truth *truth, const Project *project, char **known_labels, int nknown)
 {
 	static Statement select = {
 		"SELECT c.item, c.annotator, c.label FROM @hl_current_answer c "
@@ -140,7 +145,7 @@ take_answers(Truth *truth, const Project *project)
 	truth->item = palloc_array_checked(int, truth->n);
 	truth->voice = palloc_array_checked(int, truth->n);
 	truth->label = palloc_array_checked(int, truth->n);
-	truth->classes = palloc_array_checked(char *, truth->n);
+	truth->classes = palloc_array_checked(char *, truth->n + nknown);
 	truth->voices = palloc_array_checked(char *, truth->n);
 	truth->voices_capacity = truth->n;
 	voices = palloc_array_checked(char *, truth->n);
@@ -151,7 +156,9 @@ take_answers(Truth *truth, const Project *project)
 		truth->classes[j] = labels[j] = result_string(j, 3);
 	}
 	truth->nvoices = truth->sorted_voices = strings_unique(truth->voices, truth->n);
-	truth->nclasses = strings_unique(truth->classes, truth->n);
+	for (int i = 0; i < nknown; i++)
+		truth->classes[truth->n + i] = pstrdup(known_labels[i]);
+	truth->nclasses = strings_unique(truth->classes, truth->n + nknown);
 	for (int j = 0; j < truth->n; j++)
 	{
 		HeardItem *entry;
@@ -223,7 +230,7 @@ truth_read(const Project *project, char **known_items, char **known_labels, int 
 	truth = truth_allocate(context);
 	before = MemoryContextSwitchTo(truth->context);
 	truth->places = heard_create(truth->context, 1024, NULL);
-	take_answers(truth, project);
+	take_answers(truth, project, known_labels, nknown);
 	take_known(truth, known_items, known_labels, nknown);
 	fit_truth(truth);
 	MemoryContextSwitchTo(before);
@@ -279,10 +286,32 @@ const char *
 truth_label(const Truth *truth, const char *item)
 {
 	HeardItem *entry = heard_lookup(truth->places, item_key(item));
-	int			label = entry == NULL ? LABEL_NONE :
-		label_model_choice(truth->model, entry->index, entry->latest);
+	ItemLabel	known;
+	int			label;
 
+	if (entry == NULL)
+		return NULL;
+	label_model_item(truth->model, entry->index, &known);
+	label = known.known ? known.label :
+		label_model_choice(truth->model, entry->index, entry->latest);
 	return label == LABEL_NONE ? NULL : truth->classes[label];
+}
+
+double
+truth_probability(const Truth *truth, const char *item, const char *label)
+{
+	int			index = truth_item(truth, item);
+	int			class = number_of(truth->classes, truth->nclasses, unconstify(char *, label));
+	float	   *posterior;
+	double		probability;
+
+	if (index < 0 || class < 0)
+		return NAN;
+	posterior = palloc_array_checked(float, truth->nclasses);
+	label_model_posterior(truth->model, index, posterior);
+	probability = posterior[class];
+	pfree(posterior);
+	return probability;
 }
 
 int *
@@ -300,8 +329,47 @@ truth_class_numbers(const Truth *truth, char **classes, int n)
 	return numbers;
 }
 
+/* Is a voice taken at its word? */
+static bool
+is_trusted(Truth *truth, int voice)
+{
+	if (truth->trust == NULL)
+	{
+		truth->trust = MemoryContextAlloc(truth->context, truth->nvoices);
+		memset(truth->trust, -1, truth->nvoices);
+	}
+	if (truth->trust[voice] < 0)
+	{
+		double		low;
+		double		high;
+
+		(void) label_model_accuracy(truth->model, voice, &low, &high);
+		truth->trust[voice] = high >= TRUSTED_ACCURACY;
+	}
+	return truth->trust[voice];
+}
+
+/*
+ * The class of an item's only answer, where it is taken at its word; LABEL_NONE: it
+ * is not, or there are several.
+ */
+static int
+trusted_label(Truth *truth, int index)
+{
+	int			cursor = LABEL_NONE;
+	int			voice;
+	int			label;
+	ItemLabel	item;
+
+	label_model_item(truth->model, index, &item);
+	if (item.known || item.answers != 1 || item.rules > 0 || truth->classifier != NULL ||
+		!label_model_next_answer(truth->model, index, &cursor, &voice, &label))
+		return LABEL_NONE;
+	return is_trusted(truth, voice) ? label : LABEL_NONE;
+}
+
 int
-truth_soft_label(const Truth *truth, const char *item, const int *numbers, int *class,
+truth_soft_label(Truth *truth, const char *item, const int *numbers, int *class,
 				 float *weight)
 {
 	int			index = truth_item(truth, item);
@@ -311,7 +379,10 @@ truth_soft_label(const Truth *truth, const char *item, const int *numbers, int *
 
 	if (index < 0)
 		return 0;
-	found = label_model_support(truth->model, index, LEAST_SOFT_WEIGHT, class, weight);
+	class[0] = trusted_label(truth, index);
+	weight[0] = 1.0f;
+	found = class[0] != LABEL_NONE ? 1 :
+		label_model_support(truth->model, index, LEAST_SOFT_WEIGHT, class, weight);
 	for (int s = 0; s < found; s++)
 	{
 		int			number = numbers[class[s]];
@@ -339,6 +410,7 @@ truth_with_classifier(const Truth *truth, char **items, int nrows, const float *
 
 	*other = *truth;			/* names and answers are the first one's */
 	other->context = allocated;
+	other->trust = NULL;
 	memory_check(sizeof(float) * K * truth->nitems, "weigh what the model says of the answers");
 	other->classifier = palloc_array_checked(float, K * truth->nitems);
 	for (size_t i = 0; i < K * truth->nitems; i++)
@@ -435,7 +507,7 @@ update_item(Truth *truth, const char *item, uint64 first, uint64 last)
 }
 
 bool
-truth_update(Truth *truth, const Project *project, char **items, int n)
+truth_update(Truth *truth, const Project *project, char **items, char **known, int n)
 {
 	static Statement select = {
 		"SELECT u.n::integer, c.annotator, c.label FROM unnest($2) WITH ORDINALITY u(item, n) "
@@ -449,8 +521,15 @@ truth_update(Truth *truth, const Project *project, char **items, int n)
 
 	statement_run_as_extension(&select, values, NULL, false);
 	rows = SPI_processed;
+	/* what answers change of voices' accuracy */
+	if (truth->trust != NULL)
+		pfree(truth->trust);
+	truth->trust = NULL;
 	for (uint64 i = 0; i < rows; i++)
 		if (number_of(truth->classes, truth->nclasses, result_string(i, 3)) < 0)
+			return false;
+	for (int i = 0; i < n && known != NULL; i++)
+		if (known[i] != NULL && number_of(truth->classes, truth->nclasses, known[i]) < 0)
 			return false;
 	for (int i = 0; i < n; i++)
 	{
@@ -459,6 +538,11 @@ truth_update(Truth *truth, const Project *project, char **items, int n)
 		while (at < rows && result_int(at, 1) == i + 1)
 			at++;
 		update_item(truth, items[i], first, at);
+		if (known != NULL)
+			status_check(label_model_known(&truth->caller, truth->model, truth_item(truth, items[i]),
+										   known[i] == NULL ? LABEL_NONE :
+										   number_of(truth->classes, truth->nclasses, known[i])),
+						 "take up a label that is certain");
 	}
 	return true;
 }

@@ -39,23 +39,31 @@ extern Truth *truth_keep(Truth *truth, MemoryContext context);
 extern bool truth_concerns(const Project *project, char **items, int n);
 
 /*
- * Takes up what is said of these items now.  False: there is a class that is not
- * known, which takes reading it anew.
+ * Takes up what is said of these items now.  known: of each the label that is
+ * certain, or NULL; the array NULL: nothing of that has changed.  False: there is a
+ * class that is not known, which takes reading it anew.
  */
-extern bool truth_update(Truth *truth, const Project *project, char **items, int n);
+extern bool truth_update(Truth *truth, const Project *project, char **items, char **known,
+						 int n);
 
-/* What an item's label is; NULL where nobody has given one. */
+/* What an item's label is, for certain or as answered; NULL where nobody has given one. */
 extern const char *truth_label(const Truth *truth, const char *item);
 
 /* Of each class of the label model, its number among n names, or -1. */
 extern int *truth_class_numbers(const Truth *truth, char **classes, int n);
 
 /*
+ * An answer that nothing can be held against is taken at its word, unless who has
+ * given it has been shown (at 97.5 %) to be right less often than this.
+ */
+#define TRUSTED_ACCURACY 0.9
+
+/*
  * The item's posterior as up to LABEL_SUPPORT classes, whose numbers are those of
  * truth_class_numbers (others are left out), with weights that sum to 1.  Returns
  * how many, 0 where nothing is known.
  */
-extern int	truth_soft_label(const Truth *truth, const char *item, const int *numbers,
+extern int	truth_soft_label(Truth *truth, const char *item, const int *numbers,
 							 int *class, float *weight);
 
 /*
@@ -66,6 +74,9 @@ extern int	truth_soft_label(const Truth *truth, const char *item, const int *num
 extern Truth *truth_with_classifier(const Truth *truth, char **items, int nrows,
 									const float *probability, char **classes, int n,
 									MemoryContext context);
+
+/* How probable that label is of the item, after all answers; NAN: it has none. */
+extern double truth_probability(const Truth *truth, const char *item, const char *label);
 
 /* The label model, and who its voices are. */
 extern const LabelModel *truth_model(const Truth *truth);

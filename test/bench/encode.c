@@ -119,7 +119,7 @@ count_tokens(const Transformer *transformer, Text *texts, int n, const char *pat
 	{
 		int			count;
 
-		need(wordpiece_encode(transformer->wordpiece, &caller, texts[i].bytes, texts[i].length,
+		need(tokenizer_encode(&transformer->tokenizer, &caller, texts[i].bytes, texts[i].length,
 							  id, config->max_tokens - 2, &count) == STATUS_SUCCESS,
 			 "cannot tokenize");
 		texts[i].tokens = count + 2;

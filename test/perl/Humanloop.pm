@@ -15,7 +15,8 @@ our @EXPORT = qw(new_node fill fill_many fill_slow train sqlstate session ask ou
 # For eventually(): all that was noted is learned; the worker is in the middle
 # of a training.
 our $learned = q{SELECT NOT EXISTS (SELECT FROM hl_change)};
-our $fitting = q{SELECT count(*) > 0 FROM hl_run WHERE state = 'running' AND step = 'fitting'};
+# by a worker that lives: the run of one that was killed looks the same until the next has marked it
+our $fitting = q{SELECT count(*) > 0 FROM hl_run JOIN pg_stat_activity USING (pid) WHERE backend_type = 'humanloop worker' AND hl_run.state = 'running' AND step = 'fitting'};
 
 # All that must be as before after a failure.
 our $whole_state = q{SELECT (SELECT string_agg(s::text, ' ' ORDER BY project_id) FROM hl_serving s), (SELECT count(*) FROM hl_model), (SELECT count(*) FROM hl_model_part), (SELECT count(*) FROM hl_encoder),
@@ -211,7 +212,8 @@ sub at_once
 sub orphans
 {
 	my @of_project = qw(hl_project_local hl_privilege hl_answer hl_current_answer hl_lease hl_ranking hl_work hl_run
-		hl_encoder hl_feature_block hl_model hl_model_part hl_model_label hl_revision hl_serving hl_deployment);
+		hl_encoder hl_feature_block hl_model hl_model_part hl_model_label hl_revision hl_serving hl_deployment
+		hl_settlement hl_item_comment hl_item_flag);
 	my @checks = map { ["$_ without project", "$_ t WHERE NOT EXISTS (SELECT FROM hl_project p WHERE p.id = t.project_id)"] } @of_project;
 
 	push @checks,

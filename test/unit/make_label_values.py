@@ -9,8 +9,8 @@ written out.  Needs numpy.
 import numpy as np
 
 ROUNDS, TOLERANCE = 100, 1e-6
-PEOPLE, PEOPLE_ANSWERS, VOICE, ROW, SHARED = 0.9, 2.0, 4.0, 2.0, 10.0
-RULE, STRENGTH, MOST, MOST_SPOKEN = 0.75, 3.0, 0.95, 0.99
+PEOPLE, PEOPLE_ANSWERS, VOICE, SHARED = 0.9, 20.0, 8.0, 10.0
+RULE, RULE_ANSWERS, STRENGTH, MOST, MOST_SPOKEN = 0.75, 4.0, 10.0, 0.95, 0.99
 
 
 def fit(N, rule, K, known, classifier):
@@ -31,6 +31,7 @@ def fit(N, rule, K, known, classifier):
     some = said_p > 0
     P[some] = Z[people].sum(0)[some] / said_p[some, None]
     P[known >= 0] = np.eye(K)[known[known >= 0]]
+    ROW = np.sqrt(2 * K)
     w, last, diagonal = 0.0, -np.inf, np.arange(K)
     for _ in range(ROUNDS):
         # counts
@@ -65,18 +66,20 @@ def fit(N, rule, K, known, classifier):
                                          (correlation[u, u] * correlation[v, v]))
                                      for v in rules if v != u))
         silence = np.zeros((V, K))
+        rule_expected = np.zeros((V, K, K))
         for v in rules:
             spoken = Z[v].sum(0)
             jn = Z[v][judged].sum(0)
             jr = (Z[v] * P)[judged].sum(0)
-            all_ = (jr.sum() + VOICE * RULE) / (jn.sum() + VOICE)
-            a = (jr + VOICE * all_) / (jn + VOICE)
+            all_ = (jr.sum() + RULE_ANSWERS * RULE) / (jn.sum() + RULE_ANSWERS)
+            a = (jr + RULE_ANSWERS * all_) / (jn + RULE_ANSWERS)
             c = spoken / heard.sum()
             a = np.where(c * a > MOST * prior, MOST * prior / np.where(c > 0, c, 1), a)
             expected = np.tile(c * (1 - a) / (1 - prior), (K, 1))
             expected[diagonal, diagonal] = c * a / prior
             total = expected.sum(1)
             expected *= np.where(total > MOST_SPOKEN, MOST_SPOKEN / total, 1)[:, None]
+            rule_expected[v] = expected
             strength = STRENGTH * heard.sum() / K
             probability[v] = (count[v] + strength * expected) / (mass + strength)[:, None]
             silent = mass - count[v].sum(1) + strength * (1 - expected.sum(1))
@@ -94,15 +97,38 @@ def fit(N, rule, K, known, classifier):
             slope = 4 * (0.5 - w) + (P[rows] * g).sum() - (p * g).sum()
             curvature = 4 + ((p * g * g).sum(1) - (p * g).sum(1) ** 2).sum()
             w = min(1, max(0, w + slope / curvature))
-        # posteriors
+        # posteriors, each from the counts of the other items
         value = np.where(has_row[:, None], tempered(w), prior)
-        for v in rules:
-            at = N[:, v] >= 0
-            value[~at] *= silence[v]
-            value[at] *= probability[v][:, N[at, v]].T ** weight[v]
-        for v in people:
-            at = N[:, v] >= 0
-            value[at] *= probability[v][:, N[at, v]].T
+        for i in range(n):
+            for v in rules:
+                value[i] *= 1 if N[i, v] >= 0 else silence[v]
+            here = [v for v in people if N[i, v] >= 0]
+            counts = here if comparable[i] else []
+            r = sum(P[i, N[i, v]] for v in counts)
+            pool = (right[people].sum() - r + PEOPLE_ANSWERS * PEOPLE) / \
+                (said[people].sum() - len(counts) + PEOPLE_ANSWERS)
+            off_i = off.copy()
+            for v in counts:
+                mine = P[i].copy()
+                mine[N[i, v]] = 0
+                off_i[:, N[i, v]] -= mine
+            confused_i = (off_i + SHARED / (K - 1)) / (off_i.sum(1, keepdims=True) + SHARED)
+            for v in here:
+                k = N[i, v]
+                own = P[i] if v in counts else 0 * P[i]
+                a = (right[v] - own[k] + VOICE * pool) / (said[v] - (v in counts) + VOICE)
+                expected = (1 - a) * confused_i[:, k]
+                expected[k] = a
+                value[i] *= (count[v][:, k] - own + ROW * expected) / \
+                    (count[v].sum(1) - own + ROW)
+            for v in rules:
+                k = N[i, v]
+                if k < 0:
+                    continue
+                strength = STRENGTH * (heard.sum() - 1) / K
+                p = (count[v][:, k] - P[i] + strength * rule_expected[v][:, k]) / \
+                    (mass - P[i] + strength)
+                value[i] *= p ** weight[v]
         total = value.sum(1)
         nk = known >= 0
         total[nk] = value[nk, known[nk]]

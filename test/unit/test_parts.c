@@ -50,7 +50,41 @@ rows_of(Beside *beside)
 	return &beside->rows;
 }
 
-/* A part that says nothing of the classes is left out, one like the other not. */
+static float
+largest(const float *share)
+{
+	return share[0] > share[1] ? share[0] : share[1];
+}
+
+/* None that is more even could be the best, and none as even is better. */
+static void
+check_most_even(const Model *model, const CrossValidation *validation)
+{
+	const float chosen[2] = {model_share(model, 0), model_share(model, 1)};
+	double		lowest = INFINITY;
+	double		loss = NAN;
+
+	for (int i = 0; i < validation->trials; i++)
+	{
+		const PartTrial *trial = &validation->trial[i];
+
+		lowest = fmin(lowest, trial->log_loss);
+		if (trial->share[0] == chosen[0])
+			loss = trial->log_loss;
+	}
+	CHECK(loss <= lowest + share_gain(N));
+	for (int i = 0; i < validation->trials; i++)
+	{
+		const PartTrial *trial = &validation->trial[i];
+
+		if (largest(trial->share) < largest(chosen))
+			CHECK(trial->log_loss > lowest + share_gain(N));
+		if (largest(trial->share) == largest(chosen))
+			CHECK(trial->log_loss >= loss);
+	}
+}
+
+/* A part that says nothing of the classes counts little, one like the other as much. */
 static void
 test_choice(void)
 {
@@ -75,11 +109,13 @@ test_choice(void)
 	CHECK(validation.trial[1].log_loss < validation.trial[0].log_loss);
 	CHECK(validation.trial[1].log_loss < 0.5 * validation.trial[2].log_loss);
 	CHECK(validation.trial[1].accuracy > 0.9 && validation.trial[2].accuracy < 0.5);
+	check_most_even(model, &validation);
 	free_validation(&caller, &validation);
 	model_free(&caller, model);
 	REQUIRE(model_train(&caller, rows_of(&twice), good.label, K, &defaults, &model, &validation) == STATUS_SUCCESS);
 	CHECK_NEAR(model_share(model, 0), 0.5, 1e-6);
 	CHECK(validation.trial[0].log_loss < validation.trial[1].log_loss);
+	check_most_even(model, &validation);
 	free_validation(&caller, &validation);
 	model_free(&caller, model);
 	CHECK(memory.blocks == 0);

@@ -58,8 +58,8 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM hl_model}), '2', 'without
 is($node->safe_psql('postgres', q{SELECT count(*) FROM ticket WHERE id > 160 AND (hl_predict('tickets', body)).label = topic}), '140', 'and the revision does not believe him');
 # somebody new, and a class that is new
 answers('dora', 150, 160, 'topic');
-answers('dora', 161, 162, q{'warranty'});
-answers('anna', 161, 162, q{'warranty'});
+answers('dora', 161, 162, q{'warranty'::text});
+answers('anna', 161, 162, q{'warranty'::text});
 eventually($node, $learned, 'an annotator and a class that were not there before are learned');
 $node->safe_psql('postgres', q{SELECT hl_undo('tickets', item, 'carl') FROM hl_labels WHERE annotator = 'carl' AND item::int > 150});
 eventually($node, $learned, 'so are answers taken back');
