@@ -120,6 +120,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/queue_functions.c \
 	src/sql/review_functions.c \
 	src/sql/role_type.c \
+	src/sql/rule_functions.c \
 	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
@@ -135,6 +136,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/candidates.c \
 	src/store/change.c \
 	src/store/classes.c \
+	src/store/condition.c \
 	src/store/copy.c \
 	src/store/deploy.c \
 	src/store/dispute.c \
@@ -174,6 +176,10 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/revise.c \
 	src/store/role.c \
 	src/store/row_batch.c \
+	src/store/rule.c \
+	src/store/rule_figures.c \
+	src/store/rule_model.c \
+	src/store/rule_votes.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/settlement.c \
@@ -185,6 +191,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_rules.c \
 	src/store/train_soft.c \
 	src/store/trigger.c \
 	src/store/truth.c \
@@ -206,7 +213,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
 	unencoded inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects \
-	answers gold annotators ask handover drift
+	answers gold annotators ask handover drift rules
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
@@ -365,6 +372,7 @@ bench: ready
 	@test/bench/loop
 	@test/bench/simulate
 	@test/bench/unseen
+	@test/bench/rules
 	@test/bench/audit
 	@test/bench/handover
 	@test/bench/drift_alarms

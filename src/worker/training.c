@@ -14,6 +14,7 @@
 #include "store/encoder_choice.h"
 #include "store/pool.h"
 #include "store/queue.h"
+#include "store/rule_votes.h"
 #include "store/train.h"
 #include "store/work.h"
 #include "worker/turn.h"
@@ -271,6 +272,19 @@ ready_to_train(Turn *turn, int64 run)
 	return false;
 }
 
+/* Nothing says which rows of the source have changed: rules look at all. */
+static void
+follow_rules(const Turn *turn)
+{
+	transaction_begin();
+	if (project_try_lock(turn->project))
+	{
+		rules_outdate(turn->project);
+		rules_evaluate(turn->project);
+	}
+	transaction_commit();
+}
+
 void
 train(Turn *turn)
 {
@@ -287,6 +301,8 @@ train(Turn *turn)
 	transaction_commit();
 	if (!go)
 		return;
+	if (!turn->tracked)
+		follow_rules(turn);
 	if (!ready_to_train(turn, run))
 		return;
 	transaction_begin();

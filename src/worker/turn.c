@@ -39,6 +39,7 @@
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/queue.h"
+#include "store/rule_model.h"
 #include "store/session.h"
 #include "store/several.h"
 #include "store/targets.h"
@@ -51,6 +52,7 @@
 
 #define FIRST_LABELS 10			/* before the first training */
 #define FIRST_PER_CLASS 2
+#define RULES_CHANGED "rules changed"
 #define QUIET_SHARE 10			/* the worker trains at most that part of the
 								 * time, when it need not */
 
@@ -300,13 +302,53 @@ read_again(Turn *turn)
 static void
 take_all_rows(Turn *turn)
 {
+	bool		go;
+
 	turn->doing = "rows";
-	if (!prepare(turn, 0, false, &turn->changes.rows_places))
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		rules_outdate(turn->project);
+	transaction_commit();
+	if (!go || !prepare(turn, 0, false, &turn->changes.rows_places))
 		return;
 	/* it knows the rows of labelled items as they were */
 	learner_forget(turn->project_id);
 	turn->rescore = true;
 	read_again(turn);
+}
+
+/* What rules say of the rows that are taken up. */
+static void
+take_rules(const Turn *turn)
+{
+	const Changes *changes = &turn->changes;
+
+	if (changes->all_rows)
+	{
+		rules_outdate(turn->project);
+		return;
+	}
+	rules_take(turn->project, changes->inserted, changes->ninserted);
+	rules_take(turn->project, changes->changed, changes->nchanged);
+}
+
+/*
+ * Rules that are new, and all where the source was compared as a whole.  They are
+ * run in one transaction, as who reads votes must not see half of them.
+ */
+static void
+evaluate_rules(Turn *turn)
+{
+	transaction_begin();
+	if (extension_try_lock() && rules_pending(turn->project) && project_try_lock(turn->project))
+	{
+		turn->doing = "rules";
+		report(turn, "running rules");
+		rules_evaluate(turn->project);
+		turn->done_something = true;
+	}
+	transaction_commit();
 }
 
 /* Encodes what is new.  Reads listed rows, so it takes a short transaction. */
@@ -332,6 +374,8 @@ take_rows(Turn *turn)
 			scan_rows(turn);
 		taken = turn->changes.all_rows || take_listed_rows(turn);
 	}
+	if (taken)
+		take_rules(turn);
 	if (taken)
 	{
 		(void) changes_done(&turn->changes, &turn->changes.rows_places);
@@ -376,9 +420,15 @@ reason_to_train(const Turn *turn)
 		/* a rare class must not keep people waiting with an empty queue */
 		bool		enough = counts->least >= FIRST_PER_CLASS || counts->queue_empty;
 
-		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
-			counts->labelled > work->tried_labels ? "first labels" : NULL;
+		if (counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
+			counts->labelled > work->tried_labels)
+			return "first labels";
+		return rules_changed(turn->project) && rules_suffice(turn->project, FIRST_LABELS) ?
+			RULES_CHANGED : NULL;
 	}
+	if (turn->state.items > 0 && rules_changed(turn->project) &&
+		(counts->classes >= 2 || rules_suffice(turn->project, FIRST_LABELS)))
+		return RULES_CHANGED;
 	/* the encoder was fitted anew, as that of the model cannot read the input any more */
 	if (turn->state.encoder_id != turn->state.model_encoder && turn->state.items > 0 &&
 		counts->classes >= 2)
@@ -593,6 +643,8 @@ take_steps(Turn *turn)
 		return;
 	if (rows_changed(&turn->changes) && preparing != turn->project_id)
 		take_rows(turn);
+	if (!turn->quick)
+		evaluate_rules(turn);
 	if (turn->state.model == 0 ||
 		(!turn->changes.any && turn->added.n + turn->added.ngone == 0))
 		count_labels(turn);
