@@ -228,6 +228,7 @@ RESET ROLE;
 
 SELECT hl_drop_project('den'), hl_drop_project('desk'), hl_drop_project('closed');
 SELECT (SELECT count(*) FROM hl_rule) AS rules, (SELECT count(*) FROM hl_rule_state) AS states, (SELECT count(*) FROM hl_rule_vote) AS votes;
+DROP VIEW figures;
 DROP SCHEMA den, kit CASCADE;
 DROP TABLE letter, given CASCADE;
 DROP SEQUENCE looked;
