@@ -226,6 +226,32 @@ SELECT hl_refresh('den') > 0 AS refreshed;
 SELECT DISTINCT state, error FROM hl_rules('den') WHERE rule IN ('seen', 'path');
 RESET ROLE;
 
+-- ----------------------------------------------------------------------
+-- A model of rules alone: what others say of it
+-- ----------------------------------------------------------------------
+
+SELECT project FROM hl_create_project('why', 'letter', 'body', options => '{"target_error": 0.05}');
+SELECT hl_add_rule('why', 'charged', 'body ~* ''charged|invoice|bill|debited''', 'billing'), hl_add_rule('why', 'parcel', 'body ~ ''parcel|courier|shipment|tracking''', 'delivery'), hl_add_rule('why', 'odd', 'CASE WHEN id % 2 = 1 THEN ''billing'' ELSE ''delivery'' END');
+SELECT labels, classes, accuracy, log_loss FROM hl_train('why');
+SELECT threshold, audited, explanation IS NOT NULL AS explained FROM hl_handover('why');
+SELECT decision, count(*) > 100 AS many FROM hl_predict('why') GROUP BY 1;
+SELECT label, probability BETWEEN 0 AND 1 AS probability, estimate FROM hl_prediction_set('why', 'where is the parcel') ORDER BY 1;
+SELECT (SELECT count(*) FROM hl_suspects('why')) AS suspects, (SELECT count(*) FROM hl_disputes('why')) AS disputes, (SELECT count(*) FROM hl_drift('why')) AS drift;
+-- rules that have said something of rows with this text
+CREATE VIEW same AS SELECT l.id, l.body, (SELECT array_agg(DISTINCT (v.rule, v.label)::text ORDER BY (v.rule, v.label)::text) FROM letter o, hl_rule_votes('why', o.id::text) v WHERE o.body = l.body) AS said,
+	(SELECT array_agg((e.feature, e.label)::text ORDER BY (e.feature, e.label)::text) FROM hl_explain('why', l.body) e WHERE e.kind = 'rule') AS explained FROM letter l;
+SELECT count(*) > 10 AS some, bool_and(said = explained) AS same FROM same WHERE id <= 20;
+SELECT body AS said FROM letter WHERE id = 7 \gset
+SELECT kind, feature, label, weight FROM hl_explain('why', :'said') WHERE kind = 'rule' AND feature <> 'odd';
+SELECT count(*) FROM hl_explain('why', 'an invoice for the parcel') WHERE kind = 'rule';
+-- as with hl_rule_votes, not for everybody
+SELECT hl_grant('why', 'regress_hl_clerk', 'predict');
+SET ROLE regress_hl_clerk;
+SELECT count(*) FILTER (WHERE kind = 'label') AS labels, count(*) FILTER (WHERE kind = 'rule') AS rules FROM hl_explain('why', :'said');
+RESET ROLE;
+DROP VIEW same;
+SELECT hl_drop_project('why');
+
 SELECT hl_drop_project('den'), hl_drop_project('desk'), hl_drop_project('closed');
 SELECT (SELECT count(*) FROM hl_rule) AS rules, (SELECT count(*) FROM hl_rule_state) AS states, (SELECT count(*) FROM hl_rule_vote) AS votes;
 DROP VIEW figures;
