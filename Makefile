@@ -202,9 +202,11 @@ SERVER_SOURCES = src/humanloop.c \
 	src/worker/launcher.c \
 	src/worker/litter.c \
 	src/worker/preparing.c \
+	src/worker/ruling.c \
 	src/worker/scoring.c \
 	src/worker/training.c \
 	src/worker/turn.c \
+	src/worker/watching.c \
 	src/worker/worker.c
 OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 

@@ -499,8 +499,12 @@ add_rows(const Project *project, State *state, const Serving *serving, RowsBuild
 	statement_run_as_extension(&update, values, NULL, false);
 }
 
-void
-drift_arrived(const Project *project, RowsBuilder *rows)
+/*
+ * Rows that have arrived: each counts once, also where it will be changed or deleted.
+ * Full windows are compared.
+ */
+static void
+count_rows(const Project *project, RowsBuilder *rows)
 {
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext context;
@@ -520,6 +524,36 @@ drift_arrived(const Project *project, RowsBuilder *rows)
 		add_rows(project, &state, &serving, rows);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
+}
+
+void
+arrivals_watch(Arrivals *arrivals, const Project *project, const Encoder *encoder,
+			   MemoryContext context)
+{
+	arrivals->project = project;
+	arrivals->watched = drift_follow(project);
+	if (arrivals->watched)
+		rows_init(&arrivals->rows, encoder, context);
+}
+
+void
+arrivals_count(Arrivals *arrivals)
+{
+	if (!arrivals->watched)
+		return;
+	count_rows(arrivals->project, &arrivals->rows);
+	rows_reset(&arrivals->rows);
+}
+
+/* A preparation, which has no transaction here, writes before there are so many. */
+void
+arrivals_add(Arrivals *arrivals, const float *dense, const unsigned char *terms, size_t length)
+{
+	if (!arrivals->watched)
+		return;
+	if (arrivals->rows.n == BLOCK_ROWS)
+		arrivals_count(arrivals);
+	rows_add(&arrivals->rows, dense, terms, length);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -26,11 +26,22 @@ extern bool drift_is_kept(void);
  */
 extern bool drift_follow(const Project *project);
 
-/*
- * Rows that have arrived, after drift_follow: each counts once, also where it will be
- * changed or deleted.  Full windows are compared.  The project's lock is held.
- */
-extern void drift_arrived(const Project *project, RowsBuilder *rows);
+/* Rows that have arrived and are not counted yet. */
+typedef struct Arrivals
+{
+	const Project *project;
+	bool		watched;		/* by drift_follow */
+	RowsBuilder rows;
+} Arrivals;
+
+/* Rows that are added from here on have arrived; of zeros, they are not watched. */
+extern void arrivals_watch(Arrivals *arrivals, const Project *project, const Encoder *encoder,
+						   MemoryContext context);
+extern void arrivals_add(Arrivals *arrivals, const float *dense, const unsigned char *terms,
+						 size_t length);
+
+/* Counts them, before the transaction ends.  The project's lock is held. */
+extern void arrivals_count(Arrivals *arrivals);
 
 typedef void (*DriftTell) (const Project *project, int32 model, const char *measure);
 

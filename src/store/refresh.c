@@ -20,7 +20,6 @@
 
 #include "store/cache.h"
 #include "store/caller.h"
-#include "store/drift.h"
 #include "store/change.h"
 #include "store/fit.h"
 #include "store/label.h"
@@ -136,19 +135,7 @@ refresh_read_blocks(RefreshState *state)
 void
 refresh_watch(RefreshState *state)
 {
-	state->watched = drift_follow(state->project);
-	if (state->watched)
-		rows_init(&state->arrivals, state->result->encoder, state->context);
-}
-
-/* Counts those that have arrived. */
-static void
-count_arrivals(RefreshState *state)
-{
-	if (!state->watched)
-		return;
-	drift_arrived(state->project, &state->arrivals);
-	rows_reset(&state->arrivals);
+	arrivals_watch(&state->arrivals, state->project, state->result->encoder, state->context);
 }
 
 /*
@@ -214,11 +201,7 @@ take_encoding(RefreshState *state, const SourceRow *row, Status status, uint64 h
 	block_writer_add(&state->writer, row->item, hash, state->encoding.dense, state->packed, length);
 	if (state->added != NULL)
 		add_new_row(state->added, row->item, &state->encoding, state->packed, length);
-	/* a preparation, which has no transaction here, writes before there are so many */
-	if (state->watched && state->arrivals.n == BLOCK_ROWS)
-		count_arrivals(state);
-	if (state->watched)
-		rows_add(&state->arrivals, state->encoding.dense, state->packed, length);
+	arrivals_add(&state->arrivals, state->encoding.dense, state->packed, length);
 	return true;
 }
 
@@ -450,7 +433,7 @@ refresh_write(RefreshState *state)
 	if (state->writing)
 		block_writer_flush(&state->writer);
 	mark_blocks(state);
-	count_arrivals(state);
+	arrivals_count(&state->arrivals);
 }
 
 static void
@@ -739,7 +722,7 @@ write_taken(RefreshState *state)
 		merge_tail(state);
 		block_writer_flush(&state->writer);
 	}
-	count_arrivals(state);
+	arrivals_count(&state->arrivals);
 	if (state->result->changed > 0 || state->result->items != now->items)
 	{
 		now->features++;

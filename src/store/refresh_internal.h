@@ -10,6 +10,7 @@
 #ifndef HUMANLOOP_REFRESH_INTERNAL_H
 #define HUMANLOOP_REFRESH_INTERNAL_H
 
+#include "store/drift.h"
 #include "store/label.h"
 #include "store/refresh.h"
 #include "store/row_batch.h"
@@ -47,8 +48,7 @@ typedef struct RefreshState
 	SourceLabels labels;
 	Lengths		lengths[MAX_INPUTS];	/* of the vectors met */
 	NewRows    *added;			/* NULL: not asked for */
-	bool		watched;		/* for drift: rows that are encoded have arrived */
-	RowsBuilder arrivals;		/* that are not counted yet */
+	Arrivals	arrivals;		/* watched for drift */
 } RefreshState;
 
 /* result->encoder is needed from refresh_use_encoder on only. */

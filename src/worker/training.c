@@ -14,7 +14,6 @@
 #include "store/encoder_choice.h"
 #include "store/pool.h"
 #include "store/queue.h"
-#include "store/rule_votes.h"
 #include "store/train.h"
 #include "store/work.h"
 #include "worker/turn.h"
@@ -270,19 +269,6 @@ ready_to_train(Turn *turn, int64 run)
 	else
 		return true;
 	return false;
-}
-
-/* Nothing says which rows of the source have changed: rules look at all. */
-static void
-follow_rules(const Turn *turn)
-{
-	transaction_begin();
-	if (project_try_lock(turn->project))
-	{
-		rules_outdate(turn->project);
-		rules_evaluate(turn->project);
-	}
-	transaction_commit();
 }
 
 void

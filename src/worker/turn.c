@@ -33,7 +33,6 @@
 #include "utils/timestamp.h"
 
 #include "store/deploy.h"
-#include "store/drift.h"
 #include "store/encoder_choice.h"
 #include "store/fit.h"
 #include "store/learner.h"
@@ -318,39 +317,6 @@ take_all_rows(Turn *turn)
 	read_again(turn);
 }
 
-/* What rules say of the rows that are taken up. */
-static void
-take_rules(const Turn *turn)
-{
-	const Changes *changes = &turn->changes;
-
-	if (changes->all_rows)
-	{
-		rules_outdate(turn->project);
-		return;
-	}
-	rules_take(turn->project, changes->inserted, changes->ninserted);
-	rules_take(turn->project, changes->changed, changes->nchanged);
-}
-
-/*
- * Rules that are new, and all where the source was compared as a whole.  They are
- * run in one transaction, as who reads votes must not see half of them.
- */
-static void
-evaluate_rules(Turn *turn)
-{
-	transaction_begin();
-	if (extension_try_lock() && rules_pending(turn->project) && project_try_lock(turn->project))
-	{
-		turn->doing = "rules";
-		report(turn, "running rules");
-		rules_evaluate(turn->project);
-		turn->done_something = true;
-	}
-	transaction_commit();
-}
-
 /* Encodes what is new.  Reads listed rows, so it takes a short transaction. */
 static void
 take_rows(Turn *turn)
@@ -597,37 +563,6 @@ learn_labels(Turn *turn)
 	transaction_commit();
 	if (stored)
 		forget_rest(turn, &turn->changes.label_places);
-}
-
-/* ---------------------------------------------------------------------- */
-/* Drift */
-
-static void
-tell_drift(const Project *project, int32 model, const char *measure)
-{
-	StringInfoData payload;
-
-	initStringInfo(&payload);
-	appendStringInfoString(&payload, "{\"event\": \"drift\", \"project\": ");
-	escape_json(&payload, project->name);
-	appendStringInfo(&payload, ", \"model\": %d, \"measure\": ", model);
-	escape_json(&payload, measure);
-	appendStringInfoChar(&payload, '}');
-	Async_Notify("humanloop", payload.data);
-}
-
-/* A new model has a reference of its own; whoever listens is told of alarms. */
-static void
-watch_drift(Turn *turn)
-{
-	turn->doing = "drift";
-	transaction_begin();
-	if (project_try_lock(turn->project))
-	{
-		(void) drift_follow(turn->project);
-		drift_tell(turn->project, tell_drift);
-	}
-	transaction_commit();
 }
 
 /* ---------------------------------------------------------------------- */
