@@ -71,6 +71,19 @@ SELECT project FROM hl_create_project('letters', 'letter', 'body', options => '{
 SELECT hl_ask('letters', md5('7')::uuid), hl_ask('letters', upper(md5('8')));
 SELECT rank, item = md5('7')::uuid::text AS seven, item = md5('8')::uuid::text AS eight FROM hl_queue WHERE project = 'letters' AND rank <= 2 ORDER BY rank;
 SELECT hl_drop_project('letters');
+
+-- Where two answers are wanted, the second person is asked as well, and then nobody.
+SELECT project FROM hl_create_project('letters', 'letter', 'body', options => '{"answers": 2}');
+SELECT hl_ask('letters', md5('7')::uuid);
+SELECT item = md5('7')::uuid::text AS seven, reason FROM hl_next('letters', 1, 'ann');
+SELECT item = md5('7')::uuid::text AS seven, reason FROM hl_next('letters', 1, 'bob');
+SELECT item = md5('7')::uuid::text AS seven FROM hl_next('letters', 1, 'carl');
+SELECT rank, reason, leased_by FROM hl_queue WHERE project = 'letters' AND item = md5('7')::uuid::text;
+SELECT hl_label('letters', md5('7')::uuid, 'a', 'ann') IS NOT NULL AS labelled;
+SELECT rank, reason FROM hl_queue WHERE project = 'letters' AND item = md5('7')::uuid::text;
+SELECT hl_label('letters', md5('7')::uuid, 'b', 'bob') IS NOT NULL AS labelled;
+SELECT count(*) FROM hl_queue WHERE project = 'letters' AND item = md5('7')::uuid::text;
+SELECT hl_drop_project('letters');
 SELECT count(*) FROM hl_asked a WHERE NOT EXISTS (SELECT 1 FROM hl_project p WHERE p.id = a.project_id);
 SELECT hl_drop_project('tickets');
 DROP VIEW top;

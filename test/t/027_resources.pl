@@ -401,7 +401,7 @@ my @calls = (
 	[ 'hl_train', q{SELECT model > 0 FROM hl_train('tickets')} ], [ 'hl_refresh', q{SELECT hl_refresh('tickets') >= 0} ],
 	[ 'hl_deploy', q{SELECT hl_deploy('tickets', (SELECT model FROM hl_serving WHERE project_id = 1)) IS NOT NULL} ], [ 'hl_create_project', q{SELECT hl_create_project('third', 'other', 'body') IS NOT NULL} ],
 	[ 'hl_drop_project', q{SELECT hl_drop_project('others') IS NOT NULL} ], [ 'INSERT', q{INSERT INTO ticket VALUES (20000, 'where is it') RETURNING true} ]);
-for my $free (0, 1, 2, 4, 8, 16, 32, 64)
+for my $free (0, 1, 2, 4, 8, 16, 32, 64, 128)
 {
 	ask($hog, "SELECT count(pg_advisory_unlock(i)) FROM generate_series(1, $free) i");
 	for my $call (@calls)
