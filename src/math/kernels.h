@@ -130,7 +130,7 @@ exp_double(double x)
 
 /*
  * The largest of n numbers, and e^(x - largest) in their place with its sum.
- * In strips of a fixed length, which compilers vectorise without being told
+ * Sums are in strips of a fixed length, which compilers vectorise without being told
  * that sums may be reordered.
  */
 ALWAYS_INLINE float
