@@ -36,7 +36,7 @@ sub set
 # Texts of 10 to 50 words; some are long, one very, and some are missing.
 sub fill_texts
 {
-	my ($database) = @_;
+	my ($database, $n) = @_;
 	my $words = join(',', map { "'$_'" } @transformer_words);
 	my $count = @transformer_words;
 
@@ -45,7 +45,7 @@ sub fill_texts
 		CREATE TABLE note (id int PRIMARY KEY, body text, v float4[], topic text);
 		INSERT INTO note SELECT i, CASE WHEN i % 500 <> 7 THEN (SELECT string_agg((ARRAY[$words])[1 + (i * 31 + g * (i % 97) + g) % $count], ' ') FROM generate_series(1, 10 + i % 40 + CASE WHEN i % 100 = 0 THEN 2000 ELSE 0 END) g) END,
 			CASE WHEN i % 3 <> 0 THEN ARRAY[cos(i), sin(i), cos(i / 7.0), 1] END,
-			CASE WHEN i <= 5 THEN 'topic ' || i % 2 END FROM generate_series(1, $rows) i;
+			CASE WHEN i <= 5 THEN 'topic ' || i % 2 END FROM generate_series(1, $n) i;
 		UPDATE note SET body = repeat(body || ' ', 3000) WHERE id = 11;}, $database);
 	return;
 }
@@ -120,7 +120,7 @@ sub all_is_well
 }
 
 write_transformer("$files/slow", width => 96, layers => 4, positions => 128);
-fill_texts('postgres');
+fill_texts('postgres', $rows);
 
 # ----------------------------------------------------------------------
 # The same features
@@ -233,14 +233,15 @@ wait_for('helpers end with the project', "SELECT ($helpers) = 0");
 
 query('CREATE DATABASE busy');
 query('CREATE EXTENSION humanloop', 'busy');
-fill_texts('busy');
+fill_texts('busy', $rows);
 create('busy', q{'body'}, 'slow', 'busy');
 eventually($node, qq{SELECT ($helpers) = 2}, 'helpers are there', $patience, 'busy');
 $began = time();
 query('DROP EXTENSION humanloop CASCADE; DROP TABLE note; CREATE EXTENSION humanloop', 'busy');
 wait_for('helpers end with the extension', "SELECT ($helpers) = 0");
 cmp_ok(time() - $began, '<', 4, 'at once');
-fill_texts('busy');
+# more than are encoded while the first statement waits for them to go
+fill_texts('busy', 10 * $rows);
 for my $statement ('CREATE DATABASE copied TEMPLATE busy', 'DROP DATABASE busy')
 {
 	create('busy', q{'body'}, 'slow', 'busy') if $statement =~ /^CREATE/;
