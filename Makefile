@@ -58,6 +58,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/choose.c \
 	src/learn/delta.c \
 	src/learn/design.c \
+	src/learn/drift.c \
 	src/learn/epig.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \
@@ -92,6 +93,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/math/matrix.c \
 	src/math/random.c \
 	src/math/student.c \
+	src/math/tails.c \
 	src/plot/figure.c \
 	src/plot/svg.c \
 	src/plot/text.c
@@ -101,6 +103,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/annotator_functions.c \
 	src/sql/api.c \
 	src/sql/class_functions.c \
+	src/sql/drift_functions.c \
 	src/sql/encoder_functions.c \
 	src/sql/explain_functions.c \
 	src/sql/forecast_functions.c \
@@ -117,6 +120,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/sql/queue_functions.c \
 	src/sql/review_functions.c \
 	src/sql/role_type.c \
+	src/sql/rule_functions.c \
 	src/sql/simulate_functions.c \
 	src/sql/source_ddl.c \
 	src/sql/source_trigger.c \
@@ -132,9 +136,11 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/candidates.c \
 	src/store/change.c \
 	src/store/classes.c \
+	src/store/condition.c \
 	src/store/copy.c \
 	src/store/deploy.c \
 	src/store/dispute.c \
+	src/store/drift.c \
 	src/store/encoder_choice.c \
 	src/store/encoder_files.c \
 	src/store/encoder_plan.c \
@@ -170,6 +176,10 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/revise.c \
 	src/store/role.c \
 	src/store/row_batch.c \
+	src/store/rule.c \
+	src/store/rule_figures.c \
+	src/store/rule_model.c \
+	src/store/rule_votes.c \
 	src/store/seed.c \
 	src/store/session.c \
 	src/store/settlement.c \
@@ -181,6 +191,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_rules.c \
 	src/store/train_soft.c \
 	src/store/trigger.c \
 	src/store/truth.c \
@@ -191,9 +202,11 @@ SERVER_SOURCES = src/humanloop.c \
 	src/worker/launcher.c \
 	src/worker/litter.c \
 	src/worker/preparing.c \
+	src/worker/ruling.c \
 	src/worker/scoring.c \
 	src/worker/training.c \
 	src/worker/turn.c \
+	src/worker/watching.c \
 	src/worker/worker.c
 OBJS = $(ROOM_SOURCES:.c=.o) $(SERVER_SOURCES:.c=.o)
 
@@ -202,7 +215,7 @@ REGRESS = install setup project sources labels source_labels train_predict \
 	vectors unicode queue refresh privacy ddl ddl_recorded ddl_types ddl_broken triggers metrics rights owners visibility \
 	worker hostile hostile_source names planted clients speechless damaged classes simulate audit forecast plot targets \
 	unencoded inputs review encoder_files encoders encoders_hostile encoders_kinds word_vectors suspects \
-	answers gold annotators ask handover
+	answers gold annotators ask handover drift rules
 # Of these, what must go on to work with the objects of the versions before.
 OLDER = 0.1.0 0.2.0 0.3.0 0.4.0
 REGRESS_OLDER = setup project sources labels source_labels train_predict \
@@ -361,8 +374,10 @@ bench: ready
 	@test/bench/loop
 	@test/bench/simulate
 	@test/bench/unseen
+	@test/bench/rules
 	@test/bench/audit
 	@test/bench/handover
+	@test/bench/drift_alarms
 	@test/bench/crowd
 	@test/bench/suspects
 	@test/bench/encoders

@@ -451,6 +451,126 @@ IS 'why an item of the queue is asked: its reason, its uncertainty, and what the
 -- Rules
 -- ---------------------------------------------------------------------------
 
+-- One row a version, which is never deleted.  said: what the expression has said so
+-- far, by its code in the votes, less one; labels: the classes that this means now,
+-- NULL for none.
+CREATE TABLE hl_rule
+(
+	project_id    integer NOT NULL,
+	rule          integer NOT NULL,           -- number in the project, never used twice
+	name          text NOT NULL,
+	version       integer NOT NULL,
+	condition     text NOT NULL,
+	label         text,                       -- NULL: the value of the condition is the label
+	state         text NOT NULL DEFAULT 'enabled' CHECK (state IN ('enabled', 'disabled', 'replaced', 'dropped')),
+	said          text[] NOT NULL,
+	labels        text[] NOT NULL,
+	added_by      text NOT NULL,
+	added_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+	changed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (project_id, rule)
+);
+SELECT pg_catalog.pg_extension_config_dump('hl_rule', '');
+
+-- What its evaluation has found out, here: not in dumps.
+CREATE TABLE hl_rule_state
+(
+	project_id    integer NOT NULL,
+	rule          integer NOT NULL,
+	evaluated     boolean NOT NULL,           -- over all rows
+	outdated      boolean NOT NULL,           -- and is to be again
+	stopped       boolean NOT NULL,
+	rows          bigint NOT NULL,            -- that there were
+	skipped       bigint NOT NULL,            -- that it has failed on
+	error         text,
+	PRIMARY KEY (project_id, rule)
+);
+
+-- One row for each item that a rule says something of: four bytes a rule, its number and
+-- the code of what it says.  Made again after a restore.
+CREATE TABLE hl_rule_vote
+(
+	project_id    integer NOT NULL,
+	item          text COLLATE "C" NOT NULL,
+	votes         bytea NOT NULL,
+	PRIMARY KEY (project_id, item)
+);
+-- Nobody has rights on them, whatever ALTER DEFAULT PRIVILEGES gives away here.
+DO $$
+DECLARE
+	taken text;
+BEGIN
+	FOR taken IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s',
+			c.oid::pg_catalog.regclass::pg_catalog.text,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
+			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_rule', 'hl_rule_state', 'hl_rule_vote'])
+			AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+	LOOP
+		EXECUTE taken;
+	END LOOP;
+END $$;
+
+-- Numbers of the rules that counted when it was trained.
+ALTER TABLE hl_model ADD COLUMN rules integer[];
+
+CREATE FUNCTION hl_add_rule(project text, name text, condition text, label text DEFAULT NULL)
+RETURNS integer
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hl_add_rule(text, text, text, text)
+IS 'adds a rule, or another version of it: an expression over a row that says of which class it is';
+
+CREATE FUNCTION hl_drop_rule(project text, name text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hl_drop_rule(text, text)
+IS 'a rule does not count any more';
+
+CREATE FUNCTION hl_disable_rule(project text, name text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hl_disable_rule(text, text)
+IS 'a rule does not count until it is enabled again';
+
+CREATE FUNCTION hl_enable_rule(project text, name text)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hl_enable_rule(text, text)
+IS 'a rule that was disabled, or has stopped as it failed, is evaluated again';
+
+CREATE TYPE hl_rule_status AS
+	(rule text, version integer, condition text, label text, state text,
+	 coverage double precision, overlap double precision, conflict double precision,
+	 compared bigint, accuracy double precision, accuracy_low double precision,
+	 accuracy_high double precision, learned_accuracy double precision,
+	 learned_low double precision, learned_high double precision, weight double precision,
+	 skipped bigint, error text, added_by text,
+	 added_at timestamptz);
+
+CREATE FUNCTION hl_rules(project text, history boolean DEFAULT false)
+RETURNS SETOF hl_rule_status
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 20
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hl_rules(text, boolean)
+IS 'the rules of a project: how much they say, how often they agree, and how often they are right';
+
+CREATE TYPE hl_rule_says AS (rule text, version integer, label text);
+
+CREATE FUNCTION hl_rule_votes(project text, item text)
+RETURNS SETOF hl_rule_says
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 ROWS 5
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hl_rule_votes(text, text)
+IS 'what the rules say of an item';
+
 -- ---------------------------------------------------------------------------
 -- Hand-over
 -- ---------------------------------------------------------------------------
@@ -553,3 +673,67 @@ END $$;
 -- ---------------------------------------------------------------------------
 -- Drift
 -- ---------------------------------------------------------------------------
+
+-- What is watched of the rows that arrive, since the model has served.  Derived; not
+-- dumped, as the features that it is made from are not.
+CREATE TABLE hl_drift_state
+(
+	project_id    integer PRIMARY KEY REFERENCES hl_project ON DELETE CASCADE,
+	model         integer NOT NULL,
+	reference     bytea,                      -- the rows that were there, see learn/drift.c; NULL: too few
+	recent        bytea                       -- those that have arrived since the last full window
+);
+ALTER TABLE hl_drift_state ALTER COLUMN reference SET STORAGE EXTERNAL;
+ALTER TABLE hl_drift_state ALTER COLUMN recent SET STORAGE EXTERNAL;
+
+-- What the last full window was like, a row a measure.
+CREATE TABLE hl_drift_finding
+(
+	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
+	measure       text NOT NULL,
+	model         integer NOT NULL,
+	class         integer NOT NULL,           -- from 0, of the model; -1: none
+	recent        double precision NOT NULL,
+	reference     double precision NOT NULL,
+	low           double precision NOT NULL,  -- of the difference
+	high          double precision NOT NULL,
+	p_value       double precision NOT NULL,
+	level         double precision NOT NULL,  -- below which it alarms
+	n             integer NOT NULL,
+	alarmed_at    timestamptz,                -- first time since the model has served; NULL: never
+	told          boolean NOT NULL DEFAULT false,  -- NOTIFY was sent
+	PRIMARY KEY (project_id, measure)
+);
+
+CREATE TYPE hl_drift_measure AS
+	(measure text, class text, recent double precision, reference double precision,
+	 difference double precision, low double precision, high double precision,
+	 p_value double precision, alarm_below double precision, n integer, alarm boolean,
+	 alarmed_at timestamptz, model integer);
+
+CREATE FUNCTION hl_drift(project text)
+RETURNS SETOF hl_drift_measure
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 4
+AS 'MODULE_PATHNAME', 'hl_drift';
+COMMENT ON FUNCTION hl_drift(text)
+IS 'whether the rows that arrive are unlike those that the serving model was made for';
+
+-- Whatever ALTER DEFAULT PRIVILEGES gives away here, these are nobody's but the owner's.
+DO $$
+DECLARE
+	taken text;
+BEGIN
+	FOR taken IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s',
+			c.oid::pg_catalog.regclass::pg_catalog.text,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
+			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_drift_state', 'hl_drift_finding'])
+			AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+	LOOP
+		EXECUTE taken;
+	END LOOP;
+END $$;

@@ -11,6 +11,7 @@ CREATE FUNCTION traces(item text) RETURNS TABLE (trace text) LANGUAGE sql AS $$
 	UNION SELECT 'change' FROM hl_change WHERE $1 = ANY (items)
 	UNION SELECT 'history' FROM hl_answer a WHERE a.item = $1
 	UNION SELECT 'label' FROM hl_current_answer a WHERE a.item = $1
+	UNION SELECT 'vote' FROM hl_rule_vote v WHERE v.item = $1
 	UNION SELECT 'model label' FROM hl_model_label WHERE $1 = ANY (items)
 	UNION SELECT 'litter' FROM hl_feature_block b JOIN hl_encoder e ON e.id = encoder_id
 		WHERE live_rows <> cardinality(items) OR live_rows * 8 <> octet_length(hashes) OR live_rows * dims * 4 <> octet_length(dense)
@@ -28,6 +29,7 @@ UPDATE place SET v = ARRAY[0.6, 0.8] WHERE id = 6;
 UPDATE place SET v = ARRAY[0.28, 0.96] WHERE id = 8;
 UPDATE place SET v = ARRAY[0.96, 0.28] WHERE id = 10;
 SELECT project FROM hl_create_project('places', 'place', 'v', options => '{"queue_size": 100}');
+SELECT hl_add_rule('places', 'few', 'id BETWEEN 6 AND 12', '0');
 SELECT hl_refresh('places');
 SELECT hl_label_many('places', array_agg(id::text), array_agg(kind)) FROM place WHERE id <= 40;
 SELECT model FROM hl_train('places');
@@ -149,6 +151,7 @@ SELECT hl_grant('tickets', 'regress_hl_reader', 'annotate');
 SELECT labels FROM hl_train('tickets');
 INSERT INTO ticket SELECT id + 1000, body FROM tickets(400);
 SELECT model FROM hl_train('tickets');
+SELECT hl_add_rule('tickets', 'parcels', 'body ~ ''parcel''', 'delivery');
 -- a model that is not taken leaves no rows encoded: with the one before they are again
 SELECT hl_refresh('tickets');
 SELECT count(*) > 0 AS asked FROM hl_next('tickets', 5, 'bob');

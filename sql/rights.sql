@@ -28,6 +28,8 @@ BEGIN
 	SET LOCAL ROLE regress_hl_owner;
 	PERFORM hl_create_project('tickets', 'desk.ticket', 'body');
 	PERFORM hl_create_project('points', 'desk.point', 'place');
+	PERFORM hl_add_rule('tickets', 'charged', 'body ~ ''charged''', 'billing');
+	PERFORM hl_disable_rule('tickets', 'charged');
 	PERFORM hl_label_many('tickets', array_agg(id::text), array_agg(topic)) FROM tickets(60);
 	-- another is of another opinion on one, which somebody has commented on, flagged and settled
 	PERFORM hl_label('tickets', 3, 'billing', 'ann'), hl_comment('tickets', 1, 'secret'), hl_flag('tickets', 1), hl_settle('tickets', 2, 'returns');
@@ -109,6 +111,12 @@ INSERT INTO probe VALUES
 	('hl_next(text,integer,text,interval)', $$input IS NOT NULL FROM hl_next('tickets')$$),
 	('hl_queue_entries(text)', $$count(*) > 0 FROM hl_queue_entries('tickets')$$),
 	('hl_predict(text)', $$count(*) = 90 FROM hl_predict('tickets')$$),
+	('hl_add_rule(text,text,text,text)', $$hl_add_rule('tickets', 'late', 'body ~ ''parcel''', 'delivery') = 1$$),
+	('hl_disable_rule(text,text)', $$true FROM hl_disable_rule('tickets', 'charged')$$),
+	('hl_enable_rule(text,text)', $$true FROM hl_enable_rule('tickets', 'charged')$$),
+	('hl_drop_rule(text,text)', $$true FROM hl_drop_rule('tickets', 'charged')$$),
+	('hl_rules(text,boolean)', $$count(*) = 1 FROM hl_rules('tickets')$$),
+	('hl_rule_votes(text,text)', $$count(*) = 0 FROM hl_rule_votes('tickets', '1')$$),
 	('hl_unencoded(text)', $$count(*) = 0 FROM hl_unencoded('tickets')$$),
 	('hl_predict(text,text)', $$label IS NOT NULL FROM hl_predict('tickets', 'parcel')$$),
 	('hl_predict(text,anyarray)', $$label IS NOT NULL FROM hl_predict('points', ARRAY[1, 2, 1])$$),
@@ -133,6 +141,7 @@ INSERT INTO probe VALUES
 	('hl_learning_curve(text)', $$count(*) > 0 FROM hl_learning_curve('tickets')$$),
 	('hl_confusion(text)', $$count(*) > 0 FROM hl_confusion('tickets')$$),
 	('hl_forecast(text,double precision)', $$count(*) > 0 FROM hl_forecast('points')$$),
+	('hl_drift(text)', $$count(*) = 4 FROM hl_drift('tickets')$$),
 	('hl_stop(text,double precision)', $$count(*) = 3 FROM hl_stop('tickets')$$),
 	('hl_plot(text,text,text)', $$hl_plot('tickets', 'confusion') LIKE '<svg %'$$),
 	('hl_plot(hl_simulation[],text)', $$hl_plot(ARRAY[ROW('epig', 1, 10, 0.7, 3)::hl_simulation]) LIKE '<svg %'$$),

@@ -26,6 +26,7 @@ bool		setting_enabled;
 int			setting_worker_idle_timeout;
 int			setting_worker_source_timeout;
 int			setting_encoding_workers;
+int			setting_rule_timeout;
 
 void		_PG_init(void);
 
@@ -107,6 +108,13 @@ _PG_init(void)
 							&setting_encoding_workers,
 							1, 1, 64,
 							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("humanloop.rule_timeout",
+							"Sets how long a rule may take for 256 rows of a source.",
+							"A rule that takes longer is stopped.  0: as long as it takes.",
+							&setting_rule_timeout,
+							5 * 1000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("humanloop");
 	if (process_shared_preload_libraries_in_progress)

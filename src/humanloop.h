@@ -17,6 +17,7 @@ extern bool setting_enabled;
 extern int	setting_worker_idle_timeout;	/* ms */
 extern int	setting_worker_source_timeout;	/* ms; 0: none */
 extern int	setting_encoding_workers;
+extern int	setting_rule_timeout;	/* ms; 0: none */
 
 /* Limits */
 #define MAX_PROJECT_NAME	50	/* bytes */

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -28,6 +29,7 @@
 #include "sql/predict.h"
 #include "store/caller.h"
 #include "store/neighbours.h"
+#include "store/rule_figures.h"
 #include "store/session.h"
 
 PG_FUNCTION_INFO_V1(hl_explain_text);
@@ -104,6 +106,99 @@ add_neighbours(ReturnSetInfo *set, const Project *project, const Serving *servin
 	for (int i = 0; i < n && found[i].index >= 0; i++)
 		add_row(set, "neighbour", consensus.items[found[i].index],
 				consensus.classes[consensus.label[found[i].index]], found[i].similarity, NULL);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Rules */
+
+/* Rows of the same input whose votes are listed. */
+#define RULED_ROWS 100
+
+typedef struct Fired
+{
+	int			rule;
+	const char *label;
+} Fired;
+
+typedef struct FiredRules
+{
+	Rules		rules;
+	Fired	   *fired;
+	int			n;
+} FiredRules;
+
+static void
+take_votes(const RuleVotes *votes, void *argument)
+{
+	FiredRules *found = argument;
+
+	for (int i = 0; i < votes->n; i++)
+	{
+		int			rule;
+		const char *label = vote_label(&found->rules, votes->number[i], votes->code[i], &rule);
+		bool		known = label == NULL;
+
+		for (int j = 0; j < found->n && !known; j++)
+			known = found->fired[j].rule == rule && strcmp(found->fired[j].label, label) == 0;
+		if (!known && found->n < found->rules.n * RULED_ROWS)
+			found->fired[found->n++] = (Fired) {rule, label};
+	}
+}
+
+/* Some items whose input it is; returns how many. */
+static int
+items_of_input(const Predictor *predictor, const Input *input, char **items)
+{
+	const Serving *serving = &predictor->serving;
+	BlockScan  *scan = block_scan_begin(predictor->project->id, serving->encoder,
+										serving->encoder_id, 0, false, true);
+	uint64		hash = input_hash(input);
+	FeatureBlock block;
+	int			n = 0;
+
+	while (n < RULED_ROWS && block_scan_next(scan, &block))
+	{
+		for (int row = 0; row < block.rows && n < RULED_ROWS; row++)
+		{
+			if (block.hashes[row] == hash)
+				items[n++] = pstrdup(block.items[row]);
+		}
+	}
+	block_scan_end(scan);
+	return n;
+}
+
+/*
+ * What rules say.  They see whole rows, so an input alone satisfies none: it is what
+ * they have said of the rows of the source that have this input.  That may tell of
+ * columns which the caller may not read; so only who may call hl_rule_votes sees it.
+ */
+static void
+add_rules(ReturnSetInfo *set, const Predictor *predictor, const Input *input)
+{
+	const Project *project = predictor->project;
+	FiredRules	found = {.n = 0};
+	char	   *items[RULED_ROWS];
+	int			n;
+
+	if (input_missing(input) || !project_privilege(project, GetUserId(), PRIVILEGE_MANAGE, true))
+		return;
+	rules_read(project, false, true, &found.rules);
+	if (found.rules.n == 0)
+		return;
+	n = items_of_input(predictor, input, items);
+	if (n == 0)
+		return;
+	found.fired = palloc_array_checked(Fired, found.rules.n * RULED_ROWS);
+	rule_votes_scan(project, items, n, true, take_votes, &found);
+	for (int r = 0; r < found.rules.n; r++)
+	{
+		for (int i = 0; i < found.n; i++)
+		{
+			if (found.fired[i].rule == r)
+				add_row(set, "rule", found.rules.rule[r].name, found.fired[i].label, NAN, NULL);
+		}
+	}
 }
 
 /* ---------------------------------------------------------------------- */
@@ -524,10 +619,6 @@ explain_texts(ReturnSetInfo *set, const Explained *explained, int n)
 	}
 }
 
-/*
- * Rows of kind "rule" belong behind the runner-up: rules whose condition the input
- * satisfies, with their label.
- */
 static Datum
 explain(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 {
@@ -544,6 +635,7 @@ explain(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 	MemoryContextSwitchTo(context);
 	blas_load();
 	explain_label(set, &explained);
+	add_rules(set, predictor, &input);
 	if (explained.label >= 0 && explained.second >= 0)
 	{
 		if (sums_up(predictor->serving.encoder))

@@ -32,6 +32,7 @@
 #include "store/encoder_plan.h"
 #include "store/gold.h"
 #include "store/pool.h"
+#include "store/rule_votes.h"
 #include "store/session.h"
 #include "store/settlement.h"
 #include "store/several.h"
@@ -566,6 +567,7 @@ hl_drop_project(PG_FUNCTION_ARGS)
 	for (int i = 0; settlements_are_kept() && i < (int) lengthof(delete_newer); i++)
 		statement_run(&delete_newer[i], values, NULL, false);
 	act_as_before(&acting);
+	rules_forget(project->id);
 	call_end(&call);
 	PG_RETURN_VOID();
 }
@@ -589,6 +591,7 @@ hl_refresh(PG_FUNCTION_ARGS)
 	if (project->options.ask_uncertain == 1)
 		changes_read(project->id, &noted);
 	features_refresh(project, false, &features);
+	rules_refresh(project);
 	queue_rebuild(project, &features);
 	ask_uncertain(project, noted.inserted, noted.ninserted);
 	changes_settle(&changes, false);

@@ -71,7 +71,7 @@ update_concerns_us(const TriggerData *data, int32 project_id)
 			may_have_changed(data, (SourceTriggerArgument) i))
 			return true;
 	}
-	return change_has_targets(project_id);
+	return change_has_conditions(project_id);
 }
 
 /* The keys of the rows, those that are NULL left out; returns how many. */

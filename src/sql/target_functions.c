@@ -7,12 +7,11 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "sql/api.h"
 #include "store/change.h"
+#include "store/condition.h"
 #include "store/pool.h"
 #include "store/session.h"
 #include "store/source.h"
@@ -20,29 +19,6 @@
 #include "store/train.h"
 
 PG_FUNCTION_INFO_V1(hl_set_targets);
-
-/*
- * The condition runs as the owner of the source.  Who gives one must be able to
- * act as him anyway: the project's owner, whose rights may have been others when
- * he declared it, and nobody whom he has granted something.
- */
-static void
-need_owner(const Project *project)
-{
-	Oid			owner = project_source_owner(project);
-
-	if (!superuser() && !(OidIsValid(project->owner) && has_privs_of_role(GetUserId(), project->owner)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of project \"%s\"", project->name)));
-	if (!has_privs_of_role(GetUserId(), owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must have the rights of the owner of the source of project \"%s\"",
-						project->name),
-				 errdetail("The condition runs as role \"%s\", who owns %s.",
-						   GetUserNameFromId(owner, false), project_source_quoted(project))));
-}
 
 /*
  * What is queued and does not satisfy it goes at once.  Without a model the
@@ -74,7 +50,7 @@ hl_set_targets(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_ANY);
 	project_need_source(project);
-	need_owner(project);
+	condition_need_owner(project);
 	project->options.targets = optional_text(fcinfo, 1);
 	targets_check(project, true);
 	project_lock_names(project->id);

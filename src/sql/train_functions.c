@@ -17,6 +17,7 @@
 #include "sql/api.h"
 #include "sql/measured.h"
 #include "store/encoder_plan.h"
+#include "store/rule_votes.h"
 #include "store/session.h"
 #include "store/train.h"
 #include "store/trigger.h"
@@ -41,6 +42,7 @@ hl_train(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project = project_open_for_write(required_text(fcinfo, 0, "project"), PRIVILEGE_MANAGE);
 	changes_before(project, &changes);
+	rules_refresh(project);
 	train_read(training, project, true);
 	train_compute(training);
 	train_compare(training);
@@ -67,12 +69,15 @@ hl_train(PG_FUNCTION_ARGS)
 	values[1] = BoolGetDatum(training->deploy);
 	values[2] = CStringGetTextDatum(training->encoder);
 	values[3] = Int32GetDatum(training->nclasses);
-	values[4] = Int32GetDatum(training->rows.n);
+	values[4] = Int32GetDatum(training->answered);
 	values[5] = Float8GetDatum(metrics->accuracy);
 	values[6] = Float8GetDatum(metrics->accuracy_low);
 	values[7] = Float8GetDatum(metrics->accuracy_high);
 	values[8] = Float8GetDatum(metrics->log_loss);
 	values[9] = Float8GetDatum(metrics->calibration_error);
+	/* without answers there are no figures */
+	for (int column = 5; column <= 9; column++)
+		nulls[column] = training->answered == 0;
 	values[10] = Float8GetDatum(training->seconds);
 	train_audit_figures(training, values + 11, nulls + 11);
 	row = call_row(&call, fcinfo, values, nulls);

@@ -212,8 +212,8 @@ change_has_project(int32 project_id)
 	return find_row("hl_project", project_id, 0, NULL);
 }
 
-bool
-change_has_targets(int32 project_id)
+static bool
+has_targets(int32 project_id)
 {
 	Relation	relation = table_open(extension_table("hl_project"), AccessShareLock);
 	AttrNumber	column = get_attnum(RelationGetRelid(relation), "options");
@@ -239,6 +239,13 @@ change_has_targets(int32 project_id)
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return has;
+}
+
+bool
+change_has_conditions(int32 project_id)
+{
+	return has_targets(project_id) ||
+		(OidIsValid(extension_table("hl_rule")) && find_row("hl_rule", project_id, 0, NULL));
 }
 
 Oid

@@ -71,8 +71,8 @@ extern void changes_delete(ChangePlaces *places, Oid file, int most);
 /* Is there such a project?  For triggers, which may outlive it.  Needs no SPI. */
 extern bool change_has_project(int32 project_id);
 
-/* Has it a condition, which may hang on any column of a row? */
-extern bool change_has_targets(int32 project_id);
+/* Has it a condition, or a rule, which may hang on any column of a row? */
+extern bool change_has_conditions(int32 project_id);
 
 /* Its source, as known here; InvalidOid: not yet, after a restore. */
 extern Oid	change_source(int32 project_id);

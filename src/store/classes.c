@@ -42,6 +42,7 @@
 #include "store/gold.h"
 #include "store/label.h"
 #include "store/refresh.h"
+#include "store/rule.h"
 #include "store/session.h"
 #include "store/settlement.h"
 #include "store/source.h"
@@ -116,17 +117,22 @@ contains(char **names, int n, const char *name)
 /* ---------------------------------------------------------------------- */
 /* Before anything is changed */
 
-/* All names in use: listed, said, or answered by the model that serves. */
+#define SELECT_CLASSES(of_rules) \
+	"SELECT k.name FROM (SELECT unnest(p.classes) FROM @hl_project p WHERE p.id = $1 " \
+	"UNION SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 " of_rules \
+	"UNION SELECT unnest(coalesce(m.class_names, m.classes)) FROM @hl_model m " \
+	"JOIN @hl_serving v ON v.project_id = m.project_id AND v.model = m.model WHERE m.project_id = $1) k(name) " \
+	"WHERE k.name <> '' ORDER BY k.name COLLATE \"C\""
+
+/* All names in use: listed, said by people or rules, or answered by the model that serves. */
 static char **
 known_classes(const Project *project, int *n)
 {
-	static Statement select = {
-		"SELECT k.name FROM (SELECT unnest(p.classes) FROM @hl_project p WHERE p.id = $1 "
-		"UNION SELECT c.label FROM @hl_current_answer c WHERE c.project_id = $1 "
-		"UNION SELECT unnest(coalesce(m.class_names, m.classes)) FROM @hl_model m "
-		"JOIN @hl_serving v ON v.project_id = m.project_id AND v.model = m.model WHERE m.project_id = $1) k(name) "
-		"WHERE k.name <> '' ORDER BY k.name COLLATE \"C\"", 1, {INT4OID}, NULL, 0
+	static Statement select = {SELECT_CLASSES(
+		"UNION SELECT unnest(r.labels) FROM @hl_rule r WHERE r.project_id = $1 AND r.state = 'enabled' "),
+		1, {INT4OID}, NULL, 0
 	};
+	static Statement select_old = {SELECT_CLASSES(""), 1, {INT4OID}, NULL, 0};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	char	  **golden;
 	char	  **names;
@@ -136,7 +142,7 @@ known_classes(const Project *project, int *n)
 
 	golden = gold_classes(project, &ngolden);
 	settled = settled_classes(project, &nsettled);
-	statement_run_as_extension(&select, values, NULL, false);
+	statement_run_as_extension(rules_are_kept() ? &select : &select_old, values, NULL, false);
 	*n = (int) SPI_processed;
 	names = palloc_array_checked(char *, *n + ngolden + nsettled);
 	for (int i = 0; i < *n; i++)
@@ -458,6 +464,7 @@ change_classes(ClassChange *change, bool is_new)
 	golden = gold_rename(project, change->classes, change->n, change->into);
 	change_names(change);
 	act_as_before(&acting);
+	rules_rename(project, change->classes, change->n, change->into);
 	change_note(project->id, CHANGE_LABELS, NULL, 0);
 	/* what was labelled is not in the ranking */
 	if (change->into == NULL && changed + settled + golden > 0)

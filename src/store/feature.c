@@ -433,6 +433,30 @@ rows_add_encoding(RowsBuilder *builder, const Encoding *encoding)
 }
 
 void
+rows_append(RowsBuilder *builder, const RowsBuilder *more)
+{
+	int			dims = encoder_dims(builder->encoder);
+	bool		sparse = encoder_sparse_dims(builder->encoder) > 0;
+
+	for (int i = 0; i < more->n; i++)
+	{
+		size_t		at = more->start[i];
+		int			terms = (int) (more->start[i + 1] - at);
+
+		make_room(builder, terms);
+		memcpy(builder->dense + (size_t) builder->n * dims, more->dense + (size_t) i * dims,
+			   dims * sizeof(float));
+		if (sparse && terms > 0)
+		{
+			memcpy(builder->index + builder->terms, more->index + at, terms * sizeof(uint32));
+			memcpy(builder->weight + builder->terms, more->weight + at, terms * sizeof(float));
+		}
+		builder->terms += terms;
+		builder->start[++builder->n] = builder->terms;
+	}
+}
+
+void
 rows_drop_last(RowsBuilder *builder)
 {
 	builder->terms = builder->start[--builder->n];

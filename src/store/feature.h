@@ -83,6 +83,8 @@ extern void rows_reset(RowsBuilder *builder);
 extern void rows_add(RowsBuilder *builder, const float *dense,
 					 const unsigned char *terms, size_t length);
 extern void rows_add_encoding(RowsBuilder *builder, const Encoding *encoding);
+/* All rows of another, which has the same encoder. */
+extern void rows_append(RowsBuilder *builder, const RowsBuilder *more);
 extern void rows_drop_last(RowsBuilder *builder);
 extern const Rows *rows_finish(RowsBuilder *builder);
 

@@ -275,6 +275,8 @@ preparation_encoder(Preparation *preparation)
 	/* the lock comes and goes, but each time nobody has been at it since */
 	state->locked = true;
 	state->writing = true;
+	if (!preparation->renews && state->nblocks > 0)
+		refresh_watch(state);
 	source_copy_rewind(preparation->copy);
 }
 

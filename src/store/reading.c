@@ -38,6 +38,7 @@
 #include "store/session.h"
 
 #define LIMIT_GRACE_MS 5000		/* between the cancel and the end */
+#define LIMIT_REPEAT_MS 5		/* who catches one, row by row, gets the next */
 
 /* The steps that are running, one within the other. */
 typedef struct Reading
@@ -58,13 +59,15 @@ static Reading *innermost = NULL;
 static volatile sig_atomic_t limit_hits = 0;
 static int32 limited_project = 0;	/* 0: no limit is set */
 static TimestampTz limit_began;
+static int	limit_repeat;		/* milliseconds from one cancel to the next */
 
 /* Called by the timer: only what a signal handler may do. */
 static void
 limit_reached(void)
 {
 	limit_hits++;
-	if (limit_hits == 1)
+	/* who is there can end the session himself */
+	if ((limit_hits - 1) * limit_repeat < LIMIT_GRACE_MS || !reading_unattended)
 		QueryCancelPending = true;
 	else
 	{
@@ -89,17 +92,18 @@ limit_timeout(void)
 
 /* What a source makes us read within counts as its own time. */
 static void
-limit_begin(int32 project_id, const int64 *spent)
+limit_begin(int32 project_id, int milliseconds, int repeat, const int64 *spent)
 {
-	int64		left = setting_worker_source_timeout - (spent == NULL ? 0 : *spent / 1000);
+	int64		left = milliseconds - (spent == NULL ? 0 : *spent / 1000);
 
-	if (!reading_unattended || setting_worker_source_timeout == 0 || limited_project != 0)
+	if (milliseconds == 0 || limited_project != 0)
 		return;
 	limited_project = project_id;
 	limit_hits = 0;
+	limit_repeat = repeat;
 	limit_began = GetCurrentTimestamp();
 	enable_timeout_every(limit_timeout(), TimestampTzPlusMilliseconds(limit_began, Max(left, 1)),
-						 LIMIT_GRACE_MS);
+						 repeat);
 }
 
 /* True: it has taken too long. */
@@ -118,8 +122,13 @@ limit_end(const Reading *reading, int64 *spent)
 }
 
 static void
-too_slow(const Project *project)
+too_slow(const Project *project, const int *limit)
 {
+	if (limit != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("what runs over the source of project \"%s\" took longer than %d ms",
+						project->name, *limit)));
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("reading the source of project \"%s\" took longer than humanloop.worker_source_timeout",
@@ -160,10 +169,13 @@ reading_role(const Project *project, SourceReader reader)
 	return reader == READ_AS_OWNER || superuser() ? project_source_owner(project) : GetUserId();
 }
 
-void
-reading_step(const Project *project, SourceReader reader, ReadingStep step, void *argument,
-			 int64 *spent)
+/* limit: in milliseconds, 0 for none; NULL: the worker's, in the worker. */
+static void
+run_step(const Project *project, SourceReader reader, ReadingStep step, void *argument,
+		 int64 *spent, const int *limit)
 {
+	int			milliseconds = limit != NULL ? *limit :
+		reading_unattended ? setting_worker_source_timeout : 0;
 	MemoryContext context = CurrentMemoryContext;
 	Oid			role = reading_role(project, reader);
 	bool		told = !reading_unattended && has_privs_of_role(GetUserId(), role);
@@ -178,7 +190,8 @@ reading_step(const Project *project, SourceReader reader, ReadingStep step, void
 	innermost = &reading;
 	PG_TRY();
 	{
-		limit_begin(project->id, spent);
+		limit_begin(project->id, milliseconds, limit != NULL ? LIMIT_REPEAT_MS : LIMIT_GRACE_MS,
+					spent);
 		step(argument);
 	}
 	PG_CATCH();
@@ -188,7 +201,7 @@ reading_step(const Project *project, SourceReader reader, ReadingStep step, void
 		if (limit_end(&reading, spent))
 		{
 			FlushErrorState();
-			too_slow(project);
+			too_slow(project, limit);
 		}
 		if (!told)
 			hide_error(project);
@@ -199,7 +212,20 @@ reading_step(const Project *project, SourceReader reader, ReadingStep step, void
 	act_as_before(&acting);
 	MemoryContextSwitchTo(context);
 	if (limit_end(&reading, spent))
-		too_slow(project);
+		too_slow(project, limit);
+}
+
+void
+reading_step(const Project *project, SourceReader reader, ReadingStep step, void *argument,
+			 int64 *spent)
+{
+	run_step(project, reader, step, argument, spent, NULL);
+}
+
+void
+reading_step_within(const Project *project, ReadingStep step, void *argument, int milliseconds)
+{
+	run_step(project, READ_AS_OWNER, step, argument, NULL, &milliseconds);
 }
 
 bool

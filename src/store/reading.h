@@ -28,6 +28,13 @@ typedef void (*ReadingStep) (void *argument);
 extern void reading_step(const Project *project, SourceReader reader, ReadingStep step,
 						 void *argument, int64 *spent);
 
+/*
+ * The same as the source's owner, for a single step that may take so long (0: as
+ * long as it takes), also where somebody waits for it.
+ */
+extern void reading_step_within(const Project *project, ReadingStep step, void *argument,
+								int milliseconds);
+
 /* Is the project's source being read, further up in this session? */
 extern bool reading_now(int32 project_id);
 

@@ -132,6 +132,12 @@ refresh_read_blocks(RefreshState *state)
 	MemoryContextSwitchTo(before);
 }
 
+void
+refresh_watch(RefreshState *state)
+{
+	arrivals_watch(&state->arrivals, state->project, state->result->encoder, state->context);
+}
+
 /*
  * First write: nobody else may write features from here to our commit.  Did
  * somebody while we read, what we compare with is not what is there: raced,
@@ -154,6 +160,8 @@ start_writing(RefreshState *state)
 		state->writing = true;
 		block_writer_init(&state->writer, state->project, state->result->encoder,
 						  state->result->encoder_id, state->context);
+		if (state->added != NULL || state->nblocks > 0)
+			refresh_watch(state);
 	}
 }
 
@@ -193,6 +201,7 @@ take_encoding(RefreshState *state, const SourceRow *row, Status status, uint64 h
 	block_writer_add(&state->writer, row->item, hash, state->encoding.dense, state->packed, length);
 	if (state->added != NULL)
 		add_new_row(state->added, row->item, &state->encoding, state->packed, length);
+	arrivals_add(&state->arrivals, state->encoding.dense, state->packed, length);
 	return true;
 }
 
@@ -424,6 +433,7 @@ refresh_write(RefreshState *state)
 	if (state->writing)
 		block_writer_flush(&state->writer);
 	mark_blocks(state);
+	arrivals_count(&state->arrivals);
 }
 
 static void
@@ -712,6 +722,7 @@ write_taken(RefreshState *state)
 		merge_tail(state);
 		block_writer_flush(&state->writer);
 	}
+	arrivals_count(&state->arrivals);
 	if (state->result->changed > 0 || state->result->items != now->items)
 	{
 		now->features++;

@@ -10,6 +10,7 @@
 #ifndef HUMANLOOP_REFRESH_INTERNAL_H
 #define HUMANLOOP_REFRESH_INTERNAL_H
 
+#include "store/drift.h"
 #include "store/label.h"
 #include "store/refresh.h"
 #include "store/row_batch.h"
@@ -47,6 +48,7 @@ typedef struct RefreshState
 	SourceLabels labels;
 	Lengths		lengths[MAX_INPUTS];	/* of the vectors met */
 	NewRows    *added;			/* NULL: not asked for */
+	Arrivals	arrivals;		/* watched for drift */
 } RefreshState;
 
 /* result->encoder is needed from refresh_use_encoder on only. */
@@ -72,6 +74,12 @@ extern void refresh_encode_rest(RefreshState *state);
  * to be fitted.
  */
 extern void refresh_forget_unseen(RefreshState *state);
+
+/*
+ * Rows that are encoded from here on have arrived, and are watched for drift.  Not where
+ * nothing was encoded yet, or with another encoder.  Before the first is stored.
+ */
+extern void refresh_watch(RefreshState *state);
 
 /* Writes what was encoded and what is gone since the last time. */
 extern void refresh_write(RefreshState *state);

@@ -44,7 +44,7 @@
 /* Columns of a row that is read; the inputs are the last. */
 enum
 {
-	ROW_KEY = 1, ROW_LABEL, ROW_INPUTS
+	ROW_KEY = 1, ROW_LABEL, ROW_INPUTS, ROW_WHOLE = 2
 };
 
 /*
@@ -91,6 +91,24 @@ read_row(const Project *project, HeapTuple tuple, TupleDesc desc, SourceRow *row
 	source_inputs(project, tuple, desc, ROW_INPUTS, &row->input);
 }
 
+static void
+read_whole(HeapTuple tuple, TupleDesc desc, SourceRow *row)
+{
+	bool		isnull;
+
+	memset(row, 0, sizeof(*row));
+	row->item = TextDatumGetCString(SPI_getbinval(tuple, desc, ROW_KEY, &isnull));
+	row->whole = SPI_getbinval(tuple, desc, ROW_WHOLE, &isnull);
+}
+
+/* What read_whole takes; a column may be called s, hence the star. */
+static char *
+whole_columns(const Project *project)
+{
+	return psprintf("%s, s.*::%s", project_key_expression(project),
+					project_source_quoted(project));
+}
+
 /* What read_row takes.  The caller needs no labels, and so no right to read them. */
 static char *
 row_columns(const Project *project, SourceReader reader)
@@ -132,6 +150,7 @@ typedef struct SourceScan
 	bool		read_only;
 	const char *query;			/* of all rows ... */
 	Datum		items;			/* ... or text[]: whose */
+	bool		whole;			/* rows as they are */
 	Portal		portal;
 	long		count;			/* to fetch next */
 	int64		spent;			/* microseconds in the steps so far */
@@ -187,7 +206,10 @@ read_portal(SourceScan *scan, SourceCallback callback, void *state)
 			bytes += table->vals[i]->t_len;
 			if (has_item(table->vals[i], table->tupdesc))
 			{
-				read_row(scan->project, table->vals[i], table->tupdesc, &row);
+				if (scan->whole)
+					read_whole(table->vals[i], table->tupdesc, &row);
+				else
+					read_row(scan->project, table->vals[i], table->tupdesc, &row);
 				callback(&row, state);
 			}
 			MemoryContextSwitchTo(before);
@@ -316,12 +338,14 @@ lookup_plan(const Project *project)
 
 /* By the very name: keys may be equal by their collation and yet two items. */
 static SPIPlanPtr
-rows_plan(const Project *project)
+rows_plan(const Project *project, bool whole)
 {
 	return kept_plan(psprintf("SELECT %s FROM pg_catalog.unnest($1) i(item) %s "
-							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item",
-							  row_columns(project, READ_AS_OWNER), items_join(project),
-							  project_key_expression(project)));
+							  "AND %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) i.item%s%s",
+							  whole ? whole_columns(project) : row_columns(project, READ_AS_OWNER),
+							  items_join(project), project_key_expression(project),
+							  whole ? " WHERE " : "",
+							  whole ? project_input_condition(project) : ""));
 }
 
 /* As uuid_out writes it, which is how items are known. */
@@ -425,7 +449,7 @@ open_rows(void *argument)
 {
 	SourceScan *scan = argument;
 
-	scan->portal = SPI_cursor_open(NULL, rows_plan(scan->project), &scan->items, " ", false);
+	scan->portal = SPI_cursor_open(NULL, rows_plan(scan->project, scan->whole), &scan->items, " ", false);
 }
 
 /* The key may have had another type when the item was noted. */
@@ -454,10 +478,11 @@ pass_row(const SourceRow *row, void *argument)
 	passing->callback(row, passing->state);
 }
 
-void
-source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
+static void
+rows_of_items(const Project *project, char **items, int n, bool whole, SourceCallback callback,
+			  void *state)
 {
-	SourceScan	scan = {.project = project, .reader = READ_AS_OWNER};
+	SourceScan	scan = {.project = project, .reader = READ_AS_OWNER, .whole = whole};
 	Passing		passing = {.project = project, .callback = callback, .state = state, .left = n};
 	char	  **possible = palloc_array_checked(char *, n);
 	int			npossible = 0;
@@ -471,6 +496,29 @@ source_rows(const Project *project, char **items, int n, SourceCallback callback
 	reading_step(project, READ_AS_OWNER, open_rows, &scan, &scan.spent);
 	read_portal(&scan, pass_row, &passing);
 	pfree(possible);
+}
+
+void
+source_rows(const Project *project, char **items, int n, SourceCallback callback, void *state)
+{
+	rows_of_items(project, items, n, false, callback, state);
+}
+
+void
+source_whole_rows(const Project *project, char **items, int n, SourceCallback callback,
+				  void *state)
+{
+	SourceScan	scan = {.project = project, .reader = READ_AS_OWNER, .whole = true};
+
+	if (items != NULL)
+	{
+		rows_of_items(project, items, n, true, callback, state);
+		return;
+	}
+	scan.query = psprintf("SELECT %s FROM %s s WHERE %s", whole_columns(project),
+						  project_source_quoted(project), project_input_condition(project));
+	reading_step(project, READ_AS_OWNER, open_scan, &scan, &scan.spent);
+	read_portal(&scan, callback, state);
 }
 
 /* Items that have no row, or one without any input, or that is not to be asked. */

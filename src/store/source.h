@@ -20,6 +20,7 @@ typedef struct SourceRow
 	const char *item;
 	const char *label;			/* of the source's label column, or NULL */
 	Input		input;			/* the first */
+	Datum		whole;			/* source_whole_rows: the row, of the source's type */
 } SourceRow;
 
 typedef void (*SourceCallback) (const SourceRow *row, void *state);
@@ -47,6 +48,13 @@ extern void source_scan_query(const Project *project, const char *query, SourceC
  */
 extern void source_rows(const Project *project, char **items, int n, SourceCallback callback,
 						void *state);
+
+/*
+ * The same with whole rows in place of label and inputs, of those that have an
+ * input: of these items, or with items NULL of all.
+ */
+extern void source_whole_rows(const Project *project, char **items, int n,
+							  SourceCallback callback, void *state);
 
 /*
  * Those of these items that the source does not have, or without any input, or

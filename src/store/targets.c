@@ -19,11 +19,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "nodes/parsenodes.h"
-#include "parser/parser.h"
 #include "utils/builtins.h"
 
 #include "store/caller.h"
+#include "store/condition.h"
 #include "store/session.h"
 #include "store/source.h"
 #include "store/targets.h"
@@ -64,92 +63,15 @@ targets_clause(const Project *project)
 /* ---------------------------------------------------------------------- */
 /* Is it a condition? */
 
-typedef struct Check
-{
-	const Project *project;
-	MemoryContext context;
-	ErrorData  *error;
-} Check;
-
-/*
- * "true) OR (true" is a condition only between parentheses, and "true ORDER BY
- * 1" only where a statement ends: what is one expression by itself is one
- * between parentheses, too, and nothing else.
- */
-static void
-check_single(const char *condition)
-{
-	List	   *parsed = raw_parser(condition, RAW_PARSE_PLPGSQL_EXPR);
-	const SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, parsed)->stmt);
-
-	if (list_length(select->targetList) != 1 ||
-		linitial_node(ResTarget, select->targetList)->name != NULL ||
-		select->distinctClause != NIL || select->fromClause != NIL ||
-		select->whereClause != NULL || select->groupClause != NIL ||
-		select->havingClause != NULL || select->windowClause != NIL ||
-		select->sortClause != NIL || select->limitOffset != NULL || select->limitCount != NULL ||
-		select->lockingClause != NIL || select->withClause != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("it is not a single expression")));
-}
-
-/* Not the fault of the condition. */
-static bool
-is_foreign(int sqlerrcode)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
-
-	return category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR);
-}
-
-/*
- * Types, columns, what must not be in a WHERE: the parser says so.  It runs
- * nothing of a user's and sees no row, so what it says can be told to all who
- * are told of errors, the worker's included.
- */
-static void
-check_condition(void *argument)
-{
-	Check	   *check = argument;
-
-	PG_TRY();
-	{
-		SPIPlanPtr	plan;
-
-		check_single(check->project->options.targets);
-		plan = SPI_prepare(psprintf("SELECT FROM %s s WHERE (\n%s\n)",
-									project_source_quoted(check->project),
-									check->project->options.targets), 0, NULL);
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		SPI_freeplan(plan);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(check->context);
-		check->error = CopyErrorData();
-		if (is_foreign(check->error->sqlerrcode))
-			PG_RE_THROW();
-		/* raised again as soon as we are who we were */
-		FlushErrorState();
-	}
-	PG_END_TRY();
-}
-
 void
 targets_check(const Project *project, bool given)
 {
-	Check		check = {.project = project, .context = CurrentMemoryContext};
 	const ErrorData *error;
 
 	if (project->options.targets == NULL)
 		return;
-	reading_step(project, READ_AS_OWNER, check_condition, &check, NULL);
-	error = check.error;
+	/* the worker, too, may tell */
+	error = condition_problem(project, project->options.targets, CONDITION_TRUE);
 	if (error == NULL)
 		return;
 	ereport(ERROR,

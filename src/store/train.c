@@ -31,6 +31,7 @@
 #include "store/encoder_choice.h"
 #include "store/handover.h"
 #include "store/parts.h"
+#include "store/rule_model.h"
 #include "store/session.h"
 #include "store/suspects.h"
 #include "store/train.h"
@@ -93,7 +94,7 @@ compact_classes(Training *training)
 	}
 	for (int i = 0; i < training->rows.n; i++)
 		training->label[i] = number[training->label[i]];
-	pfree(number);
+	training->class_number = number;
 }
 
 /* How much all will take is reckoned from those that are read: it doubles. */
@@ -151,6 +152,7 @@ add_labelled_rows(Training *training, Place *places, bool known)
 			{
 				if (asked)
 					audit_row(sample, block.items[row], -1);
+				train_rules_row(training, &block, row);
 				continue;
 			}
 			add = known ? places[index].block == block.number && places[index].row == row :
@@ -188,6 +190,7 @@ read_labelled_rows(Training *training)
 	if (!add_labelled_rows(training, places, false))
 	{
 		rows_reset(&training->rows);
+		train_rules_reset(training);
 		(void) add_labelled_rows(training, places, true);
 	}
 	pfree(places);
@@ -224,7 +227,10 @@ train_read(Training *training, const Project *project, bool scan)
 	consensus_read(project, &training->consensus);
 	training->labelled = labelled_items(&training->consensus, training->context);
 	training->asked = targets_read(project, training->context);
+	training->rules = rules_are_kept() ? rules_counting(project, false) : (Datum) 0;
+	train_rules_read(training);
 	read_labelled_rows(training);
+	train_rules_add(training);
 	if (project->options.nshares > 0)
 		training->shares_given = encoder_plan_shares(encoder_plan(project, training->encoder),
 													 training->share);
@@ -268,17 +274,21 @@ train_compute(Training *training)
 	status_check(model_train(&caller, rows, training->label, training->nclasses, &train_options,
 							 &training->model, &training->validation), "train");
 	train_refit(training, &train_options);
-	measure(training->validation.probability, training->label, rows->n, training->nclasses,
-			&training->metrics);
-	training->losses = palloc_array_checked(float, rows->n);
-	training->predicted = palloc_array_checked(int, rows->n);
-	training->confidence = palloc_array_checked(float, rows->n);
-	training->wrong = palloc_array_checked(float, rows->n);
-	training->suggested = palloc_array_checked(int, rows->n);
-	status_check(label_errors(&caller, training->validation.probability, training->label, rows->n,
-							  training->nclasses, train_said(training), training->wrong,
-							  training->suggested, &errors), "look for wrong labels");
-	for (int i = 0; i < rows->n; i++)
+	/* rows of rules have no figures, and no suspects */
+	if (training->answered > 0)
+		measure(training->validation.probability, training->label, training->answered,
+				training->nclasses, &training->metrics);
+	training->losses = palloc_array_checked(float, training->answered);
+	training->predicted = palloc_array_checked(int, training->answered);
+	training->confidence = palloc_array_checked(float, training->answered);
+	training->wrong = palloc_array_checked(float, training->answered);
+	training->suggested = palloc_array_checked(int, training->answered);
+	if (training->answered > 0)
+		status_check(label_errors(&caller, training->validation.probability, training->label,
+								  training->answered, training->nclasses, train_said(training),
+								  training->wrong, training->suggested, &errors),
+					 "look for wrong labels");
+	for (int i = 0; i < training->answered; i++)
 	{
 		const float *probability = probability_row(training, i);
 
@@ -429,7 +439,7 @@ train_compare(Training *training)
 	match = match_classes(training, &learned);
 	row_of = palloc_array_checked(int, training->consensus.n);
 	memset(row_of, -1, sizeof(int) * training->consensus.n);
-	for (int i = 0; i < training->rows.n; i++)
+	for (int i = 0; i < training->answered; i++)
 		row_of[labelled_index(training->labelled, training->items[i])] = i;
 	for (int i = 0; i < learned.n; i++)
 	{
@@ -482,7 +492,7 @@ confusion_array(const Training *training)
 	int		   *counts = palloc_array_checked(int, cells);
 	Datum	   *values = palloc_array_checked(Datum, cells);
 
-	count_confusion(training->validation.probability, training->label, training->rows.n,
+	count_confusion(training->validation.probability, training->label, training->answered,
 					training->nclasses, counts);
 	for (int i = 0; i < cells; i++)
 		values[i] = Int32GetDatum(counts[i]);
@@ -523,6 +533,21 @@ insert_audit(const Training *training)
 	statement_run(&update, values, nulls, false);
 }
 
+/* Which rules it knows, so that another training is due when others count. */
+static void
+insert_rules(const Training *training)
+{
+	static Statement update = {
+		"UPDATE @hl_model SET rules = $3 WHERE project_id = $1 AND model = $2",
+		3, {INT4OID, INT4OID, INT4ARRAYOID}, NULL, 0
+	};
+	Datum		values[3] = {
+		Int32GetDatum(training->project->id), Int32GetDatum(training->number), training->rules
+	};
+
+	statement_run(&update, values, NULL, false);
+}
+
 static void
 insert_model(Training *training, const char *who, const char *reason)
 {
@@ -536,6 +561,11 @@ insert_model(Training *training, const char *who, const char *reason)
 		INT4ARRAYOID, TEXTOID, BOOLOID, TEXTOID}, NULL, 0
 	};
 	const Metrics *metrics = &training->metrics;
+	/* without answers there are no figures */
+	bool		none = training->answered == 0;
+	bool		unknown[8] = {false, false, none, none, none, none, none, false};
+	int			nnumbers = 8;
+	int			lower = 1;
 	Datum		numbers[8] = {
 		Float8GetDatum(model_prior_precision(training->model)),
 		Float8GetDatum(model_scale(training->model)),
@@ -547,9 +577,9 @@ insert_model(Training *training, const char *who, const char *reason)
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number),
 		Int64GetDatum(training->features.encoder_id),
 		text_array(training->classes, training->nclasses),
-		Int32GetDatum(training->rows.n), Int32GetDatum(training->validation.folds),
-		PointerGetDatum(construct_array(numbers, 8, FLOAT8OID, sizeof(float8),
-										FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
+		Int32GetDatum(training->answered), Int32GetDatum(training->validation.folds),
+		PointerGetDatum(construct_md_array(numbers, unknown, 1, &nnumbers, &lower, FLOAT8OID,
+										   sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
 		BoolGetDatum(model_refined(training->model)), confusion_array(training),
 		CStringGetTextDatum(who), BoolGetDatum(training->deploy), CStringGetTextDatum(reason)
 	};
@@ -566,6 +596,8 @@ insert_model(Training *training, const char *who, const char *reason)
 		insert_audit(training);
 	if (encoders_can_be_named())
 		train_figures_write(training);
+	if (rules_are_kept())
+		insert_rules(training);
 }
 
 static Datum
@@ -610,7 +642,7 @@ insert_labels(const Training *training)
 		"INSERT INTO @hl_model_label VALUES ($1, $2, $3, $4, $5)",
 		5, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID}, NULL, 0
 	};
-	int			n = training->rows.n;
+	int			n = training->answered;
 	Datum		values[10] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number),
 		text_array(training->items, n)

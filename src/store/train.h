@@ -13,6 +13,9 @@
 #include "store/agreement.h"
 #include "store/pool.h"
 
+/* Rows that only rules have labelled: train_rules.c */
+typedef struct RuledRows RuledRows;
+
 typedef struct Training
 {
 	const Project *project;
@@ -28,6 +31,11 @@ typedef struct Training
 	LabelledItems *labelled;
 	TargetRows *asked;			/* rows that the model is for; NULL: all */
 	RowsBuilder rows;			/* of the labelled items that are encoded */
+	int			answered;		/* the first of them; the others only rules have
+								 * labelled, and no figure is of them */
+	RuledRows  *ruled;			/* those others; NULL: there are none */
+	Datum		rules;			/* int[]: numbers of those that count */
+	int		   *class_number;	/* of the consensus' classes, below; -1: none */
 	char	  **items;			/* of those rows */
 	int		   *label;
 	SoftLabels *soft;			/* of those rows; NULL: labels are certain */
@@ -96,6 +104,19 @@ extern bool train_is_certain(const Training *training, int row);
  * is known, as label_errors() takes it; NULL: there are no such rows.
  */
 extern SoftLabels *train_said(const Training *training);
+
+/*
+ * Rows that only rules have labelled, in train_read: which they are, each row of the
+ * blocks that may be one, all rows once more, and, when those of people are complete,
+ * after them.  Then the soft label of such a row, in the training's classes: how many
+ * entries.
+ */
+extern void train_rules_read(Training *training);
+extern void train_rules_row(Training *training, const FeatureBlock *block, int row);
+extern void train_rules_reset(Training *training);
+extern void train_rules_add(Training *training);
+extern void train_rules_hear(Training *training);
+extern int	train_rules_soft(const Training *training, int row, int *class, float *weight);
 
 /*
  * Is the model not worse than the one that serves?  On the items that both

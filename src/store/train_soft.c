@@ -22,13 +22,14 @@
 #include "store/session.h"
 #include "store/train.h"
 
-/* Soft labels of the training's rows. */
+/* Soft labels of the training's rows; truth NULL: no item has two answers. */
 static SoftLabels *
 soft_labels(const Training *training, Truth *truth)
 {
 	int			n = training->rows.n;
 	SoftLabels *soft = palloc0(sizeof(SoftLabels));
-	int		   *numbers = truth_class_numbers(truth, training->classes, training->nclasses);
+	int		   *numbers = truth == NULL ? NULL :
+		truth_class_numbers(truth, training->classes, training->nclasses);
 	int		   *start = palloc_array_checked(int, n + 1);
 	int		   *class;
 	float	   *weight;
@@ -40,9 +41,12 @@ soft_labels(const Training *training, Truth *truth)
 	for (int i = 0; i < n; i++)
 	{
 		int			at = start[i];
-		int			found = truth_soft_label(truth, training->items[i], numbers, class + at,
-											 weight + at);
+		int			found = 0;
 
+		if (i >= training->answered)
+			found = train_rules_soft(training, i, class + at, weight + at);
+		else if (truth != NULL)
+			found = truth_soft_label(truth, training->items[i], numbers, class + at, weight + at);
 		if (found == 0)
 		{
 			class[at] = training->label[i];
@@ -52,14 +56,15 @@ soft_labels(const Training *training, Truth *truth)
 		start[i + 1] = at + found;
 	}
 	*soft = (SoftLabels) {n, start, class, weight};
-	pfree(numbers);
+	if (numbers != NULL)
+		pfree(numbers);
 	return soft;
 }
 
 void
 train_soften(Training *training)
 {
-	if (training->consensus.truth != NULL)
+	if (training->consensus.truth != NULL || training->ruled != NULL)
 		training->soft = soft_labels(training, training->consensus.truth);
 }
 
@@ -77,7 +82,7 @@ SoftLabels *
 train_said(const Training *training)
 {
 	Truth	   *truth = training->consensus.truth;
-	int			n = training->rows.n;
+	int			n = training->answered;
 	SoftLabels *said;
 	int		   *numbers;
 	int		   *start;
@@ -125,13 +130,17 @@ train_refit(Training *training, const TrainOptions *options)
 	Truth	   *heard;
 	SoftLabels *soft;
 
-	if (truth == NULL)
+	if (truth == NULL && training->ruled == NULL)
 		return;
-	heard = truth_with_classifier(truth, training->items, training->rows.n,
-								  training->validation.probability, training->classes,
-								  training->nclasses, training->context);
+	if (training->ruled != NULL)
+		train_rules_hear(training);
+	heard = truth == NULL ? NULL :
+		truth_with_classifier(truth, training->items, training->answered,
+							  training->validation.probability, training->classes,
+							  training->nclasses, training->context);
 	soft = soft_labels(training, heard);
-	truth_free(heard);
+	if (heard != NULL)
+		truth_free(heard);
 	again.soft = soft;
 	again.refine = model_refined(training->model);
 	again.prior_precision = model_prior_precision(training->model);

@@ -287,6 +287,8 @@ train(Turn *turn)
 	transaction_commit();
 	if (!go)
 		return;
+	if (!turn->tracked)
+		follow_rules(turn);
 	if (!ready_to_train(turn, run))
 		return;
 	transaction_begin();

@@ -38,6 +38,7 @@
 #include "store/learner.h"
 #include "store/pool.h"
 #include "store/queue.h"
+#include "store/rule_model.h"
 #include "store/session.h"
 #include "store/several.h"
 #include "store/targets.h"
@@ -50,6 +51,7 @@
 
 #define FIRST_LABELS 10			/* before the first training */
 #define FIRST_PER_CLASS 2
+#define RULES_CHANGED "rules changed"
 #define QUIET_SHARE 10			/* the worker trains at most that part of the
 								 * time, when it need not */
 
@@ -299,8 +301,15 @@ read_again(Turn *turn)
 static void
 take_all_rows(Turn *turn)
 {
+	bool		go;
+
 	turn->doing = "rows";
-	if (!prepare(turn, 0, false, &turn->changes.rows_places))
+	transaction_begin();
+	go = project_try_lock(turn->project);
+	if (go)
+		rules_outdate(turn->project);
+	transaction_commit();
+	if (!go || !prepare(turn, 0, false, &turn->changes.rows_places))
 		return;
 	/* it knows the rows of labelled items as they were */
 	learner_forget(turn->project_id);
@@ -331,6 +340,8 @@ take_rows(Turn *turn)
 			scan_rows(turn);
 		taken = turn->changes.all_rows || take_listed_rows(turn);
 	}
+	if (taken)
+		take_rules(turn);
 	if (taken)
 	{
 		(void) changes_done(&turn->changes, &turn->changes.rows_places);
@@ -375,9 +386,15 @@ reason_to_train(const Turn *turn)
 		/* a rare class must not keep people waiting with an empty queue */
 		bool		enough = counts->least >= FIRST_PER_CLASS || counts->queue_empty;
 
-		return counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
-			counts->labelled > work->tried_labels ? "first labels" : NULL;
+		if (counts->labelled >= FIRST_LABELS && counts->classes >= 2 && enough &&
+			counts->labelled > work->tried_labels)
+			return "first labels";
+		return rules_changed(turn->project) && rules_suffice(turn->project, FIRST_LABELS) ?
+			RULES_CHANGED : NULL;
 	}
+	if (turn->state.items > 0 && rules_changed(turn->project) &&
+		(counts->classes >= 2 || rules_suffice(turn->project, FIRST_LABELS)))
+		return RULES_CHANGED;
 	/* the encoder was fitted anew, as that of the model cannot read the input any more */
 	if (turn->state.encoder_id != turn->state.model_encoder && turn->state.items > 0 &&
 		counts->classes >= 2)
@@ -561,11 +578,15 @@ take_steps(Turn *turn)
 		return;
 	if (rows_changed(&turn->changes) && preparing != turn->project_id)
 		take_rows(turn);
+	if (!turn->quick)
+		evaluate_rules(turn);
 	if (turn->state.model == 0 ||
 		(!turn->changes.any && turn->added.n + turn->added.ngone == 0))
 		count_labels(turn);
 	else
 		learn_labels(turn);
+	if (turn->state.model != 0 && (turn->changes.any || turn->added.n > 0))
+		watch_drift(turn);
 	if (turn->rescore && turn->state.model == 0)
 		choose_seeds(turn);
 	if (turn->reason != NULL && !turn->quick)

@@ -94,6 +94,18 @@ extern void start_step(const Turn *turn, int64 run, const char *step);
 /* A reason to train, where another encoder than before is found to be better. */
 #define ENCODERS_COMPARED "encoders compared"
 
+/*
+ * ruling.c: what rules say of the rows that are taken up, in a transaction; of all, for
+ * rules that are new, or where the source was compared as a whole; and of all, where nothing
+ * says which have changed.
+ */
+extern void take_rules(const Turn *turn);
+extern void evaluate_rules(Turn *turn);
+extern void follow_rules(const Turn *turn);
+
+/* watching.c: a new model has a reference of its own; who listens is told of alarms. */
+extern void watch_drift(Turn *turn);
+
 /* training.c: a full training. */
 extern void train(Turn *turn);
 

@@ -12,6 +12,7 @@ my $primary = new_node('primary', allows_streaming => 1, conf => "humanloop.enab
 fill($primary, 300);
 train($primary, 90);
 $primary->safe_psql('postgres', q{SELECT hl_label_many('tickets', '{1,2,3}', '{returns,delivery,delivery}', 'ann'), hl_gold('tickets', 4, 'delivery')});
+$primary->safe_psql('postgres', q{SELECT hl_add_rule('tickets', 'parcel', $$body ~ 'parcel'$$, 'delivery'); SELECT hl_refresh('tickets')});
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -30,6 +31,16 @@ my %questions = (
 	'hl_annotators' => q{SELECT * FROM hl_annotators('tickets')},
 	'hl_annotator_confusion' => q{SELECT * FROM hl_annotator_confusion('tickets')},
 	'hl_golds' => q{SELECT * FROM hl_golds('tickets')},
+	'hl_drift' => q{SELECT count(*), sum(n) FROM hl_drift('tickets')},
+	'hl_rules' => q{SELECT rule, state, coverage > 0, round(learned_accuracy::numeric, 5) FROM hl_rules('tickets')},
+	'hl_rule_votes' => q{SELECT count(*) > 10, count(DISTINCT label) FROM generate_series(1, 300) i, hl_rule_votes('tickets', i::text)},
+	'hl_explain' => q{SELECT count(*), count(*) FILTER (WHERE e.kind = 'rule') FROM (SELECT body FROM ticket WHERE body ~ 'parcel' ORDER BY id LIMIT 1) t, hl_explain('tickets', t.body) e},
+	'hl_explain_question' => q{SELECT count(*), max(e.feature) FROM (SELECT item FROM hl_queue_entries('tickets') ORDER BY rank LIMIT 1) q, hl_explain_question('tickets', q.item) e},
+	'hl_handover' => q{SELECT audited, more, model FROM hl_handover('tickets')},
+	'hl_prediction_set' => q{SELECT string_agg(label, ' ') FROM hl_prediction_set('tickets', 'charged twice')},
+	'hl_agreement' => q{SELECT count(*) FROM hl_agreement('tickets')},
+	'hl_disputes' => q{SELECT count(*) FROM hl_disputes('tickets')},
+	'hl_suspects' => q{SELECT count(*) FROM hl_suspects('tickets')},
 	'hl_confusion' => q{SELECT sum(n) FROM hl_confusion('tickets')},
 	'hl_learning_curve' => q{SELECT count(*) FROM hl_learning_curve('tickets')},
 	'hl_projects' => q{SELECT * FROM hl_projects},
@@ -43,6 +54,7 @@ for my $name (sort keys %questions)
 
 for my $call (q{hl_label('tickets', 100, 'x')}, q{hl_label_many('tickets', '{100}', '{x}')}, q{hl_skip('tickets', 100)}, q{hl_undo('tickets', 1)},
 	q{hl_next('tickets')}, q{hl_train('tickets')}, q{hl_refresh('tickets')}, q{hl_create_project('p', 'ticket', 'body')}, q{hl_drop_project('tickets')},
+	q{hl_add_rule('tickets', 'a', 'true', 'x')}, q{hl_disable_rule('tickets', 'parcel')}, q{hl_drop_rule('tickets', 'parcel')}, q{hl_set_option('tickets', 'drift', 'false')}, q{hl_ask('tickets', 100)},
 	q{hl_gold('tickets', 100, 'x')}, q{hl_drop_gold('tickets', 4)}, q{hl_grant('tickets', 'postgres', 'predict')}, q{hl_revoke('tickets', 'postgres', 'predict')})
 {
 	is(sqlstate($standby, "SELECT $call"), '25006', "$call is refused on a standby");

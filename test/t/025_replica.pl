@@ -92,7 +92,8 @@ my %calls = (
 	hl_rename_class => q{('tickets', 'billing', 'bills')}, hl_merge_classes => q{('tickets', '{billing}', 'returns')}, hl_remove_class => q{('tickets', 'billing')}, hl_set_targets => q{('tickets', 'id > 1')},
 	hl_set_encoder => q{('tickets', 'text')}, hl_import_encoder => q{('x', 'transformer', staging => 'ticket')}, hl_drop_encoder => q{('x')}, hl_share_encoder => q{('x')},
 	hl_ask => q{('tickets', 200)}, hl_gold => q{('tickets', 200, 'billing')}, hl_drop_gold => q{('tickets', 200)}, hl_settle => q{('tickets', 200, 'billing')}, hl_unsettle => q{('tickets', 200)}, hl_comment => q{('tickets', 200, 'x')}, hl_delete_comment => q{('tickets', 1)},
-	hl_flag => q{('tickets', 200, 'x')}, hl_unflag => q{('tickets', 200)}, hl_set_option => q{('tickets', 'batch', '5')});
+	hl_flag => q{('tickets', 200, 'x')}, hl_unflag => q{('tickets', 200)}, hl_set_option => q{('tickets', 'batch', '5')},
+	hl_add_rule => q{('tickets', 'refunds', 'id > 1', 'billing')}, hl_drop_rule => q{('tickets', 'refunds')}, hl_disable_rule => q{('tickets', 'refunds')}, hl_enable_rule => q{('tickets', 'refunds')});
 is($primary->safe_psql('postgres', q{SELECT string_agg(DISTINCT proname, ' ' ORDER BY proname) FROM pg_proc JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass AND deptype = 'e'
 	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'humanloop') AND provolatile = 'v' AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)}), join(' ', sort keys %calls), 'these are the functions that write');
 for my $function (sort keys %calls)

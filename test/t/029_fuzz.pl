@@ -128,6 +128,7 @@ sub restore_projects
 			END LOOP;
 			-- what can be taken back
 			PERFORM hl_gold('tickets', i, 'returns'), hl_settle('tickets', i, 'delivery'), hl_flag('tickets', i, 'odd') FROM unnest('{3,17,42,60}'::int[]) i;
+			PERFORM hl_add_rule(project, name, 'id IS NOT NULL', 'returns') FROM unnest('{tickets,vectors,viewed}'::text[]) project, unnest('{r1,r2}'::text[]) name;
 			PERFORM hl_comment('tickets', i, 'unclear') FROM generate_series(1, 20) i;
 			PERFORM hl_gold('vectors', lpad(i::text, 32, '0')::uuid, 'c0'), hl_settle('vectors', lpad(i::text, 32, '0')::uuid, 'c1'), hl_flag('vectors', lpad(i::text, 32, '0')::uuid, 'odd') FROM unnest('{9,21}'::int[]) i;
 		END $$});

@@ -1,0 +1,740 @@
+/*-------------------------------------------------------------------------
+ *
+ * drift.c
+ *	  Are the rows that arrive unlike those that the model was made for?
+ *
+ * Confidence: the rank-sum test of Mann and Whitney (1947), normal, ties counted
+ * half and taken from its variance.
+ *
+ * Classes: the chi-squared test of homogeneity of two multinomial samples; classes
+ * of which fewer than five rows are expected in the window count as one (Cochran
+ * 1954).
+ *
+ * Features: the squared distance of the two means, which is the maximum mean
+ * discrepancy (Gretton et al., "A kernel two-sample test", JMLR 2012) of
+ * the linear kernel.  Without a change it is, for as many rows, a sum of squares of
+ * normal variables weighted by the eigenvalues of the covariance matrix times
+ * 1/n + 1/m; its tail is that of the chi-squared variable with the same first three
+ * moments (Imhof, "Computing the distribution of quadratic forms in normal
+ * variables", Biometrika 1961, equation 5.1).
+ *
+ * No two samples are ever of quite the same rows: the encoder was fitted on those of the
+ * reference, people work on weekdays.  A test that is given enough rows finds
+ * that, and it is nothing to wake somebody for.  So each asks whether the difference
+ * is larger than a tolerance, by the triangle inequality: it takes the
+ * tolerance off the statistic's root first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "drift.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../math/matrix.h"
+#include "../math/tails.h"
+#include "metrics.h"
+
+#define NORMAL_95 1.959963984540054
+#define EXPECTED_LEAST 5.0
+#define FREQUENT 10				/* rows of the reference that a term is in */
+#define BUCKETS 256
+#define EIGEN_MOST 512			/* of a matrix whose eigenvalues are computed */
+
+/* What is let pass: see above.  Measured; doc/design.md has the argument. */
+#define CONFIDENCE_TOLERANCE 0.2	/* of the probability that a recent row is the
+									 * more confident one, from a half */
+#define CLASSES_TOLERANCE 0.05	/* Cohen's w, of which 0.1 is a small effect */
+#define FEATURES_TOLERANCE 0.01	/* of the root of the total variance */
+
+/* ---------------------------------------------------------------------- */
+/* The reference */
+
+static int
+compare_floats(const void *a, const void *b)
+{
+	float		left = *(const float *) a;
+	float		right = *(const float *) b;
+
+	return (left > right) - (left < right);
+}
+
+/*
+ * The vector of a row, of dims numbers: the dense one, or the frequent terms of the sparse
+ * part, thrown into so many buckets by a hash, with a sign (Weinberger et al., "Feature
+ * hashing for large scale multitask learning", ICML 2009), of unit length.
+ */
+static void
+row_vector(const DriftReference *reference, const Rows *rows, int row, float *vector)
+{
+	const SparseRows *sparse = rows->sparse;
+	double		squares = 0.0;
+
+	if (reference->sparse_dims == 0)
+	{
+		memcpy(vector, rows->dense + (size_t) row * rows->dims, rows->dims * sizeof(float));
+		return;
+	}
+	memset(vector, 0, reference->dims * sizeof(float));
+	for (size_t t = sparse->start[row]; t < sparse->start[row + 1]; t++)
+	{
+		uint32_t	term = sparse->index[t];
+		uint32_t	hash = term * 2654435761u;
+
+		if ((reference->frequent[term / 8] >> term % 8 & 1) == 0)
+			continue;
+		vector[(hash >> 16) % reference->dims] += hash >> 15 & 1 ? sparse->weight[t] : -sparse->weight[t];
+	}
+	for (int k = 0; k < reference->dims; k++)
+		squares += (double) vector[k] * vector[k];
+	for (int k = 0; k < reference->dims && squares > 0.0; k++)
+		vector[k] = (float) (vector[k] / sqrt(squares));
+}
+
+/* Which terms are in so many of the rows. */
+static Status
+find_frequent(const Caller *caller, const Rows *rows, uint8_t *frequent)
+{
+	uint32_t   *count = allocate_array(caller, rows->sparse_dims, sizeof(uint32_t));
+
+	if (count == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t t = 0; t < rows->sparse->start[rows->n]; t++)
+		count[rows->sparse->index[t]]++;
+	for (int k = 0; k < rows->sparse_dims; k++)
+	{
+		if (count[k] >= FREQUENT)
+			frequent[k / 8] |= (uint8_t) (1 << k % 8);
+	}
+	release(caller, count);
+	return STATUS_SUCCESS;
+}
+
+/* Label and confidence as they are counted. */
+static int
+cell_of(int label, int classes)
+{
+	return label < 0 || label >= classes ? classes : label;
+}
+
+static float
+confidence_of(int label, float confidence)
+{
+	return label < 0 ? 0.0f : confidence;
+}
+
+/*
+ * Of the covariance matrix of n rows less their mean, or, where that would be large,
+ * of the matrix of their products, which has the same eigenvalues.
+ */
+static Status
+spectrum(const Caller *caller, const float *vectors, int n, int dims, const float *mean,
+		 DriftReference *reference)
+{
+	bool		by_rows = dims > EIGEN_MOST;
+	int			rows = by_rows && n > EIGEN_MOST ? EIGEN_MOST : n;
+	int			size = by_rows ? rows : dims;
+	double	   *centred = allocate_array(caller, (size_t) rows * dims, sizeof(double));
+	double	   *product = allocate_array(caller, (size_t) size * size, sizeof(double));
+	double	   *values = allocate_array(caller, size, sizeof(double));
+	Status		status = centred == NULL || product == NULL || values == NULL ?
+		STATUS_NO_MEMORY : STATUS_SUCCESS;
+	int			failure = 0;
+
+	for (int i = 0; i < rows && status == STATUS_SUCCESS; i++)
+	{
+		for (int k = 0; k < dims; k++)
+			centred[(size_t) i * dims + k] = (double) vectors[(size_t) i * dims + k] - mean[k];
+	}
+	if (status == STATUS_SUCCESS)
+	{
+		matrix->syrk(!by_rows, size, by_rows ? dims : rows, 1.0 / (rows - 1), centred, dims,
+					 0.0, product, size);
+		failure = matrix->syevd(size, product, size, values);
+		if (failure != 0)
+			status = matrix_failure(failure, STATUS_NOT_FINITE);
+	}
+	for (int i = 0; i < size && status == STATUS_SUCCESS; i++)
+	{
+		double		value = fmax(values[i], 0.0);
+
+		reference->trace[0] += value;
+		reference->trace[1] += value * value;
+		reference->trace[2] += value * value * value;
+		reference->largest = fmax(reference->largest, value);
+	}
+	release(caller, centred);
+	release(caller, product);
+	release(caller, values);
+	return status;
+}
+
+static Status
+describe_vectors(const Caller *caller, const Rows *rows, DriftReference *reference)
+{
+	int			dims = reference->dims;
+	float	   *vectors = allocate_array(caller, (size_t) rows->n * dims, sizeof(float));
+	Status		status;
+
+	if (vectors == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < rows->n; i++)
+		row_vector(reference, rows, i, vectors + (size_t) i * dims);
+	for (int k = 0; k < dims; k++)
+	{
+		double		sum = 0.0;
+
+		for (int i = 0; i < rows->n; i++)
+			sum += vectors[(size_t) i * dims + k];
+		reference->mean[k] = (float) (sum / rows->n);
+	}
+	status = spectrum(caller, vectors, rows->n, dims, reference->mean, reference);
+	release(caller, vectors);
+	return status;
+}
+
+Status
+drift_reference(const Caller *caller, const Rows *rows, const int *label,
+				const float *confidence, int classes, DriftReference *reference)
+{
+	bool		sparse = rows->sparse != NULL && rows->sparse_dims > 0;
+	int			n = rows->n;
+
+	memset(reference, 0, sizeof(*reference));
+	if (n < 2 || classes < 1 || rows->dims < 1)
+		return STATUS_BAD_ARGUMENT;
+	reference->classes = classes;
+	reference->sparse_dims = sparse ? rows->sparse_dims : 0;
+	reference->dims = sparse ? BUCKETS : rows->dims;
+	reference->n = n;
+	reference->count = allocate_array(caller, classes + 1, sizeof(uint32_t));
+	reference->confidence = allocate_array(caller, n, sizeof(float));
+	reference->mean = allocate_array(caller, reference->dims, sizeof(float));
+	reference->frequent = allocate_array(caller, (reference->sparse_dims + 7) / 8, 1);
+	if (reference->count == NULL || reference->confidence == NULL || reference->mean == NULL ||
+		reference->frequent == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < n; i++)
+	{
+		reference->count[cell_of(label[i], classes)]++;
+		reference->confidence[i] = confidence_of(label[i], confidence[i]);
+	}
+	qsort(reference->confidence, n, sizeof(float), compare_floats);
+	if (sparse)
+		TRY(find_frequent(caller, rows, reference->frequent));
+	return describe_vectors(caller, rows, reference);
+}
+
+bool
+drift_suits(const DriftReference *reference, int dims, int sparse_dims, int classes)
+{
+	return reference->classes == classes && reference->sparse_dims == sparse_dims &&
+		(sparse_dims > 0 || reference->dims == dims);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Windows */
+
+Status
+drift_window(const Caller *caller, const DriftReference *reference, DriftWindow *window)
+{
+	memset(window, 0, sizeof(*window));
+	window->number = 1;
+	window->count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
+	window->confidence = allocate_array(caller, DRIFT_WINDOW, sizeof(float));
+	window->sum = allocate_array(caller, reference->dims, sizeof(double));
+	window->vector = allocate_array(caller, reference->dims, sizeof(float));
+	window->past_count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
+	window->past_confidence = allocate_array(caller, DRIFT_WINDOW, sizeof(float));
+	window->past_sum = allocate_array(caller, reference->dims, sizeof(double));
+	return window->past_count == NULL || window->past_confidence == NULL || window->past_sum == NULL ||
+		window->count == NULL || window->confidence == NULL || window->sum == NULL ||
+		window->vector == NULL ?
+		STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+void
+drift_add(const DriftReference *reference, DriftWindow *window, const Rows *rows, int row,
+		  int label, float confidence)
+{
+	row_vector(reference, rows, row, window->vector);
+	window->count[cell_of(label, reference->classes)]++;
+	window->confidence[window->n++] = confidence_of(label, confidence);
+	for (int k = 0; k < reference->dims; k++)
+		window->sum[k] += window->vector[k];
+}
+
+void
+drift_next(const DriftReference *reference, DriftWindow *window)
+{
+	size_t		counts = (reference->classes + 1) * sizeof(uint32_t);
+
+	memcpy(window->past_count, window->count, counts);
+	memcpy(window->past_confidence, window->confidence, window->n * sizeof(float));
+	memcpy(window->past_sum, window->sum, reference->dims * sizeof(double));
+	window->past = window->n;
+	window->number++;
+	window->n = 0;
+	memset(window->count, 0, counts);
+	memset(window->sum, 0, reference->dims * sizeof(double));
+}
+
+void
+drift_reference_free(const Caller *caller, DriftReference *reference)
+{
+	release(caller, reference->count);
+	release(caller, reference->confidence);
+	release(caller, reference->mean);
+	release(caller, reference->frequent);
+	memset(reference, 0, sizeof(*reference));
+}
+
+void
+drift_window_free(const Caller *caller, DriftWindow *window)
+{
+	release(caller, window->count);
+	release(caller, window->confidence);
+	release(caller, window->sum);
+	release(caller, window->vector);
+	release(caller, window->past_count);
+	release(caller, window->past_confidence);
+	release(caller, window->past_sum);
+	memset(window, 0, sizeof(*window));
+}
+
+/* ---------------------------------------------------------------------- */
+/* Comparisons */
+
+static void
+moments(const float *values, int n, double *mean, double *variance)
+{
+	double		sum = 0.0;
+	double		squares = 0.0;
+
+	for (int i = 0; i < n; i++)
+		sum += values[i];
+	*mean = sum / n;
+	for (int i = 0; i < n; i++)
+		squares += (values[i] - *mean) * (values[i] - *mean);
+	*variance = n > 1 ? squares / (n - 1) : 0.0;
+}
+
+/*
+ * Both ascending.  Pairs in which the left one is greater, equals half; ties: the sum of
+ * t^3 - t over groups of t equals in both.
+ */
+static double
+greater_pairs(const float *left, int n, const float *right, int m, double *ties)
+{
+	double		pairs = 0.0;
+	int			j = 0;
+
+	*ties = 0.0;
+	for (int i = 0; i < n || j < m;)
+	{
+		float		value = j == m || (i < n && left[i] < right[j]) ? left[i] : right[j];
+		int			first_left = i;
+		int			first_right = j;
+		double		t;
+
+		while (i < n && left[i] == value)
+			i++;
+		while (j < m && right[j] == value)
+			j++;
+		pairs += (i - first_left) * (first_right + (j - first_right) / 2.0);
+		t = (i - first_left) + (j - first_right);
+		*ties += t * t * t - t;
+	}
+	return pairs;
+}
+
+static Status
+compare_confidence(const Caller *caller, const DriftReference *reference,
+				   const DriftWindow *window, DriftFinding *finding)
+{
+	double		n = window->n;
+	double		m = reference->n;
+	float	   *sorted = allocate_array(caller, window->n, sizeof(float));
+	double		ties;
+	double		shift;
+	double		variance;
+	double		variances[2];
+	double		error;
+
+	if (sorted == NULL)
+		return STATUS_NO_MEMORY;
+	memcpy(sorted, window->confidence, window->n * sizeof(float));
+	qsort(sorted, window->n, sizeof(float), compare_floats);
+	shift = greater_pairs(sorted, window->n, reference->confidence, reference->n, &ties) /
+		(n * m) - 0.5;
+	release(caller, sorted);
+	variance = (n + m + 1.0 - ties / ((n + m) * (n + m - 1.0))) / (12.0 * n * m);
+	shift = fmax(fabs(shift) - CONFIDENCE_TOLERANCE, 0.0);
+	finding->p_value = variance > 0.0 ? normal_two_sided(shift / sqrt(variance)) : 1.0;
+	moments(window->confidence, window->n, &finding->recent, &variances[0]);
+	moments(reference->confidence, reference->n, &finding->reference, &variances[1]);
+	finding->difference = finding->recent - finding->reference;
+	error = NORMAL_95 * sqrt(variances[0] / n + variances[1] / m);
+	finding->low = finding->difference - error;
+	finding->high = finding->difference + error;
+	return STATUS_SUCCESS;
+}
+
+/* One cell of the table of two rows: its part of the statistic. */
+static double
+homogeneity(double recent, double n, double before, double m)
+{
+	double		expected = (recent + before) * n / (n + m);
+	double		expected_before = (recent + before) * m / (n + m);
+
+	return (recent - expected) * (recent - expected) / expected +
+		(before - expected_before) * (before - expected_before) / expected_before;
+}
+
+/*
+ * Shares of one class, with Newcombe's interval of their difference ("Interval
+ * estimation for the difference between independent proportions", Statistics in
+ * Medicine 1998, method 10).
+ */
+static void
+compare_shares(double hits1, double n1, double hits2, double n2, DriftFinding *finding)
+{
+	double		low1;
+	double		high1;
+	double		low2;
+	double		high2;
+
+	wilson_interval(hits1, n1, &low1, &high1);
+	wilson_interval(hits2, n2, &low2, &high2);
+	finding->recent = hits1 / n1;
+	finding->reference = hits2 / n2;
+	finding->difference = finding->recent - finding->reference;
+	finding->low = finding->difference -
+		hypot(finding->recent - low1, high2 - finding->reference);
+	finding->high = finding->difference +
+		hypot(high1 - finding->recent, finding->reference - low2);
+}
+
+static void
+compare_classes(const DriftReference *reference, const DriftWindow *window,
+				DriftFinding *finding)
+{
+	double		n = window->n;
+	double		m = reference->n;
+	double		statistic = 0.0;
+	double		greatest = -1.0;
+	double		rare[2] = {0.0, 0.0};
+	int			cells = 0;
+	double		root;
+
+	for (int k = 0; k <= reference->classes; k++)
+	{
+		double		recent = window->count[k];
+		double		before = reference->count[k];
+		double		part;
+
+		if (recent + before == 0.0)
+			continue;
+		part = homogeneity(recent, n, before, m);
+		if (part > greatest)
+		{
+			greatest = part;
+			finding->class = k;
+		}
+		if ((recent + before) * n / (n + m) < EXPECTED_LEAST)
+		{
+			rare[0] += recent;
+			rare[1] += before;
+			continue;
+		}
+		statistic += part;
+		cells++;
+	}
+	if (rare[0] + rare[1] > 0.0)
+	{
+		statistic += homogeneity(rare[0], n, rare[1], m);
+		cells++;
+	}
+	root = fmax(sqrt(statistic) - CLASSES_TOLERANCE * sqrt(n * m / (n + m)), 0.0);
+	finding->p_value = cells < 2 ? 1.0 : chi_squared_above(root * root, cells - 1);
+	compare_shares(window->count[finding->class], n, reference->count[finding->class], m,
+				   finding);
+}
+
+/* Tail of a sum of squares of normal variables, by traces of their covariance matrix. */
+static double
+quadratic_above(double x, const double trace[3])
+{
+	double		freedom;
+
+	if (!(trace[1] > 0.0 && trace[2] > 0.0))
+		return x > 0.0 ? 0.0 : 1.0;
+	freedom = trace[1] * trace[1] * trace[1] / (trace[2] * trace[2]);
+	return chi_squared_above(freedom + (x - trace[0]) * sqrt(freedom / trace[1]), freedom);
+}
+
+static void
+compare_features(const DriftReference *reference, const DriftWindow *window,
+				 DriftFinding *finding)
+{
+	double		c = 1.0 / window->n + 1.0 / reference->n;
+	double		distance = 0.0;
+	double		root;
+	double		error;
+
+	for (int k = 0; k < reference->dims; k++)
+	{
+		double		shift = window->sum[k] / window->n - reference->mean[k];
+
+		distance += shift * shift;
+	}
+	root = fmax(sqrt(distance) - FEATURES_TOLERANCE * sqrt(reference->trace[0]), 0.0);
+	finding->p_value = quadratic_above(root * root / c, reference->trace);
+	finding->recent = distance;
+	finding->reference = reference->trace[0] * c;
+	finding->difference = finding->recent - finding->reference;
+	/* the shift is taken to lie where rows vary most */
+	error = NORMAL_95 * sqrt(2.0 * reference->trace[1] * c * c +
+							 4.0 * reference->largest * c * fmax(finding->difference, 0.0));
+	finding->low = finding->difference - error;
+	finding->high = finding->difference + error;
+}
+
+/* Of each measure: those that find a new topic first have most. */
+static const double share[DRIFT_MEASURES] = {0.1, 0.2, 0.6, 0.1};
+
+/* 1/2 + 1/6 + 1/12 + ... = 1 */
+static double
+level_of(DriftMeasure measure, int number)
+{
+	return DRIFT_LEVEL * share[measure] / ((double) number * (number + 1.0));
+}
+
+/* The window and the one before as one. */
+static Status
+join_windows(const Caller *caller, const DriftReference *reference, const DriftWindow *window,
+			 DriftWindow *both)
+{
+	memset(both, 0, sizeof(*both));
+	both->n = window->past + window->n;
+	both->count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
+	both->confidence = allocate_array(caller, both->n, sizeof(float));
+	both->sum = allocate_array(caller, reference->dims, sizeof(double));
+	if (both->count == NULL || both->confidence == NULL || both->sum == NULL)
+		return STATUS_NO_MEMORY;
+	for (int k = 0; k <= reference->classes; k++)
+		both->count[k] = window->past_count[k] + window->count[k];
+	memcpy(both->confidence, window->past_confidence, window->past * sizeof(float));
+	memcpy(both->confidence + window->past, window->confidence, window->n * sizeof(float));
+	for (int k = 0; k < reference->dims; k++)
+		both->sum[k] = window->past_sum[k] + window->sum[k];
+	return STATUS_SUCCESS;
+}
+
+Status
+drift_compare(const Caller *caller, const DriftReference *reference, const DriftWindow *window,
+			  DriftFinding finding[DRIFT_WINDOWED])
+{
+	DriftWindow both;
+	Status		status;
+
+	if (window->n < 1)
+		return STATUS_BAD_ARGUMENT;
+	status = join_windows(caller, reference, window, &both);
+	for (int i = 0; i < DRIFT_WINDOWED && status == STATUS_SUCCESS; i++)
+	{
+		memset(&finding[i], 0, sizeof(DriftFinding));
+		finding[i].n = both.n;
+		finding[i].class = -1;
+		finding[i].level = level_of(i, window->number);
+	}
+	if (status == STATUS_SUCCESS)
+		status = compare_confidence(caller, reference, &both, &finding[DRIFT_CONFIDENCE]);
+	if (status == STATUS_SUCCESS)
+	{
+		compare_classes(reference, &both, &finding[DRIFT_CLASSES]);
+		compare_features(reference, &both, &finding[DRIFT_FEATURES]);
+	}
+	drift_window_free(caller, &both);
+	return status;
+}
+
+void
+drift_accuracy(int recent_hits, int recent_n, int hits, int n, DriftFinding *finding)
+{
+	memset(finding, 0, sizeof(*finding));
+	finding->n = recent_n;
+	finding->class = -1;
+	finding->level = DRIFT_LEVEL * share[DRIFT_ACCURACY];
+	compare_shares(recent_hits, recent_n, hits, n, finding);
+	finding->p_value = fisher_fewer(recent_hits, recent_n, hits, n);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Stored forms */
+
+#define REFERENCE_MAGIC 0x31464452	/* RDF1 */
+#define WINDOW_MAGIC 0x31574452 /* RDW1 */
+#define CLASSES_MOST (1 << 20)
+
+static void
+write_counts(Writer *writer, const uint32_t *count, int n)
+{
+	for (int i = 0; i < n; i++)
+		write_u32(writer, count[i]);
+}
+
+/* False: they are not the rows of n. */
+static bool
+read_counts(Reader *reader, uint32_t *count, int cells, int n)
+{
+	uint64_t	sum = 0;
+
+	for (int i = 0; i < cells; i++)
+	{
+		count[i] = read_u32(reader);
+		sum += count[i];
+	}
+	return sum == (uint64_t) n;
+}
+
+void
+drift_reference_write(const DriftReference *reference, Writer *writer)
+{
+	write_u32(writer, REFERENCE_MAGIC);
+	write_u32(writer, reference->classes);
+	write_u32(writer, reference->dims);
+	write_u32(writer, reference->sparse_dims);
+	write_u32(writer, reference->n);
+	for (int i = 0; i < 3; i++)
+		write_double(writer, reference->trace[i]);
+	write_double(writer, reference->largest);
+	write_counts(writer, reference->count, reference->classes + 1);
+	write_floats(writer, reference->confidence, reference->n);
+	write_floats(writer, reference->mean, reference->dims);
+	write_bytes(writer, reference->frequent, (reference->sparse_dims + 7) / 8);
+}
+
+static bool
+floats_within(const float *values, int n, float least, float most)
+{
+	for (int i = 0; i < n; i++)
+	{
+		/* also false for NaN */
+		if (!(values[i] >= least && values[i] <= most))
+			return false;
+	}
+	return true;
+}
+
+Status
+drift_reference_read(const Caller *caller, Reader *reader, DriftReference *reference)
+{
+	uint32_t	magic = read_u32(reader);
+	uint32_t	classes = read_u32(reader);
+	uint32_t	dims = read_u32(reader);
+	uint32_t	sparse_dims = read_u32(reader);
+	uint32_t	n = read_u32(reader);
+
+	memset(reference, 0, sizeof(*reference));
+	for (int i = 0; i < 3; i++)
+		reference->trace[i] = read_double(reader);
+	reference->largest = read_double(reader);
+	if (reader->failed || magic != REFERENCE_MAGIC || classes < 1 || classes > CLASSES_MOST ||
+		dims < 1 || dims > CLASSES_MOST || n < 2 || n > CLASSES_MOST ||
+		sparse_dims > CLASSES_MOST ||
+		reader_left(reader) != ((size_t) classes + 1 + n + dims) * 4 + (sparse_dims + 7) / 8)
+		return STATUS_CORRUPT;
+	for (int i = 0; i < 3; i++)
+	{
+		if (!(reference->trace[i] >= 0.0 && reference->trace[i] < 1e30))
+			return STATUS_CORRUPT;
+	}
+	if (!(reference->largest >= 0.0 && reference->largest < 1e30))
+		return STATUS_CORRUPT;
+	reference->classes = (int) classes;
+	reference->dims = (int) dims;
+	reference->sparse_dims = (int) sparse_dims;
+	reference->n = (int) n;
+	reference->count = allocate_array(caller, classes + 1, sizeof(uint32_t));
+	reference->frequent = allocate_array(caller, (sparse_dims + 7) / 8, 1);
+	if (reference->count == NULL || reference->frequent == NULL)
+		return STATUS_NO_MEMORY;
+	if (!read_counts(reader, reference->count, classes + 1, n))
+		return STATUS_CORRUPT;
+	reference->confidence = read_floats(reader, caller, n);
+	reference->mean = read_floats(reader, caller, dims);
+	if (reference->confidence == NULL || reference->mean == NULL)
+		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
+	read_bytes(reader, reference->frequent, (sparse_dims + 7) / 8);
+	for (uint32_t i = 1; i < n; i++)
+	{
+		if (!(reference->confidence[i - 1] <= reference->confidence[i]))
+			return STATUS_CORRUPT;
+	}
+	return floats_within(reference->confidence, n, 0.0f, 1.01f) &&
+		floats_within(reference->mean, dims, -1.01f, 1.01f) ? STATUS_SUCCESS : STATUS_CORRUPT;
+}
+
+void
+drift_window_write(const DriftReference *reference, const DriftWindow *window, Writer *writer)
+{
+	write_u32(writer, WINDOW_MAGIC);
+	write_u32(writer, window->number);
+	write_u32(writer, window->n);
+	write_counts(writer, window->count, reference->classes + 1);
+	write_floats(writer, window->confidence, window->n);
+	for (int k = 0; k < reference->dims; k++)
+		write_double(writer, window->sum[k]);
+	write_u32(writer, window->past);
+	write_counts(writer, window->past_count, reference->classes + 1);
+	write_floats(writer, window->past_confidence, window->past);
+	for (int k = 0; k < reference->dims; k++)
+		write_double(writer, window->past_sum[k]);
+}
+
+/* Rows of a window: how many, their counts, confidences and sums. */
+static Status
+read_rows(const Caller *caller, Reader *reader, const DriftReference *reference, int *n,
+		  uint32_t *count, float *confidence, double *sum)
+{
+	uint32_t	rows = read_u32(reader);
+	float	   *read;
+
+	if (reader->failed || rows > DRIFT_WINDOW ||
+		!read_counts(reader, count, reference->classes + 1, (int) rows))
+		return STATUS_CORRUPT;
+	read = read_floats(reader, caller, rows);
+	if (read == NULL)
+		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
+	memcpy(confidence, read, rows * sizeof(float));
+	release(caller, read);
+	for (int k = 0; k < reference->dims; k++)
+	{
+		sum[k] = read_double(reader);
+		if (!(fabs(sum[k]) <= 1.01 * DRIFT_WINDOW))
+			return STATUS_CORRUPT;
+	}
+	*n = (int) rows;
+	return reader->failed || !floats_within(confidence, *n, 0.0f, 1.01f) ? STATUS_CORRUPT :
+		STATUS_SUCCESS;
+}
+
+Status
+drift_window_read(const Caller *caller, Reader *reader, const DriftReference *reference,
+				  DriftWindow *window)
+{
+	uint32_t	magic = read_u32(reader);
+	uint32_t	number = read_u32(reader);
+
+	TRY(drift_window(caller, reference, window));
+	if (reader->failed || magic != WINDOW_MAGIC || number < 1 || number > INT32_MAX - 1)
+		return STATUS_CORRUPT;
+	window->number = (int) number;
+	TRY(read_rows(caller, reader, reference, &window->n, window->count, window->confidence,
+				  window->sum));
+	TRY(read_rows(caller, reader, reference, &window->past, window->past_count,
+				  window->past_confidence, window->past_sum));
+	return reader_left(reader) > 0 ? STATUS_CORRUPT : STATUS_SUCCESS;
+}

@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * drift.h
+ *	  What is kept of the rows that arrive, to see whether they change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUMANLOOP_STORE_DRIFT_H
+#define HUMANLOOP_STORE_DRIFT_H
+
+#include "learn/drift.h"
+#include "store/feature.h"
+
+/* As hl_drift() calls them, by DriftMeasure. */
+extern const char *const drift_measures[DRIFT_MEASURES];
+
+/* Are there tables for it?  Objects before 0.5.0 have none. */
+extern bool drift_is_kept(void);
+
+/*
+ * Begins anew for a model that has come to serve: the rows that are stored are its
+ * reference, and what was asked by lot is compared, late answers with early ones.  To be
+ * called before rows that have arrived are stored.  False: arrivals are not watched,
+ * as nobody wants it, or there is no model, or no features that it reads.  The
+ * project's lock is held.
+ */
+extern bool drift_follow(const Project *project);
+
+/* Rows that have arrived and are not counted yet. */
+typedef struct Arrivals
+{
+	const Project *project;
+	bool		watched;		/* by drift_follow */
+	RowsBuilder rows;
+} Arrivals;
+
+/* Rows that are added from here on have arrived; of zeros, they are not watched. */
+extern void arrivals_watch(Arrivals *arrivals, const Project *project, const Encoder *encoder,
+						   MemoryContext context);
+extern void arrivals_add(Arrivals *arrivals, const float *dense, const unsigned char *terms,
+						 size_t length);
+
+/* Counts them, before the transaction ends.  The project's lock is held. */
+extern void arrivals_count(Arrivals *arrivals);
+
+typedef void (*DriftTell) (const Project *project, int32 model, const char *measure);
+
+/* Has told what alarms and nobody was told of, each alarm once.  The lock is held. */
+extern void drift_tell(const Project *project, DriftTell tell);
+
+/* What hl_drift() shows of a measure. */
+typedef struct DriftReport
+{
+	DriftFinding finding;		/* n = 0: nothing to compare yet */
+	char	   *class;			/* as it is called now; NULL: none */
+	bool		alarm;
+	Datum		alarmed_at;		/* timestamptz; where alarm */
+} DriftReport;
+
+/* Under the caller's snapshot; returns the serving model, 0: none, and no report. */
+extern int32 drift_report(const Project *project, DriftReport report[DRIFT_MEASURES]);
+
+#endif							/* HUMANLOOP_STORE_DRIFT_H */
