@@ -236,6 +236,12 @@ SELECT labels, classes, accuracy, log_loss FROM hl_train('why');
 SELECT threshold, audited, explanation IS NOT NULL AS explained FROM hl_handover('why');
 SELECT decision, count(*) > 100 AS many FROM hl_predict('why') GROUP BY 1;
 SELECT label, probability BETWEEN 0 AND 1 AS probability, estimate FROM hl_prediction_set('why', 'where is the parcel') ORDER BY 1;
+-- nothing was measured
+SELECT (SELECT count(*) FROM hl_metrics('why')) AS metrics, (SELECT count(*) FROM hl_reliability('why')) AS bins, (SELECT count(*) FROM hl_confusion('why')) AS cells;
+SELECT labels, accuracy, low, high FROM hl_learning_curve('why');
+SELECT kind, hl_plot('why', kind, 'text') FROM unnest('{learning_curve,calibration,confusion}'::text[]) kind;
+SELECT error_of($$SELECT hl_forecast('why')$$);
+SELECT criterion, value, met FROM hl_stop('why');
 SELECT (SELECT count(*) FROM hl_suspects('why')) AS suspects, (SELECT count(*) FROM hl_disputes('why')) AS disputes, (SELECT count(*) FROM hl_drift('why')) AS drift;
 -- rules that have said something of rows with this text
 CREATE VIEW same AS SELECT l.id, l.body, (SELECT array_agg(DISTINCT (v.rule, v.label)::text ORDER BY (v.rule, v.label)::text) FROM letter o, hl_rule_votes('why', o.id::text) v WHERE o.body = l.body) AS said,
@@ -250,6 +256,16 @@ SET ROLE regress_hl_clerk;
 SELECT count(*) FILTER (WHERE kind = 'label') AS labels, count(*) FILTER (WHERE kind = 'rule') AS rules FROM hl_explain('why', :'said');
 RESET ROLE;
 DROP VIEW same;
+-- and what the next ones are: it is no point of a learning curve
+SELECT hl_label_many('why', array_agg(id::text), array_agg(topic)) FROM letter WHERE id <= 30 AND topic IN ('billing', 'delivery');
+SELECT labels > 0 AS labelled, accuracy IS NULL AS unknown FROM hl_train('why');
+SELECT error_of($$SELECT hl_forecast('why')$$);
+SELECT criterion, value IS NULL AS unknown FROM hl_stop('why') WHERE criterion = 'gain';
+SELECT hl_label_many('why', array_agg(id::text), array_agg(topic)) FROM letter WHERE id BETWEEN 31 AND 60 AND topic IN ('billing', 'delivery');
+SELECT labels > 0 AS labelled FROM hl_train('why');
+SELECT what, more, accuracy BETWEEN low AND high AS within FROM hl_forecast('why') WHERE more = 0;
+SELECT criterion, value IS NULL AS unknown FROM hl_stop('why') WHERE criterion = 'gain';
+SELECT count(*) FROM regexp_split_to_table(hl_plot('why', 'learning_curve', 'text'), E'\n') line WHERE line ~ '^ *0 % \+o';
 SELECT hl_drop_project('why');
 
 SELECT hl_drop_project('den'), hl_drop_project('desk'), hl_drop_project('closed');

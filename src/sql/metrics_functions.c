@@ -38,7 +38,7 @@ confusion_read(const Project *project, Confusion *confusion)
 		"SELECT m.labels, m.classes, m.confusion, m.accuracy, m.accuracy_low, m.accuracy_high, "
 		"m.log_loss, m.calibration_error "
 		"FROM @hl_serving v JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model "
-		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
+		"WHERE v.project_id = $1 AND m.accuracy IS NOT NULL", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	int			cells;
