@@ -238,10 +238,9 @@ predictions_needed(const Step *step, int n, double target)
 static int
 more_needed(const Step *steps, int count, int n, double target)
 {
+	int			fewest = predictions_for(0, target);
 	double		least = 0.0;
 
-	if (n == 0)
-		return predictions_for(0, target);
 	for (int i = 0; i < count; i++)
 	{
 		double		needed = predictions_needed(&steps[i], n, target);
@@ -249,6 +248,9 @@ more_needed(const Step *steps, int count, int n, double target)
 		if (needed > 0.0 && (least == 0.0 || needed < least))
 			least = needed;
 	}
+	/* what so few say of the model is not the last word */
+	if (least == 0.0 && n < fewest)
+		return fewest - n;
 	if (least == 0.0 || least - n > 1e9)
 		return -1;
 	/* it was enough, and chance was against it */
