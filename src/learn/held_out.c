@@ -23,7 +23,8 @@
  * kept, a share c is below the limit give or take sqrt(c (1 - c) / m), which is
  * 0.023 for c = 0.8 and m = 300.  The losses of all labelled rows are off by as
  * much, always to the safe side; so with fewer rows there is no such model, and
- * they do.
+ * they do.  Where only some rows may be used, and all of them are kept, a cross-
+ * validation has no more of them to go by.
  *
  * Prior, scale and shares of the parts are those that were chosen on all rows,
  * some handful of numbers.
@@ -65,11 +66,12 @@ typedef struct Judgement
 } Judgement;
 
 int
-held_out_choose(const Caller *caller, const bool *may, int n, uint64_t seed, bool *held)
+held_out_choose(const Caller *caller, const bool *may, int n, int least, uint64_t seed, bool *held)
 {
 	int		   *order = allocate_array(caller, n, sizeof(int));
-	int			count = 0;
 	int			most = n / HELD_OUT_PART;
+	int			all = 0;
+	int			count;
 	Random		random;
 
 	for (int i = 0; i < n; i++)
@@ -79,13 +81,13 @@ held_out_choose(const Caller *caller, const bool *may, int n, uint64_t seed, boo
 	for (int i = 0; i < n; i++)
 	{
 		if (may[i])
-			order[count++] = i;
+			order[all++] = i;
 	}
 	random_seed(&random, seed);
-	random_shuffle(&random, order, count);
+	random_shuffle(&random, order, all);
 	most = most < HELD_OUT_MOST ? most : HELD_OUT_MOST;
-	count = count < most ? count : most;
-	if (count < HELD_OUT_LEAST)
+	count = all < most ? all : most;
+	if (count < (count == all ? least : HELD_OUT_LEAST))
 		count = 0;
 	for (int i = 0; i < count; i++)
 		held[order[i]] = true;

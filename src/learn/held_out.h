@@ -13,8 +13,9 @@
 
 #define HELD_OUT_MOST 2000		/* rows that are kept from it, */
 #define HELD_OUT_PART 4			/* of so many labelled ones one; */
-#define HELD_OUT_LEAST 300		/* with fewer, chance is worse than what they mend:
-								 * see held_out.c */
+#define HELD_OUT_LEAST 300		/* with fewer, where the cross-validation has
+								 * more, chance is worse than what they mend: see
+								 * held_out.c */
 
 typedef struct HeldOut
 {
@@ -27,9 +28,11 @@ typedef struct HeldOut
 
 /*
  * Which rows to keep: held[i] is set for rows at random among those that may be
- * (may[i]), and how many is returned; 0: too few.
+ * (may[i]), and how many is returned; 0: fewer than HELD_OUT_LEAST, or, where these
+ * are all that may be, than least.
  */
-extern int	held_out_choose(const Caller *caller, const bool *may, int n, uint64_t seed, bool *held);
+extern int	held_out_choose(const Caller *caller, const bool *may, int n, int least, uint64_t seed,
+							bool *held);
 
 /*
  * Trains without the rows held, with everything else as model_train_again takes it,

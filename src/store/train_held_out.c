@@ -49,8 +49,8 @@ choose_rows(const Training *training, const Caller *caller, bool *held, bool *au
 	/* those that only rules have labelled tell nothing of how good it is */
 	for (int i = 0; i < n; i++)
 		may[i] = i < training->answered && (!*audited || training->audited[i]);
-	count = held_out_choose(caller, may, n, (uint64) training->project->options.random_seed ^ SEED_SALT,
-							held);
+	count = held_out_choose(caller, may, n, CONFORMAL_LEAST,
+							(uint64) training->project->options.random_seed ^ SEED_SALT, held);
 	pfree(may);
 	return count > 0;
 }

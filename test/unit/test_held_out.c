@@ -34,11 +34,12 @@ test_choice(const Caller *caller)
 
 	for (int i = 0; i < MANY; i++)
 		may[i] = true;
-	CHECK(held_out_choose(caller, may, HELD_OUT_PART * HELD_OUT_LEAST - 1, 1, held) == 0);
+	CHECK(held_out_choose(caller, may, HELD_OUT_PART * HELD_OUT_LEAST - 1, 100, 1, held) == 0);
 	CHECK(!held[0] && !held[17]);
-	CHECK(held_out_choose(caller, may, HELD_OUT_PART * HELD_OUT_LEAST, 1, held) == HELD_OUT_LEAST);
-	CHECK(held_out_choose(caller, may, MANY, 1, held) == HELD_OUT_MOST);
-	CHECK(held_out_choose(caller, may, MANY, 2, other) == HELD_OUT_MOST);
+	CHECK(held_out_choose(caller, may, HELD_OUT_PART * HELD_OUT_LEAST, 100, 1, held) ==
+		  HELD_OUT_LEAST);
+	CHECK(held_out_choose(caller, may, MANY, 100, 1, held) == HELD_OUT_MOST);
+	CHECK(held_out_choose(caller, may, MANY, 100, 2, other) == HELD_OUT_MOST);
 	for (int i = 0; i < MANY; i++)
 	{
 		differ += held[i] != other[i];
@@ -49,10 +50,11 @@ test_choice(const Caller *caller)
 	/* none but those that may be kept */
 	for (int i = 0; i < MANY; i++)
 		may[i] = i % 20 == 0;
-	CHECK(held_out_choose(caller, may, MANY, 1, held) == MANY / 20);
+	CHECK(held_out_choose(caller, may, MANY, 100, 1, held) == MANY / 20);
 	for (int i = 0; i < MANY; i++)
 		CHECK(held[i] == may[i]);
-	CHECK(held_out_choose(caller, may, MANY / 3, 1, held) == 0);
+	CHECK(held_out_choose(caller, may, MANY / 3, 200, 1, held) == MANY / 60);
+	CHECK(held_out_choose(caller, may, MANY / 3, 201, 1, held) == 0);
 }
 
 /* What a training would pass on, and a choice of rows. */
@@ -79,7 +81,7 @@ pass(const Caller *caller, uint64_t seed, Passed *passed)
 	passed->scale = model_scale(passed->model);
 	for (int i = 0; i < N; i++)
 		may[i] = true;
-	REQUIRE(held_out_choose(caller, may, N, seed, passed->held) == HELD);
+	REQUIRE(held_out_choose(caller, may, N, 100, seed, passed->held) == HELD);
 }
 
 static void
