@@ -62,8 +62,10 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/epig.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \
+	src/learn/gathered.c \
 	src/learn/handover.c \
 	src/learn/head.c \
+	src/learn/held_out.c \
 	src/learn/information.c \
 	src/learn/label_counts.c \
 	src/learn/label_errors.c \
@@ -191,6 +193,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_held_out.c \
 	src/store/train_rules.c \
 	src/store/train_soft.c \
 	src/store/trigger.c \
@@ -377,6 +380,7 @@ bench: ready
 	@test/bench/rules
 	@test/bench/audit
 	@test/bench/handover
+	@test/bench/sets
 	@test/bench/drift_alarms
 	@test/bench/crowd
 	@test/bench/suspects

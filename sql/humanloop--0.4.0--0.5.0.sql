@@ -594,6 +594,10 @@ SELECT pg_catalog.pg_extension_config_dump('hl_asked', '');
 ALTER TABLE hl_model ADD COLUMN target_error double precision;
 ALTER TABLE hl_model ADD COLUMN auto_threshold real;
 
+-- A second model, that has not seen some of the rows, and its losses on these: for sets of labels.
+ALTER TABLE hl_model_label ADD COLUMN held_out bytea;
+ALTER TABLE hl_model_label ALTER COLUMN held_out SET STORAGE EXTERNAL;
+
 CREATE FUNCTION hl_set_option(project text, option text, value jsonb)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -17,8 +17,8 @@
  * wrong, nothing is promised: no harm is done but that.
  *
  * Prediction sets are split conformal (Vovk, Gammerman and Shafer, "Algorithmic
- * learning in a random world", 2005), with the negative logarithm of the
- * probability as score (least ambiguous sets: Sadinle, Lei and Wasserman, JASA
+ * learning in a random world", 2005; by which losses: held_out.c), with the
+ * negative logarithm of the probability as score (least ambiguous sets: Sadinle, Lei and Wasserman, JASA
  * 2019).
  *
  *-------------------------------------------------------------------------
@@ -300,15 +300,22 @@ conformal_rank(int n, double coverage)
 }
 
 bool
-conformal_limit(float *losses, int n, double coverage, float *limit)
+conformal_limit_sorted(const float *losses, int n, double coverage, float *limit)
 {
 	double		rank = conformal_rank(n, coverage);
 
 	if (rank > n)
 		return false;
-	qsort(losses, n, sizeof(float), compare_floats);
 	*limit = losses[rank < 1.0 ? 0 : (int) rank - 1];
 	return true;
+}
+
+bool
+conformal_limit(float *losses, int n, double coverage, float *limit)
+{
+	if (n > 0)
+		qsort(losses, n, sizeof(float), compare_floats);
+	return conformal_limit_sorted(losses, n, coverage, limit);
 }
 
 int

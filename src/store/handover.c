@@ -233,28 +233,44 @@ ask_uncertain(const Project *project, char **items, int n)
 	asks_forget(project, missing, source_missing(project, items, unsure, missing));
 }
 
-float
-conformal_limit_read(const Project *project, int32 model, double coverage, bool read_only,
-					 bool *audited)
+/* By the cross-validation. */
+static void
+limit_out_of_fold(int32 project_id, int32 model, double coverage, bool read_only, SetLimit *limit)
 {
 	Stored		stored;
 	float	   *losses;
-	float		limit;
 	int			n = 0;
 
-	(void) read_stored(project->id, model, read_only, &stored);
+	(void) read_stored(project_id, model, read_only, &stored);
 	losses = palloc_array_checked(float, stored.n);
 	for (int i = 0; i < stored.n; i++)
 		n += DatumGetBool(stored.audited[i]);
-	*audited = n >= CONFORMAL_LEAST && n >= conformal_least(coverage);
+	limit->audited = n >= CONFORMAL_LEAST && n >= conformal_least(coverage);
 	n = 0;
 	for (int i = 0; i < stored.n; i++)
 	{
-		if (!*audited || DatumGetBool(stored.audited[i]))
+		if (!limit->audited || DatumGetBool(stored.audited[i]))
 			losses[n++] = DatumGetFloat4(stored.losses[i]);
 	}
-	if (!conformal_limit(losses, n, coverage, &limit))
-		limit = INFINITY;
+	if (!conformal_limit(losses, n, coverage, &limit->limit))
+		limit->limit = INFINITY;
 	pfree(losses);
-	return limit;
+}
+
+void
+set_limit_read(const Project *project, const Serving *serving, double coverage, bool read_only,
+			   MemoryContext pin_context, SetLimit *limit)
+{
+	const HeldOut *held_out = held_out_open(project, serving, read_only, pin_context);
+
+	*limit = (SetLimit) {.model = serving->base};
+	if (held_out == NULL ||
+		!conformal_limit_sorted(held_out->losses, held_out->n, coverage, &limit->limit))
+	{
+		limit_out_of_fold(project->id, serving->model, coverage, read_only, limit);
+		return;
+	}
+	limit->model = held_out->model;
+	limit->audited = held_out->audited;
+	limit->held_out = true;
 }

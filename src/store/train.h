@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_TRAIN_H
 #define HUMANLOOP_TRAIN_H
 
+#include "learn/held_out.h"
 #include "learn/label_errors.h"
 #include "learn/metrics.h"
 #include "store/agreement.h"
@@ -56,6 +57,7 @@ typedef struct Training
 	float	   *losses;			/* of each row, out of fold, in nats */
 	float	   *wrong;			/* probability that each row's label is wrong */
 	int		   *suggested;		/* what it would be then */
+	HeldOut		held_out;		/* the model for prediction sets, and its losses */
 
 	/* compare */
 	bool		deploy;
@@ -85,9 +87,6 @@ extern void train_read(Training *training, const Project *project, bool scan);
 /* Fits and measures.  Needs neither transaction nor snapshot nor lock. */
 extern void train_compute(Training *training);
 
-/* The loss of a row, in nats, whose label was given that probability; finite. */
-extern float train_loss(float probability);
-
 /*
  * Soft labels of the rows as the label model has them, into training->soft; and,
  * once there is a model, it is fitted to the same with what it has said out of fold
@@ -95,6 +94,21 @@ extern float train_loss(float probability);
  */
 extern void train_soften(Training *training);
 extern void train_refit(Training *training, const TrainOptions *options);
+
+/*
+ * The options to train once more as the model was; share: MODEL_MAX_PARTS of room,
+ * which they refer to.
+ */
+extern void train_options_again(const Training *training, const TrainOptions *options, float *share,
+								TrainOptions *again);
+
+/*
+ * A second model, that has not seen some of the rows, for sets of labels (see
+ * learn/held_out.h): with everything that was chosen for the first one.  None where
+ * rows or memory are too few.  Then its stored form, a bytea.
+ */
+extern void train_hold_out(Training *training, const TrainOptions *options);
+extern Datum train_held_out_value(const Training *training, bool *isnull);
 
 /* Is a row of one class, as far as people's answers say? */
 extern bool train_is_certain(const Training *training, int row);

@@ -120,11 +120,25 @@ train_said(const Training *training)
 }
 
 void
+train_options_again(const Training *training, const TrainOptions *options, float *share,
+					TrainOptions *again)
+{
+	const Model *model = training->model;
+
+	*again = *options;
+	again->refine = model_refined(model);
+	again->prior_precision = model_prior_precision(model);
+	for (int i = 0; i < model_parts(model); i++)
+		share[i] = model_share(model, i);
+	again->share = model_parts(model) > 1 ? share : NULL;
+}
+
+void
 train_refit(Training *training, const TrainOptions *options)
 {
 	const Truth *truth = training->consensus.truth;
 	Caller		caller = caller_in(training->context);
-	TrainOptions again = *options;
+	TrainOptions again;
 	float		share[MODEL_MAX_PARTS];
 	double		scale = model_scale(training->model);
 	Truth	   *heard;
@@ -141,12 +155,8 @@ train_refit(Training *training, const TrainOptions *options)
 	soft = soft_labels(training, heard);
 	if (heard != NULL)
 		truth_free(heard);
+	train_options_again(training, options, share, &again);
 	again.soft = soft;
-	again.refine = model_refined(training->model);
-	again.prior_precision = model_prior_precision(training->model);
-	for (int i = 0; i < model_parts(training->model); i++)
-		share[i] = model_share(training->model, i);
-	again.share = model_parts(training->model) > 1 ? share : NULL;
 	model_free(&caller, training->model);
 	status_check(model_train_again(&caller, rows_finish(&training->rows), training->label,
 								   training->nclasses, &again, scale,
