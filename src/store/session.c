@@ -290,6 +290,17 @@ result_string(uint64 row, int column)
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
+char **
+result_strings(int column, int *n)
+{
+	char	  **strings = palloc_array_checked(char *, SPI_processed);
+
+	*n = (int) SPI_processed;
+	for (int i = 0; i < *n; i++)
+		strings[i] = result_string(i, column);
+	return strings;
+}
+
 bool
 result_is_null(uint64 row, int column)
 {

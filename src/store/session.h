@@ -87,6 +87,7 @@ extern char *qualify(const char *text);
 /* Column (from 1) of a row of the last result. */
 extern Datum result_datum(uint64 row, int column, bool *isnull);
 extern char *result_string(uint64 row, int column);	/* NULL for NULL; copied */
+extern char **result_strings(int column, int *n);	/* of all rows, which are n */
 extern bool result_is_null(uint64 row, int column);
 extern int32 result_int(uint64 row, int column);	/* 0 for NULL */
 extern int64 result_bigint(uint64 row, int column);
