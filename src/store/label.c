@@ -532,14 +532,26 @@ known_labels(const Project *project, char **items, int n)
 	return result_strings(1, &n);
 }
 
-Truth *
-labels_weigh(const Project *project, MemoryContext context)
+typedef Truth *(*TruthReader) (const Project *project, char **known_items, char **known_labels,
+							   int nknown, MemoryContext context);
+
+static Truth *
+weigh_answers(const Project *project, TruthReader reader, MemoryContext context)
 {
 	char	  **items;
 	char	  **labels;
-	int			n = known_read(project, &items, &labels);
+	int			n;
 
-	return truth_read(project, items, labels, n, context);
+	if (!truth_is_needed(project))
+		return NULL;
+	n = known_read(project, &items, &labels);
+	return reader(project, items, labels, n, context);
+}
+
+Truth *
+labels_weigh(const Project *project, MemoryContext context)
+{
+	return weigh_answers(project, truth_share, context);
 }
 
 /* What the answers to each item that satisfies a condition on c add up to. */
@@ -550,8 +562,8 @@ labels_weigh(const Project *project, MemoryContext context)
 	"WHERE c.project_id = $1 AND c.label IS NOT NULL AND " condition " GROUP BY c.item, c.label) v " \
 	"ORDER BY v.item, v.votes DESC, v.latest DESC, v.id DESC"
 
-void
-consensus_read(const Project *project, Consensus *consensus)
+static void
+read_consensus(const Project *project, TruthReader reader, Consensus *consensus)
 {
 	static Statement voted = {VOTED("true"), 1, {INT4OID}, NULL, 0};
 	static Statement known = {
@@ -578,7 +590,7 @@ consensus_read(const Project *project, Consensus *consensus)
 	}
 	SPI_freetuptable(table);
 	consensus->skipped = skipped_items(project, NULL, 0, &consensus->nskipped);
-	consensus->truth = labels_weigh(project, CurrentMemoryContext);
+	consensus->truth = weigh_answers(project, reader, CurrentMemoryContext);
 	for (int i = 0; i < consensus->n && consensus->truth != NULL; i++)
 	{
 		const char *label = truth_label(consensus->truth, consensus->items[i]);
@@ -597,6 +609,18 @@ consensus_read(const Project *project, Consensus *consensus)
 	pfree(labels);
 }
 
+void
+consensus_read(const Project *project, Consensus *consensus)
+{
+	read_consensus(project, truth_share, consensus);
+}
+
+void
+consensus_take(const Project *project, Consensus *consensus)
+{
+	read_consensus(project, truth_read, consensus);
+}
+
 /* Labels of these items as the label model of all answers has them. */
 static void
 weigh_labels(const Project *project, char **items, char **labels, int n)
@@ -610,7 +634,6 @@ weigh_labels(const Project *project, char **items, char **labels, int n)
 		if (label != NULL)
 			labels[i] = pstrdup(label);
 	}
-	truth_free(truth);
 }
 
 #define VOTED_OF_ITEM \

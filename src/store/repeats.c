@@ -212,7 +212,7 @@ repeats_weigh(const Project *project)
 		char	  **items;
 		char	  **labels;
 		int			n = known_read(project, &items, &labels);
-		Truth	   *heard = truth_fit(project, items, labels, n, context);
+		Truth	   *heard = truth_share(project, items, labels, n, context);
 		Truth	   *truth = truth_with_classifier(heard, foretold.items, foretold.n,
 												  foretold.probability, foretold.classes,
 												  foretold.nclasses, context);
