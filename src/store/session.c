@@ -301,6 +301,24 @@ result_strings(int column, int *n)
 	return strings;
 }
 
+Datum *
+result_elements(int column, Oid type, int *n)
+{
+	bool		isnull;
+	Datum		array = result_datum(0, column, &isnull);
+	Datum	   *elements;
+	int16		length;
+	bool		byval;
+	char		align;
+
+	*n = -1;
+	if (isnull || ARR_HASNULL(DatumGetArrayTypeP(array)))
+		return NULL;
+	get_typlenbyvalalign(type, &length, &byval, &align);
+	deconstruct_array(DatumGetArrayTypeP(array), type, length, byval, align, &elements, NULL, n);
+	return elements;
+}
+
 bool
 result_is_null(uint64 row, int column)
 {

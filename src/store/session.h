@@ -93,6 +93,12 @@ extern int32 result_int(uint64 row, int column);	/* 0 for NULL */
 extern int64 result_bigint(uint64 row, int column);
 extern double result_double(uint64 row, int column);
 
+/*
+ * Elements of an array in that column of the last result's first row; NULL (and n -1):
+ * the array is NULL, or has one.
+ */
+extern Datum *result_elements(int column, Oid type, int *n);
+
 /* text[] from C strings; NULL elements allowed */
 extern Datum text_array(char **strings, int n);
 
