@@ -384,6 +384,7 @@ bench: ready
 	@test/bench/drift_alarms
 	@test/bench/crowd
 	@test/bench/suspects
+	@test/bench/disputes
 	@test/bench/encoders
 
 .PHONY: dist

@@ -88,6 +88,37 @@ SELECT hl_remove_class('three', 'returns');
 SELECT hl_refresh('three');
 SELECT count(*) FROM hl_queue WHERE project = 'three' AND reason <> 'seed';
 
+-- Another number of answers, while people are at work.  From one to three:
+CREATE TABLE turned AS SELECT id, body FROM desk;
+ALTER TABLE turned ADD PRIMARY KEY (id);
+SELECT project FROM hl_create_project('turned', 'turned', 'body', options => '{"audit": 0, "gold": 0}');
+SELECT hl_pause('turned');
+SELECT item AS held FROM hl_next('turned', 1, 'ann') \gset
+SELECT hl_label_many('turned', '{1,2}', '{returns,billing}', 'ann'), hl_label('turned', 2, 'delivery', 'bob') > 0 AS more;
+SELECT count(*) FROM hl_queue WHERE project = 'turned' AND item IN ('1', '2');
+SELECT hl_set_option('turned', 'answers', '3');
+-- what has fewer is asked again, before anything new, and whoever had an item still has it
+SELECT rank, item, reason, leased_by FROM hl_queue WHERE project = 'turned' AND (rank <= 2 OR item = :'held') ORDER BY rank;
+SELECT item = :'held' AS held FROM hl_next('turned', 1, 'ann');
+SELECT item, reason FROM hl_next('turned', 2, 'cid') ORDER BY item;
+SELECT item = :'held' AS held FROM hl_next('turned', 1, 'bob') n WHERE item NOT IN ('1', '2');
+SELECT item FROM hl_next('turned', 1, 'bob');
+SELECT item, leased_by FROM hl_queue WHERE project = 'turned' AND item IN ('1', '2', :'held') ORDER BY rank;
+-- back to one: what has an answer leaves, and of several who have an item it is with one
+SELECT hl_set_option('turned', 'answers', NULL);
+SELECT count(*) FROM hl_queue WHERE project = 'turned' AND item IN ('1', '2');
+SELECT count(*) FROM hl_repeat r JOIN hl_project p ON p.id = r.project_id WHERE p.name = 'turned';
+SELECT item = :'held' AS held, leased_by FROM hl_queue WHERE project = 'turned' AND item = :'held';
+SELECT count(*) FILTER (WHERE item = :'held') AS held, count(*) FILTER (WHERE item IN ('1', '2')) AS answered FROM hl_next('turned', 100, 'dan');
+SELECT count(*) FROM hl_lease l JOIN hl_project p ON p.id = l.project_id WHERE p.name = 'turned' AND holders <> '{}';
+SELECT hl_label('turned', :'held', 'billing', 'bob') > 0 AS labelled;
+-- as many as it takes, and how many at most
+SELECT hl_set_option('turned', 'answers', '"adaptive"'), hl_set_option('turned', 'most_answers', '2');
+SELECT count(*) FROM hl_queue WHERE project = 'turned' AND reason <> 'seed';
+SELECT error_of(format($$SELECT hl_set_option('turned', 'answers', '%s')$$, v)) FROM unnest('{0,101,1.5,true,"\"two\""}'::text[]) v;
+SELECT hl_drop_project('turned');
+DROP TABLE turned;
+
 -- What the source says is complete.
 CREATE TABLE said AS SELECT id, body, CASE WHEN id <= 20 THEN topic END AS topic FROM desk;
 ALTER TABLE said ADD PRIMARY KEY (id);

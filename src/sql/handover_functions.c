@@ -17,6 +17,7 @@
 #include "store/handover.h"
 #include "store/refresh.h"
 #include "store/session.h"
+#include "store/several.h"
 
 PG_FUNCTION_INFO_V1(hl_handover);
 PG_FUNCTION_INFO_V1(hl_set_option);
@@ -108,8 +109,8 @@ hl_handover(PG_FUNCTION_ARGS)
 /* ---------------------------------------------------------------------- */
 /* hl_set_option */
 
-/* value NULL: the default, which is not stored. */
-static void
+/* value NULL: the default, which is not stored.  Returns the project as it is then. */
+static Project
 store_option(const Project *project, const char *option, Jsonb *value)
 {
 	static Statement update = {
@@ -121,20 +122,22 @@ store_option(const Project *project, const char *option, Jsonb *value)
 		Int32GetDatum(project->id), CStringGetTextDatum(option), JsonbPGetDatum(value)
 	};
 	bool		nulls[3] = {false, false, value == NULL};
-	ProjectOptions options;
+	Project		changed = *project;
 	bool		isnull;
 
 	statement_run_as_extension(&update, values, nulls, false);
 	if (SPI_processed == 0)
 		project_dropped(project);
 	/* what is wrong with it is an error */
-	project_options_parse(DatumGetJsonbP(result_datum(0, 1, &isnull)), &options);
+	project_options_parse(DatumGetJsonbP(result_datum(0, 1, &isnull)), &changed.options);
+	return changed;
 }
 
 Datum
 hl_set_option(PG_FUNCTION_ARGS)
 {
 	Project    *project;
+	Project		changed;
 	char	   *option;
 	ProjectState state;
 	Call		call;
@@ -146,9 +149,12 @@ hl_set_option(PG_FUNCTION_ARGS)
 	/* a model that is just being stored has its threshold by the one or the other */
 	state_lock(project, &state);
 	project_lock_names(project->id);
-	store_option(project, option, PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2));
+	changed = store_option(project, option, PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2));
 	if (strcmp(option, "target_error") == 0)
 		handovers_write(project);
+	if (changed.options.answers != project->options.answers ||
+		changed.options.most_answers != project->options.most_answers)
+		several_change(project, &changed);
 	call_end(&call);
 	PG_RETURN_VOID();
 }

@@ -5,8 +5,9 @@
  *	  defaults, acquisition function, classes.
  *
  * What is wrong with them is an error where they are given.  Nothing but
- * hl_create_project(), hl_set_option() and hl_set_targets() writes them; what somebody has written into the table is
- * damage, and only this project's: it must not keep others from being shown.
+ * hl_create_project(), hl_set_option() and hl_set_targets() writes them; what
+ * somebody has written into the table is damage, and only this project's: it must
+ * not keep others from being shown.
  *
  *-------------------------------------------------------------------------
  */
@@ -66,9 +67,9 @@ static const OptionRule rules[] = {
 	{"ask_uncertain", 0, 1, 0, true, true, true, OPTION(ask_uncertain)},
 	{"drift", 0, 1, 1, true, true, true, OPTION(drift)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, false, OPTION(random_seed)},
-	{ANSWERS, 1, 100, 1, true, false, false, OPTION(answers)},
+	{ANSWERS, 1, 100, 1, true, false, true, OPTION(answers)},
 	{"gold", 0, 1, 0.05, false, false, true, OPTION(gold)},
-	{"most_answers", 2, 100, 5, true, false, false, OPTION(most_answers)},
+	{"most_answers", 2, 100, 5, true, false, true, OPTION(most_answers)},
 };
 
 static void

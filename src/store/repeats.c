@@ -19,7 +19,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -47,19 +46,9 @@ typedef struct Foretold
 static Datum *
 elements(int column, Oid type, int n)
 {
-	Datum	   *values;
-	bool	   *nulls;
 	int			count;
-	bool		isnull;
-	Datum		array = result_datum(0, column, &isnull);
+	Datum	   *values = result_elements(column, type, &count);
 
-	deconstruct_array(DatumGetArrayTypeP(array), type, 4, true, TYPALIGN_INT, &values, &nulls,
-					  &count);
-	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i])
-			count = -1;
-	}
 	if (count != n)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -212,7 +201,7 @@ repeats_weigh(const Project *project)
 		char	  **items;
 		char	  **labels;
 		int			n = known_read(project, &items, &labels);
-		Truth	   *heard = truth_fit(project, items, labels, n, context);
+		Truth	   *heard = truth_share(project, items, labels, n, context);
 		Truth	   *truth = truth_with_classifier(heard, foretold.items, foretold.n,
 												  foretold.probability, foretold.classes,
 												  foretold.nclasses, context);

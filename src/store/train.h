@@ -164,7 +164,10 @@ extern void train_write(Training *training, const char *who, const char *reason)
  */
 extern void train_audit_figures(const Training *training, Datum *values, bool *nulls);
 
-/* Adds figures of the parts of its encoder to those of a model; see hl_models.  As the extension. */
+/*
+ * Adds figures of the parts of its encoder, and of people's answers, to those of a
+ * model; see hl_models.  As the extension.
+ */
 extern void train_figures_write(const Training *training);
 
 /* Rebuilds the queue from the serving model, or the seed batch without one. */
