@@ -299,6 +299,21 @@ RESET ROLE;
 DROP VIEW same;
 SELECT hl_drop_project('why');
 
+-- ----------------------------------------------------------------------
+-- Figures: a label that is held out does not come back through the rules
+-- ----------------------------------------------------------------------
+
+-- a rule for each word, which speaks of few rows, and labels by lot
+CREATE FUNCTION kit.word(n int) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'w' || chr(97 + n % 26) || chr(97 + n / 26) || 'q' $$;
+CREATE TABLE noise AS SELECT i AS id, (SELECT string_agg(kit.word(get_byte(decode(md5(i || '/' || j), 'hex'), 0) % 52), ' ') FROM generate_series(1, 3) j) AS body, CASE WHEN get_byte(decode(md5('label' || i), 'hex'), 0) < 128 THEN 'a' ELSE 'b' END AS label FROM generate_series(1, 1200) i;
+ALTER TABLE noise ADD PRIMARY KEY (id);
+SELECT project FROM hl_create_project('noise', 'noise', 'body');
+SELECT count(hl_add_rule('noise', kit.word(n), format('body ~ %L', kit.word(n)), CASE n % 2 WHEN 0 THEN 'a' ELSE 'b' END)) FROM generate_series(0, 51) n;
+SELECT hl_label_many('noise', array_agg(id::text), array_agg(label)) FROM noise WHERE id <= 60;
+SELECT accuracy < 0.62 AS guesses, log_loss > 0.65 AS knows_that FROM hl_train('noise');
+SELECT hl_drop_project('noise');
+DROP TABLE noise;
+
 SELECT hl_drop_project('den'), hl_drop_project('desk'), hl_drop_project('closed');
 SELECT (SELECT count(*) FROM hl_rule) AS rules, (SELECT count(*) FROM hl_rule_state) AS states, (SELECT count(*) FROM hl_rule_vote) AS votes;
 DROP VIEW figures;
