@@ -261,6 +261,7 @@ train_compute(Training *training)
 	Caller		caller = caller_in(training->context);
 	LabelErrors errors;
 
+	train_soften_folds(training, &train_options);
 	memory_check(rows_bytes(&training->rows) +
 				 model_train_memory(rows->n, rows->dims, rows->parts, training->rows.terms, rows->sparse_dims,
 									training->nclasses, &train_options),

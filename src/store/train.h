@@ -91,8 +91,12 @@ extern void train_compute(Training *training);
  * Soft labels of the rows as the label model has them, into training->soft; and,
  * once there is a model, it is fitted to the same with what it has said out of fold
  * as one more voice.  Nothing where no item has two answers.
+ *
+ * train_soften_folds: for the cross-validation, what rows that only rules have labelled
+ * are taken for without the labels of each fold.
  */
 extern void train_soften(Training *training);
+extern void train_soften_folds(const Training *training, TrainOptions *options);
 extern void train_refit(Training *training, const TrainOptions *options);
 
 /*
@@ -123,14 +127,18 @@ extern SoftLabels *train_said(const Training *training);
  * Rows that only rules have labelled, in train_read: which they are, each row of the
  * blocks that may be one, all rows once more, and, when those of people are complete,
  * after them.  Then the soft label of such a row, in the training's classes: how many
- * entries.
+ * entries; with a label model of train_rules_without's, or NULL: of all labels.
  */
 extern void train_rules_read(Training *training);
 extern void train_rules_row(Training *training, const FeatureBlock *block, int row);
 extern void train_rules_reset(Training *training);
 extern void train_rules_add(Training *training);
 extern void train_rules_hear(Training *training);
-extern int	train_rules_soft(const Training *training, int row, int *class, float *weight);
+extern int	train_rules_soft(const Training *training, const LabelModel *model, int row,
+							 int *class, float *weight);
+
+/* The label model without the labels of a fold; fold: of each row. */
+extern LabelModel *train_rules_without(const Training *training, const int *fold, int without);
 
 /*
  * Is the model not worse than the one that serves?  On the items that both
