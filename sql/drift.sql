@@ -20,13 +20,14 @@ SELECT model FROM hl_train('places');
 CREATE VIEW drift AS SELECT measure, class, round(recent::numeric, 3) AS recent, round(reference::numeric, 3) AS reference,
 	low <= difference AND difference <= high AS inside, p_value <= alarm_below AS small, n, alarm, alarmed_at IS NOT NULL AS alarmed, model FROM hl_drift('places');
 SELECT * FROM drift;
--- A window that is not full never alarms; an unchanged row has not arrived, a changed one has.
+-- Nothing is said before 125 have arrived; an unchanged row has not arrived, a changed one has.
 SELECT arrive(1001, 1100);
 SELECT hl_refresh('places');
+SELECT measure, recent, small, n, alarm FROM drift;
 UPDATE place SET spot = spot(id + 100000, abs(hashint4(id)) % 3) WHERE id BETWEEN 901 AND 940;
 SELECT hl_refresh('places');
 SELECT measure, small, n, alarm, model FROM drift;
--- One that is full, of the same.
+-- More of the same.
 SELECT arrive(1101, 1220);
 SELECT hl_refresh('places');
 SELECT measure, small, n, alarm, model FROM drift;
@@ -44,6 +45,13 @@ SELECT measure, p_value < 1e-4 AS tiny, round(alarm_below::numeric, 6) AS alarm_
 SELECT arrive(1461, 1710);
 SELECT hl_refresh('places');
 SELECT measure, small, n, alarm FROM drift;
+-- With the option off nothing is shown; on again, it goes on.
+SELECT hl_set_option('places', 'drift', 'false');
+SELECT measure, n, alarm, alarmed FROM drift;
+SELECT arrive(1711, 1720);
+SELECT hl_refresh('places');
+SELECT hl_set_option('places', 'drift', 'true');
+SELECT measure, n, alarm, alarmed FROM drift;
 -- The class is called what it is called now.
 SELECT class IS NOT NULL AS named FROM hl_drift('places') WHERE measure = 'classes';
 UPDATE hl_drift_finding SET class = 1 WHERE measure = 'classes';
@@ -54,7 +62,7 @@ SELECT class FROM hl_drift('places') WHERE measure = 'classes';
 -- A new model begins anew; so does whoever meets what is damaged.
 SELECT model FROM hl_train('places');
 SELECT measure, n, alarm, model FROM drift;
-SELECT arrive(1711, 1720);
+SELECT arrive(1731, 1740);
 SELECT hl_refresh('places');
 SELECT measure, n, alarm, model FROM drift;
 UPDATE hl_drift_state SET reference = '\x00';

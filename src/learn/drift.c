@@ -18,11 +18,11 @@
  * moments (Imhof, "Computing the distribution of quadratic forms in normal
  * variables", Biometrika 1961, equation 5.1).
  *
- * No two samples are ever of quite the same rows: the encoder was fitted on those of the
- * reference, people work on weekdays.  A test that is given enough rows finds
- * that, and it is nothing to wake somebody for.  So each asks whether the difference
- * is larger than a tolerance, by the triangle inequality: it takes the
- * tolerance off the statistic's root first.
+ * The encoder was fitted on the rows of the reference, so that what it and the model
+ * say of others differs a little, and a test that is given enough rows finds that.  So those of
+ * confidence and classes ask whether the difference is larger than a tolerance, by the triangle
+ * inequality: they take it off the statistic's root first.  Features need none: the terms
+ * that are compared were chosen by other rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,15 +38,16 @@
 
 #define NORMAL_95 1.959963984540054
 #define EXPECTED_LEAST 5.0
-#define FREQUENT 10				/* rows of the reference that a term is in */
+#define CHOOSING 4				/* one row of the reference in so many chooses terms */
+#define FREQUENT 3				/* of those rows that a term must be in */
 #define BUCKETS 256
 #define EIGEN_MOST 512			/* of a matrix whose eigenvalues are computed */
+#define LEVEL_STRIPS 8.0		/* after which the levels fall */
 
 /* What is let pass: see above.  Measured; doc/design.md has the argument. */
 #define CONFIDENCE_TOLERANCE 0.2	/* of the probability that a recent row is the
 									 * more confident one, from a half */
 #define CLASSES_TOLERANCE 0.05	/* Cohen's w, of which 0.1 is a small effect */
-#define FEATURES_TOLERANCE 0.01	/* of the root of the total variance */
 
 /* ---------------------------------------------------------------------- */
 /* The reference */
@@ -92,7 +93,17 @@ row_vector(const DriftReference *reference, const Rows *rows, int row, float *ve
 		vector[k] = (float) (vector[k] / sqrt(squares));
 }
 
-/* Which terms are in so many of the rows. */
+/*
+ * Rows of the reference choose the terms, or are compared, and not both: a term that is
+ * often in the rows that have chosen it is less often in others.
+ */
+static bool
+is_compared(const DriftReference *reference, int row)
+{
+	return reference->sparse_dims == 0 || row % CHOOSING != 0;
+}
+
+/* Which terms are in so many of the rows that choose. */
 static Status
 find_frequent(const Caller *caller, const Rows *rows, uint8_t *frequent)
 {
@@ -100,8 +111,11 @@ find_frequent(const Caller *caller, const Rows *rows, uint8_t *frequent)
 
 	if (count == NULL)
 		return STATUS_NO_MEMORY;
-	for (size_t t = 0; t < rows->sparse->start[rows->n]; t++)
-		count[rows->sparse->index[t]]++;
+	for (int i = 0; i < rows->n; i += CHOOSING)
+	{
+		for (size_t t = rows->sparse->start[i]; t < rows->sparse->start[i + 1]; t++)
+			count[rows->sparse->index[t]]++;
+	}
 	for (int k = 0; k < rows->sparse_dims; k++)
 	{
 		if (count[k] >= FREQUENT)
@@ -180,16 +194,19 @@ describe_vectors(const Caller *caller, const Rows *rows, DriftReference *referen
 	if (vectors == NULL)
 		return STATUS_NO_MEMORY;
 	for (int i = 0; i < rows->n; i++)
-		row_vector(reference, rows, i, vectors + (size_t) i * dims);
+	{
+		if (is_compared(reference, i))
+			row_vector(reference, rows, i, vectors + (size_t) reference->compared++ * dims);
+	}
 	for (int k = 0; k < dims; k++)
 	{
 		double		sum = 0.0;
 
-		for (int i = 0; i < rows->n; i++)
+		for (int i = 0; i < reference->compared; i++)
 			sum += vectors[(size_t) i * dims + k];
-		reference->mean[k] = (float) (sum / rows->n);
+		reference->mean[k] = (float) (sum / reference->compared);
 	}
-	status = spectrum(caller, vectors, rows->n, dims, reference->mean, reference);
+	status = spectrum(caller, vectors, reference->compared, dims, reference->mean, reference);
 	release(caller, vectors);
 	return status;
 }
@@ -202,7 +219,7 @@ drift_reference(const Caller *caller, const Rows *rows, const int *label,
 	int			n = rows->n;
 
 	memset(reference, 0, sizeof(*reference));
-	if (n < 2 || classes < 1 || rows->dims < 1)
+	if (n < 3 || classes < 1 || rows->dims < 1)
 		return STATUS_BAD_ARGUMENT;
 	reference->classes = classes;
 	reference->sparse_dims = sparse ? rows->sparse_dims : 0;
@@ -236,48 +253,73 @@ drift_suits(const DriftReference *reference, int dims, int sparse_dims, int clas
 /* ---------------------------------------------------------------------- */
 /* Windows */
 
+static Status
+strip_init(const Caller *caller, const DriftReference *reference, int rows, DriftStrip *strip)
+{
+	strip->n = 0;
+	strip->count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
+	strip->confidence = allocate_array(caller, rows, sizeof(float));
+	strip->sum = allocate_array(caller, reference->dims, sizeof(double));
+	return strip->count == NULL || strip->confidence == NULL || strip->sum == NULL ?
+		STATUS_NO_MEMORY : STATUS_SUCCESS;
+}
+
+static void
+strip_free(const Caller *caller, DriftStrip *strip)
+{
+	release(caller, strip->count);
+	release(caller, strip->confidence);
+	release(caller, strip->sum);
+}
+
 Status
 drift_window(const Caller *caller, const DriftReference *reference, DriftWindow *window)
 {
 	memset(window, 0, sizeof(*window));
 	window->number = 1;
-	window->count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
-	window->confidence = allocate_array(caller, DRIFT_WINDOW, sizeof(float));
-	window->sum = allocate_array(caller, reference->dims, sizeof(double));
 	window->vector = allocate_array(caller, reference->dims, sizeof(float));
-	window->past_count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
-	window->past_confidence = allocate_array(caller, DRIFT_WINDOW, sizeof(float));
-	window->past_sum = allocate_array(caller, reference->dims, sizeof(double));
-	return window->past_count == NULL || window->past_confidence == NULL || window->past_sum == NULL ||
-		window->count == NULL || window->confidence == NULL || window->sum == NULL ||
-		window->vector == NULL ?
-		STATUS_NO_MEMORY : STATUS_SUCCESS;
+	if (window->vector == NULL)
+		return STATUS_NO_MEMORY;
+	for (int i = 0; i < DRIFT_STRIPS; i++)
+		TRY(strip_init(caller, reference, DRIFT_STRIP, &window->strip[i]));
+	return STATUS_SUCCESS;
 }
 
-void
+bool
 drift_add(const DriftReference *reference, DriftWindow *window, const Rows *rows, int row,
 		  int label, float confidence)
 {
+	DriftStrip *strip = &window->strip[0];
+
 	row_vector(reference, rows, row, window->vector);
-	window->count[cell_of(label, reference->classes)]++;
-	window->confidence[window->n++] = confidence_of(label, confidence);
 	for (int k = 0; k < reference->dims; k++)
-		window->sum[k] += window->vector[k];
+		strip->sum[k] += window->vector[k];
+	strip->count[cell_of(label, reference->classes)]++;
+	strip->confidence[strip->n++] = confidence_of(label, confidence);
+	return strip->n == DRIFT_STRIP;
 }
 
 void
 drift_next(const DriftReference *reference, DriftWindow *window)
 {
-	size_t		counts = (reference->classes + 1) * sizeof(uint32_t);
+	DriftStrip	next = window->strip[DRIFT_STRIPS - 1];
 
-	memcpy(window->past_count, window->count, counts);
-	memcpy(window->past_confidence, window->confidence, window->n * sizeof(float));
-	memcpy(window->past_sum, window->sum, reference->dims * sizeof(double));
-	window->past = window->n;
+	memmove(&window->strip[1], &window->strip[0], (DRIFT_STRIPS - 1) * sizeof(DriftStrip));
+	next.n = 0;
+	memset(next.count, 0, (reference->classes + 1) * sizeof(uint32_t));
+	memset(next.sum, 0, reference->dims * sizeof(double));
+	window->strip[0] = next;
 	window->number++;
-	window->n = 0;
-	memset(window->count, 0, counts);
-	memset(window->sum, 0, reference->dims * sizeof(double));
+}
+
+int
+drift_rows(const DriftWindow *window)
+{
+	int			n = 0;
+
+	for (int i = 0; i < DRIFT_STRIPS; i++)
+		n += window->strip[i].n;
+	return n;
 }
 
 void
@@ -293,13 +335,9 @@ drift_reference_free(const Caller *caller, DriftReference *reference)
 void
 drift_window_free(const Caller *caller, DriftWindow *window)
 {
-	release(caller, window->count);
-	release(caller, window->confidence);
-	release(caller, window->sum);
+	for (int i = 0; i < DRIFT_STRIPS; i++)
+		strip_free(caller, &window->strip[i]);
 	release(caller, window->vector);
-	release(caller, window->past_count);
-	release(caller, window->past_confidence);
-	release(caller, window->past_sum);
 	memset(window, 0, sizeof(*window));
 }
 
@@ -351,11 +389,11 @@ greater_pairs(const float *left, int n, const float *right, int m, double *ties)
 
 static Status
 compare_confidence(const Caller *caller, const DriftReference *reference,
-				   const DriftWindow *window, DriftFinding *finding)
+				   const DriftStrip *arrived, DriftFinding *finding)
 {
-	double		n = window->n;
+	double		n = arrived->n;
 	double		m = reference->n;
-	float	   *sorted = allocate_array(caller, window->n, sizeof(float));
+	float	   *sorted = allocate_array(caller, arrived->n, sizeof(float));
 	double		ties;
 	double		shift;
 	double		variance;
@@ -364,15 +402,15 @@ compare_confidence(const Caller *caller, const DriftReference *reference,
 
 	if (sorted == NULL)
 		return STATUS_NO_MEMORY;
-	memcpy(sorted, window->confidence, window->n * sizeof(float));
-	qsort(sorted, window->n, sizeof(float), compare_floats);
-	shift = greater_pairs(sorted, window->n, reference->confidence, reference->n, &ties) /
+	memcpy(sorted, arrived->confidence, arrived->n * sizeof(float));
+	qsort(sorted, arrived->n, sizeof(float), compare_floats);
+	shift = greater_pairs(sorted, arrived->n, reference->confidence, reference->n, &ties) /
 		(n * m) - 0.5;
 	release(caller, sorted);
 	variance = (n + m + 1.0 - ties / ((n + m) * (n + m - 1.0))) / (12.0 * n * m);
 	shift = fmax(fabs(shift) - CONFIDENCE_TOLERANCE, 0.0);
 	finding->p_value = variance > 0.0 ? normal_two_sided(shift / sqrt(variance)) : 1.0;
-	moments(window->confidence, window->n, &finding->recent, &variances[0]);
+	moments(arrived->confidence, arrived->n, &finding->recent, &variances[0]);
 	moments(reference->confidence, reference->n, &finding->reference, &variances[1]);
 	finding->difference = finding->recent - finding->reference;
 	error = NORMAL_95 * sqrt(variances[0] / n + variances[1] / m);
@@ -417,10 +455,10 @@ compare_shares(double hits1, double n1, double hits2, double n2, DriftFinding *f
 }
 
 static void
-compare_classes(const DriftReference *reference, const DriftWindow *window,
+compare_classes(const DriftReference *reference, const DriftStrip *arrived,
 				DriftFinding *finding)
 {
-	double		n = window->n;
+	double		n = arrived->n;
 	double		m = reference->n;
 	double		statistic = 0.0;
 	double		greatest = -1.0;
@@ -430,7 +468,7 @@ compare_classes(const DriftReference *reference, const DriftWindow *window,
 
 	for (int k = 0; k <= reference->classes; k++)
 	{
-		double		recent = window->count[k];
+		double		recent = arrived->count[k];
 		double		before = reference->count[k];
 		double		part;
 
@@ -458,7 +496,7 @@ compare_classes(const DriftReference *reference, const DriftWindow *window,
 	}
 	root = fmax(sqrt(statistic) - CLASSES_TOLERANCE * sqrt(n * m / (n + m)), 0.0);
 	finding->p_value = cells < 2 ? 1.0 : chi_squared_above(root * root, cells - 1);
-	compare_shares(window->count[finding->class], n, reference->count[finding->class], m,
+	compare_shares(arrived->count[finding->class], n, reference->count[finding->class], m,
 				   finding);
 }
 
@@ -475,22 +513,20 @@ quadratic_above(double x, const double trace[3])
 }
 
 static void
-compare_features(const DriftReference *reference, const DriftWindow *window,
+compare_features(const DriftReference *reference, const DriftStrip *arrived,
 				 DriftFinding *finding)
 {
-	double		c = 1.0 / window->n + 1.0 / reference->n;
+	double		c = 1.0 / arrived->n + 1.0 / reference->compared;
 	double		distance = 0.0;
-	double		root;
 	double		error;
 
 	for (int k = 0; k < reference->dims; k++)
 	{
-		double		shift = window->sum[k] / window->n - reference->mean[k];
+		double		shift = arrived->sum[k] / arrived->n - reference->mean[k];
 
 		distance += shift * shift;
 	}
-	root = fmax(sqrt(distance) - FEATURES_TOLERANCE * sqrt(reference->trace[0]), 0.0);
-	finding->p_value = quadratic_above(root * root / c, reference->trace);
+	finding->p_value = quadratic_above(distance / c, reference->trace);
 	finding->recent = distance;
 	finding->reference = reference->trace[0] * c;
 	finding->difference = finding->recent - finding->reference;
@@ -501,34 +537,34 @@ compare_features(const DriftReference *reference, const DriftWindow *window,
 	finding->high = finding->difference + error;
 }
 
-/* Of each measure: those that find a new topic first have most. */
-static const double share[DRIFT_MEASURES] = {0.1, 0.2, 0.6, 0.1};
+/* Of each measure: the one that finds a new topic first has most. */
+static const double share[DRIFT_MEASURES] = {0.1, 0.1, 0.7, 0.1};
 
-/* 1/2 + 1/6 + 1/12 + ... = 1 */
+/* 8 / (8 9) + 8 / (9 10) + ... = 1: of the first strips about the same, then less and less. */
 static double
 level_of(DriftMeasure measure, int number)
 {
-	return DRIFT_LEVEL * share[measure] / ((double) number * (number + 1.0));
+	return DRIFT_LEVEL * share[measure] * LEVEL_STRIPS /
+		((number + LEVEL_STRIPS - 1.0) * (number + LEVEL_STRIPS));
 }
 
-/* The window and the one before as one. */
+/* All strips as one. */
 static Status
-join_windows(const Caller *caller, const DriftReference *reference, const DriftWindow *window,
-			 DriftWindow *both)
+join_strips(const Caller *caller, const DriftReference *reference, const DriftWindow *window,
+			DriftStrip *all)
 {
-	memset(both, 0, sizeof(*both));
-	both->n = window->past + window->n;
-	both->count = allocate_array(caller, reference->classes + 1, sizeof(uint32_t));
-	both->confidence = allocate_array(caller, both->n, sizeof(float));
-	both->sum = allocate_array(caller, reference->dims, sizeof(double));
-	if (both->count == NULL || both->confidence == NULL || both->sum == NULL)
-		return STATUS_NO_MEMORY;
-	for (int k = 0; k <= reference->classes; k++)
-		both->count[k] = window->past_count[k] + window->count[k];
-	memcpy(both->confidence, window->past_confidence, window->past * sizeof(float));
-	memcpy(both->confidence + window->past, window->confidence, window->n * sizeof(float));
-	for (int k = 0; k < reference->dims; k++)
-		both->sum[k] = window->past_sum[k] + window->sum[k];
+	TRY(strip_init(caller, reference, drift_rows(window), all));
+	for (int i = 0; i < DRIFT_STRIPS; i++)
+	{
+		const DriftStrip *strip = &window->strip[i];
+
+		memcpy(all->confidence + all->n, strip->confidence, strip->n * sizeof(float));
+		all->n += strip->n;
+		for (int k = 0; k <= reference->classes; k++)
+			all->count[k] += strip->count[k];
+		for (int k = 0; k < reference->dims; k++)
+			all->sum[k] += strip->sum[k];
+	}
 	return STATUS_SUCCESS;
 }
 
@@ -536,27 +572,27 @@ Status
 drift_compare(const Caller *caller, const DriftReference *reference, const DriftWindow *window,
 			  DriftFinding finding[DRIFT_WINDOWED])
 {
-	DriftWindow both;
+	DriftStrip	all = {0};
 	Status		status;
 
-	if (window->n < 1)
+	if (drift_rows(window) < 1)
 		return STATUS_BAD_ARGUMENT;
-	status = join_windows(caller, reference, window, &both);
+	status = join_strips(caller, reference, window, &all);
 	for (int i = 0; i < DRIFT_WINDOWED && status == STATUS_SUCCESS; i++)
 	{
 		memset(&finding[i], 0, sizeof(DriftFinding));
-		finding[i].n = both.n;
+		finding[i].n = all.n;
 		finding[i].class = -1;
 		finding[i].level = level_of(i, window->number);
 	}
 	if (status == STATUS_SUCCESS)
-		status = compare_confidence(caller, reference, &both, &finding[DRIFT_CONFIDENCE]);
+		status = compare_confidence(caller, reference, &all, &finding[DRIFT_CONFIDENCE]);
 	if (status == STATUS_SUCCESS)
 	{
-		compare_classes(reference, &both, &finding[DRIFT_CLASSES]);
-		compare_features(reference, &both, &finding[DRIFT_FEATURES]);
+		compare_classes(reference, &all, &finding[DRIFT_CLASSES]);
+		compare_features(reference, &all, &finding[DRIFT_FEATURES]);
 	}
-	drift_window_free(caller, &both);
+	strip_free(caller, &all);
 	return status;
 }
 
@@ -607,6 +643,7 @@ drift_reference_write(const DriftReference *reference, Writer *writer)
 	write_u32(writer, reference->dims);
 	write_u32(writer, reference->sparse_dims);
 	write_u32(writer, reference->n);
+	write_u32(writer, reference->compared);
 	for (int i = 0; i < 3; i++)
 		write_double(writer, reference->trace[i]);
 	write_double(writer, reference->largest);
@@ -636,6 +673,7 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 	uint32_t	dims = read_u32(reader);
 	uint32_t	sparse_dims = read_u32(reader);
 	uint32_t	n = read_u32(reader);
+	uint32_t	compared = read_u32(reader);
 
 	memset(reference, 0, sizeof(*reference));
 	for (int i = 0; i < 3; i++)
@@ -643,7 +681,7 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 	reference->largest = read_double(reader);
 	if (reader->failed || magic != REFERENCE_MAGIC || classes < 1 || classes > CLASSES_MOST ||
 		dims < 1 || dims > CLASSES_MOST || n < 2 || n > CLASSES_MOST ||
-		sparse_dims > CLASSES_MOST ||
+		compared < 2 || compared > n || sparse_dims > CLASSES_MOST ||
 		reader_left(reader) != ((size_t) classes + 1 + n + dims) * 4 + (sparse_dims + 7) / 8)
 		return STATUS_CORRUPT;
 	for (int i = 0; i < 3; i++)
@@ -657,6 +695,7 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 	reference->dims = (int) dims;
 	reference->sparse_dims = (int) sparse_dims;
 	reference->n = (int) n;
+	reference->compared = (int) compared;
 	reference->count = allocate_array(caller, classes + 1, sizeof(uint32_t));
 	reference->frequent = allocate_array(caller, (sparse_dims + 7) / 8, 1);
 	if (reference->count == NULL || reference->frequent == NULL)
@@ -677,48 +716,50 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 		floats_within(reference->mean, dims, -1.01f, 1.01f) ? STATUS_SUCCESS : STATUS_CORRUPT;
 }
 
+static void
+strip_write(const DriftReference *reference, const DriftStrip *strip, Writer *writer)
+{
+	write_u32(writer, strip->n);
+	write_counts(writer, strip->count, reference->classes + 1);
+	write_floats(writer, strip->confidence, strip->n);
+	for (int k = 0; k < reference->dims; k++)
+		write_double(writer, strip->sum[k]);
+}
+
 void
 drift_window_write(const DriftReference *reference, const DriftWindow *window, Writer *writer)
 {
 	write_u32(writer, WINDOW_MAGIC);
 	write_u32(writer, window->number);
-	write_u32(writer, window->n);
-	write_counts(writer, window->count, reference->classes + 1);
-	write_floats(writer, window->confidence, window->n);
-	for (int k = 0; k < reference->dims; k++)
-		write_double(writer, window->sum[k]);
-	write_u32(writer, window->past);
-	write_counts(writer, window->past_count, reference->classes + 1);
-	write_floats(writer, window->past_confidence, window->past);
-	for (int k = 0; k < reference->dims; k++)
-		write_double(writer, window->past_sum[k]);
+	for (int i = 0; i < DRIFT_STRIPS; i++)
+		strip_write(reference, &window->strip[i], writer);
 }
 
-/* Rows of a window: how many, their counts, confidences and sums. */
+/* Of at most so many rows; it is there and empty. */
 static Status
-read_rows(const Caller *caller, Reader *reader, const DriftReference *reference, int *n,
-		  uint32_t *count, float *confidence, double *sum)
+strip_read(const Caller *caller, Reader *reader, const DriftReference *reference, uint32_t most,
+		   DriftStrip *strip)
 {
-	uint32_t	rows = read_u32(reader);
+	uint32_t	n = read_u32(reader);
 	float	   *read;
 
-	if (reader->failed || rows > DRIFT_WINDOW ||
-		!read_counts(reader, count, reference->classes + 1, (int) rows))
+	if (reader->failed || n > most ||
+		!read_counts(reader, strip->count, reference->classes + 1, (int) n))
 		return STATUS_CORRUPT;
-	read = read_floats(reader, caller, rows);
+	read = read_floats(reader, caller, n);
 	if (read == NULL)
 		return reader->failed ? STATUS_CORRUPT : STATUS_NO_MEMORY;
-	memcpy(confidence, read, rows * sizeof(float));
+	memcpy(strip->confidence, read, n * sizeof(float));
 	release(caller, read);
 	for (int k = 0; k < reference->dims; k++)
 	{
-		sum[k] = read_double(reader);
-		if (!(fabs(sum[k]) <= 1.01 * DRIFT_WINDOW))
+		strip->sum[k] = read_double(reader);
+		if (!(fabs(strip->sum[k]) <= 1.01 * DRIFT_STRIP))
 			return STATUS_CORRUPT;
 	}
-	*n = (int) rows;
-	return reader->failed || !floats_within(confidence, *n, 0.0f, 1.01f) ? STATUS_CORRUPT :
-		STATUS_SUCCESS;
+	strip->n = (int) n;
+	return reader->failed || !floats_within(strip->confidence, strip->n, 0.0f, 1.01f) ?
+		STATUS_CORRUPT : STATUS_SUCCESS;
 }
 
 Status
@@ -732,9 +773,11 @@ drift_window_read(const Caller *caller, Reader *reader, const DriftReference *re
 	if (reader->failed || magic != WINDOW_MAGIC || number < 1 || number > INT32_MAX - 1)
 		return STATUS_CORRUPT;
 	window->number = (int) number;
-	TRY(read_rows(caller, reader, reference, &window->n, window->count, window->confidence,
-				  window->sum));
-	TRY(read_rows(caller, reader, reference, &window->past, window->past_count,
-				  window->past_confidence, window->past_sum));
+	for (int i = 0; i < DRIFT_STRIPS; i++)
+	{
+		/* the one that is being filled is not full */
+		TRY(strip_read(caller, reader, reference, i == 0 ? DRIFT_STRIP - 1 : DRIFT_STRIP,
+					   &window->strip[i]));
+	}
 	return reader_left(reader) > 0 ? STATUS_CORRUPT : STATUS_SUCCESS;
 }

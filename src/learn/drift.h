@@ -4,14 +4,15 @@
  *	  Are the rows that arrive unlike those that the model was made for?
  *
  * A sample of the rows that were there is the reference.  Rows that arrive are
- * collected in windows of DRIFT_WINDOW; a full one, together with the one before, is
- * compared with the reference in three ways, each with a p-value: how confident the model is, which classes it
- * predicts, and where the vectors lie.  See drift.c for the tests.
+ * collected in strips of DRIFT_STRIP.  When one is full, it and those before it, DRIFT_STRIPS
+ * in all, are compared with the reference in three ways, each with a p-value: how confident
+ * the model is, which classes it predicts, and where the vectors lie.  See drift.c for the
+ * tests.
  *
- * Somebody who looks after each window tests again and again, against the same
- * reference, so the results depend on each other.  Hence the level of each test is a
+ * So it is tested again and again, of rows that are partly the same and against the same
+ * reference, and the results depend on each other.  Hence the level of each test is a
  * share of 5 % (alpha spending): they sum to 5 % over all measures and
- * however many windows, and by the union bound so does the probability that any of them
+ * however many strips, and by the union bound so does the probability that any of them
  * alarms while nothing changes, whatever the dependence.
  *
  *-------------------------------------------------------------------------
@@ -21,7 +22,8 @@
 
 #include "model.h"
 
-#define DRIFT_WINDOW 250		/* rows */
+#define DRIFT_STRIP 125			/* rows after which it is compared again */
+#define DRIFT_STRIPS 4			/* that are compared together */
 #define DRIFT_SAMPLE 2000		/* rows of the reference that are enough */
 #define DRIFT_LEAST 50			/* rows of it without which nothing is said */
 #define DRIFT_LEVEL 0.05		/* false alarms of a model's whole life */
@@ -34,7 +36,7 @@ typedef enum DriftMeasure
 	DRIFT_ACCURACY				/* on what was asked by lot; see drift_accuracy */
 } DriftMeasure;
 
-#define DRIFT_WINDOWED 3		/* measures of the rows in a window */
+#define DRIFT_WINDOWED 3		/* measures of rows that arrive */
 #define DRIFT_MEASURES 4
 
 /* What is known of the rows that were there. */
@@ -44,6 +46,7 @@ typedef struct DriftReference
 	int			dims;			/* of the vectors that are compared */
 	int			sparse_dims;	/* 0: those are the dense ones */
 	int			n;
+	int			compared;		/* rows that mean and covariance are of */
 	uint8_t    *frequent;		/* a bit for each of sparse_dims; see drift.c */
 	uint32_t   *count;			/* classes + 1: predicted; the last: rows that
 								 * say nothing */
@@ -63,18 +66,19 @@ extern Status drift_reference(const Caller *caller, const Rows *rows, const int 
 /* Are these rows of the shape of those of the reference? */
 extern bool drift_suits(const DriftReference *reference, int dims, int sparse_dims, int classes);
 
-/* What is known of the rows that have arrived since the last full window. */
-typedef struct DriftWindow
+typedef struct DriftStrip
 {
-	int			number;			/* from 1 */
 	int			n;
 	uint32_t   *count;			/* classes + 1 */
-	float	   *confidence;		/* DRIFT_WINDOW */
+	float	   *confidence;		/* n; room for DRIFT_STRIP */
 	double	   *sum;			/* dims: of the vectors */
-	int			past;			/* rows of the window before, and the same of it */
-	uint32_t   *past_count;
-	float	   *past_confidence;
-	double	   *past_sum;
+} DriftStrip;
+
+/* What is known of the rows that have arrived last. */
+typedef struct DriftWindow
+{
+	int			number;			/* of the strip that is being filled, from 1 */
+	DriftStrip	strip[DRIFT_STRIPS];	/* that one, and those before, the last first */
 	float	   *vector;			/* dims: scratch */
 } DriftWindow;
 
@@ -82,12 +86,18 @@ typedef struct DriftWindow
 extern Status drift_window(const Caller *caller, const DriftReference *reference,
 						   DriftWindow *window);
 
-/* One of the rows; the window must not be full. */
-extern void drift_add(const DriftReference *reference, DriftWindow *window, const Rows *rows,
+/*
+ * One of the rows.  True: the strip is full now, and drift_compare and drift_next are to
+ * be called before another row.
+ */
+extern bool drift_add(const DriftReference *reference, DriftWindow *window, const Rows *rows,
 					  int row, int label, float confidence);
 
-/* The next number: what it has is the window before, and it is empty. */
+/* Begins the next strip; the oldest goes. */
 extern void drift_next(const DriftReference *reference, DriftWindow *window);
+
+/* All rows of it. */
+extern int	drift_rows(const DriftWindow *window);
 
 /* Gives back what they hold, also of one that has failed. */
 extern void drift_reference_free(const Caller *caller, DriftReference *reference);
@@ -108,8 +118,7 @@ typedef struct DriftFinding
 } DriftFinding;
 
 /*
- * Compares the rows of the window, however many (at least 1), and those of the one before
- * with the reference.
+ * Compares the rows of the window with the reference, however many of them (at least 1).
  * STATUS_NO_MEMORY.
  */
 extern Status drift_compare(const Caller *caller, const DriftReference *reference,

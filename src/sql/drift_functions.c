@@ -23,13 +23,13 @@ static void
 add_measure(ReturnSetInfo *set, const char *measure, int32 model, const DriftReport *report)
 {
 	const DriftFinding *finding = &report->finding;
-	bool		none = finding->n == 0;
+	bool		none = !report->compared;
 	Datum		values[COLUMNS] = {
 		CStringGetTextDatum(measure), (Datum) 0, Float8GetDatum(finding->recent),
 		Float8GetDatum(finding->reference), Float8GetDatum(finding->difference),
 		Float8GetDatum(finding->low), Float8GetDatum(finding->high),
 		Float8GetDatum(finding->p_value), Float8GetDatum(finding->level),
-		Int32GetDatum(finding->n), BoolGetDatum(report->alarm), report->alarmed_at,
+		Int32GetDatum(report->n), BoolGetDatum(report->alarm), report->alarmed_at,
 		Int32GetDatum(model)
 	};
 	bool		nulls[COLUMNS] = {

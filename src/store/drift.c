@@ -4,7 +4,7 @@
  *	  What is kept of the rows that arrive, to see whether they change.
  *
  * A project has a row of hl_drift_state: the model that it is of, the reference,
- * and the window that is being filled.  Rows are counted where they are encoded,
+ * and the window of those that have arrived last.  Rows are counted where they are encoded,
  * in the transaction that stores them, and never again.  So it takes no timestamps
  * in the source, nothing is read twice, and rows that are deleted since
  * have been there.  The model is the one of the training, whatever revision serves:
@@ -27,18 +27,21 @@
 #include "math/random.h"
 #include "store/cache.h"
 #include "store/caller.h"
+#include "store/change.h"
 #include "store/drift.h"
 #include "store/refresh.h"
 #include "store/session.h"
 
 #define REFERENCE_BLOCKS 32		/* that the reference is drawn from */
-#define REFERENCE_NUMBERS (4 * 1024 * 1024) /* of its vectors at most */
+#define REFERENCE_NUMBERS (4 * 1024 * 1024) /* of its vectors, */
+#define REFERENCE_LEAST 250		/* or so many rows */
 #define RECENT_ANSWERS 100		/* of the audit, or half of them */
 #define RECENT_LEAST 20
 
 const char *const drift_measures[DRIFT_MEASURES] = {"confidence", "classes", "features", "accuracy"};
 
-bool
+/* Are there tables for it?  Objects before 0.5.0 have none. */
+static bool
 drift_is_kept(void)
 {
 	return OidIsValid(extension_table("hl_drift_state"));
@@ -59,7 +62,8 @@ finding_store(const Project *project, int32 model, DriftMeasure measure,
 		"ON CONFLICT (project_id, measure) DO UPDATE SET class = excluded.class, "
 		"recent = excluded.recent, reference = excluded.reference, low = excluded.low, "
 		"high = excluded.high, p_value = excluded.p_value, level = excluded.level, n = excluded.n, "
-		"alarmed_at = coalesce(f.alarmed_at, excluded.alarmed_at)",
+		"alarmed_at = coalesce(f.alarmed_at, excluded.alarmed_at) "
+		"RETURNING alarmed_at IS NOT NULL AND NOT told",
 		11, {INT4OID, TEXTOID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID,
 		FLOAT8OID, FLOAT8OID, INT4OID}, NULL, 0
 	};
@@ -70,8 +74,13 @@ finding_store(const Project *project, int32 model, DriftMeasure measure,
 		Float8GetDatum(finding->high), Float8GetDatum(finding->p_value),
 		Float8GetDatum(finding->level), Int32GetDatum(finding->n)
 	};
+	char	   *nothing = NULL;
+	bool		isnull;
 
 	statement_run_as_extension(&upsert, values, NULL, false);
+	/* the worker tells of it, and would not look where hl_refresh has taken up all there was */
+	if (DatumGetBool(result_datum(0, 1, &isnull)))
+		change_note(project->id, CHANGE_LABELS, &nothing, 0);
 }
 
 void
@@ -83,8 +92,6 @@ drift_tell(const Project *project, DriftTell tell)
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 
-	if (!drift_is_kept())
-		return;
 	statement_run_as_extension(&update, values, NULL, false);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tell(project, result_int(i, 1), result_string(i, 2));
@@ -252,7 +259,7 @@ sample_rows(const Project *project, const Serving *serving, Sample *sample)
 
 	random_seed(&random, serving->model);
 	sample->most = Min(DRIFT_SAMPLE,
-					   Max(REFERENCE_NUMBERS / encoder_dims(serving->encoder), DRIFT_WINDOW));
+					   Max(REFERENCE_NUMBERS / encoder_dims(serving->encoder), REFERENCE_LEAST));
 	sample->items = palloc_array_checked(char *, sample->most);
 	rows_init(&sample->rows, serving->encoder, CurrentMemoryContext);
 	for (int i = 0; i < nblocks; i++)
@@ -460,7 +467,7 @@ drift_follow(const Project *project)
 /* Rows that arrive */
 
 static void
-window_full(const Project *project, State *state)
+strip_full(const Project *project, State *state)
 {
 	Caller		caller = caller_in(CurrentMemoryContext);
 	DriftFinding finding[DRIFT_WINDOWED];
@@ -488,10 +495,9 @@ add_rows(const Project *project, State *state, const Serving *serving, RowsBuild
 	score_rows(serving, rows, label, confidence);
 	for (int i = 0; i < rows->n; i++)
 	{
-		drift_add(&state->reference, &state->window, rows_finish(rows), i, label[i],
-				  confidence[i]);
-		if (state->window.n == DRIFT_WINDOW)
-			window_full(project, state);
+		if (drift_add(&state->reference, &state->window, rows_finish(rows), i, label[i],
+					  confidence[i]))
+			strip_full(project, state);
 	}
 	writer_init(&writer, &caller);
 	drift_window_write(&state->reference, &state->window, &writer);
@@ -501,7 +507,7 @@ add_rows(const Project *project, State *state, const Serving *serving, RowsBuild
 
 /*
  * Rows that have arrived: each counts once, also where it will be changed or deleted.
- * Full windows are compared.
+ * When a strip is full, it is compared.
  */
 static void
 count_rows(const Project *project, RowsBuilder *rows)
@@ -600,24 +606,33 @@ report_findings(const Project *project, int32 model, DriftReport report[DRIFT_ME
 		};
 		to->alarmed_at = result_datum(i, 10, &isnull);
 		to->alarm = !isnull;
+		to->n = to->finding.n;
+		to->compared = true;
 	}
 }
 
-/* Before a window is full: what there is of the first, which cannot alarm. */
+/*
+ * Before the first strip is full: how many rows it has.  What they are like is not said: of a
+ * single one, it would be what the model says of it to whoever may not read it.
+ */
 static void
-report_partial(const Project *project, int32 model, DriftReport report[DRIFT_MEASURES])
+report_waiting(const Project *project, int32 model, DriftReport report[DRIFT_MEASURES])
 {
-	Caller		caller = caller_in(CurrentMemoryContext);
-	DriftFinding finding[DRIFT_WINDOWED];
 	State		state;
 
 	read_state(project, true, &state);
-	if (!state.referenced || state.model != model || state.window.n == 0)
+	if (!state.referenced || state.model != model)
 		return;
-	status_check(drift_compare(&caller, &state.reference, &state.window, finding),
-				 "compare rows");
 	for (int i = 0; i < DRIFT_WINDOWED; i++)
-		report[i].finding = finding[i];
+		report[i].n = drift_rows(&state.window);
+}
+
+static void
+report_accuracy(const Project *project, int32 model, DriftReport *report)
+{
+	report->compared = compare_accuracy(project, model, true, &report->finding);
+	if (report->compared)
+		report->n = report->finding.n;
 }
 
 static void
@@ -650,12 +665,14 @@ drift_report(const Project *project, DriftReport report[DRIFT_MEASURES])
 	if (SPI_processed == 0)
 		return 0;
 	model = result_int(0, 1);
+	if (!project->options.drift)
+		return model;
 	report_findings(project, model, report);
-	if (report[DRIFT_FEATURES].finding.n == 0)
-		report_partial(project, model, report);
-	if (report[DRIFT_ACCURACY].finding.n == 0)
-		(void) compare_accuracy(project, model, true, &report[DRIFT_ACCURACY].finding);
-	if (report[DRIFT_CLASSES].finding.n > 0)
+	if (!report[DRIFT_FEATURES].compared)
+		report_waiting(project, model, report);
+	if (!report[DRIFT_ACCURACY].compared)
+		report_accuracy(project, model, &report[DRIFT_ACCURACY]);
+	if (report[DRIFT_CLASSES].compared)
 		name_class(project, model, &report[DRIFT_CLASSES]);
 	return model;
 }

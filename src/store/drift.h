@@ -14,9 +14,6 @@
 /* As hl_drift() calls them, by DriftMeasure. */
 extern const char *const drift_measures[DRIFT_MEASURES];
 
-/* Are there tables for it?  Objects before 0.5.0 have none. */
-extern bool drift_is_kept(void);
-
 /*
  * Begins anew for a model that has come to serve: the rows that are stored are its
  * reference, and what was asked by lot is compared, late answers with early ones.  To be
@@ -45,19 +42,24 @@ extern void arrivals_count(Arrivals *arrivals);
 
 typedef void (*DriftTell) (const Project *project, int32 model, const char *measure);
 
-/* Has told what alarms and nobody was told of, each alarm once.  The lock is held. */
+/* Has told what alarms and nobody was told of, each alarm once.  After drift_follow. */
 extern void drift_tell(const Project *project, DriftTell tell);
 
 /* What hl_drift() shows of a measure. */
 typedef struct DriftReport
 {
-	DriftFinding finding;		/* n = 0: nothing to compare yet */
+	bool		compared;		/* finding, class and alarm are there */
+	int			n;				/* recent rows or answers */
+	DriftFinding finding;
 	char	   *class;			/* as it is called now; NULL: none */
 	bool		alarm;
 	Datum		alarmed_at;		/* timestamptz; where alarm */
 } DriftReport;
 
-/* Under the caller's snapshot; returns the serving model, 0: none, and no report. */
+/*
+ * Under the caller's snapshot; returns the serving model, 0: none, and no report.
+ * An empty one where nobody wants to watch.
+ */
 extern int32 drift_report(const Project *project, DriftReport report[DRIFT_MEASURES]);
 
 #endif							/* HUMANLOOP_STORE_DRIFT_H */

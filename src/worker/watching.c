@@ -37,10 +37,7 @@ watch_drift(Turn *turn)
 {
 	turn->doing = "drift";
 	transaction_begin();
-	if (project_try_lock(turn->project))
-	{
-		(void) drift_follow(turn->project);
+	if (project_try_lock(turn->project) && drift_follow(turn->project))
 		drift_tell(turn->project, tell_drift);
-	}
 	transaction_commit();
 }

@@ -3,20 +3,27 @@
  * drift.c
  *	  Does what watches for drift keep quiet, and does it speak in time?
  *
- *	  drift TEXTS ROWS LABELS MODELS STREAMS
+ *	  drift TEXTS SEED ROWS LABELS RUNS
  *
- * TEXTS has a row a line: its label, a tab, its text.  MODELS times so many ROWS (0: half)
- * are drawn by lot, the text encoder is fitted on them as a project fits it, and
- * LABELS of them (0: all) train a model.  Then the other rows arrive,
- * STREAMS times in another order: "stationary" as they come, 2,000 of them; "topic",
- * where the rows of a class are not among the first and make up a third of the
- * 500 that arrive.  Prints of both how often there was an alarm, by
- * measure, and the mean shift of the vectors, as a share of the root of their variance.
+ * TEXTS has a row a line: its label, a tab, its text.  In each run so many ROWS (0:
+ * half) are drawn by lot, the text encoder is fitted on them as a project fits it, and
+ * LABELS of them train a model.  Then other rows arrive:
+ *
+ * "stationary": 2,000 as they come, or those that are left.
+ * "at once": 500, a third of them of a class that the first rows have nothing of.
+ * "later": the same after 1,000 to 1,249 as they come.
+ *
+ * Each run draws everything anew, so that runs are independent of each other (many streams
+ * at one model are not, as they share its reference).  A line a kind: runs; those that
+ * alarmed, with the 95 % interval of Clopper and Pearson; those in which each
+ * measure did; the median of the rows until the first alarm.  Of "later", alarms before the
+ * class comes are counted for themselves.
  *
  *-------------------------------------------------------------------------
  */
 #include "encode/encoder.h"
 #include "learn/drift.h"
+#include "learn/metrics.h"
 #include "learn/model.h"
 #include "math/matrix.h"
 #include "math/random.h"
@@ -28,7 +35,10 @@
 
 #define ROWS_MOST 50000
 #define CLASSES_MOST 200
+#define RUNS_MOST 10000
 #define STATIONARY_ROWS 2000
+#define LATER_ROWS 1000
+#define LATER_SPREAD 250
 #define TOPIC_ROWS 500
 
 static void *
@@ -175,29 +185,61 @@ discard(Encoded *encoded)
 	free(encoded->weight);
 }
 
+/* What there is to know of rows that arrive, or have been there. */
+typedef struct Seen
+{
+	Encoded		encoded;
+	int		   *label;			/* predicted */
+	float	   *confidence;
+} Seen;
+
 typedef struct Trial
 {
 	Encoder    *encoder;
 	Model	   *model;
-	int			dims;
 	int			classes;		/* of the model */
-	Encoded		all;			/* nrows */
-	int		   *label;			/* nrows: predicted */
-	float	   *confidence;
 	DriftReference reference;
 } Trial;
 
-/* The first labelled of the rows; where[k]: the model's number of class k, or -1. */
 static void
-train(Trial *trial, const int *rows, int labelled, int *where, CrossValidation *validation)
+look(const Trial *trial, const int *rows, int n, Seen *seen)
+{
+	Score	   *score = malloc(n * sizeof(Score));
+	int			dims = encoder_dims(trial->encoder);
+
+	encode(trial->encoder, rows, n, &seen->encoded);
+	seen->label = malloc(n * sizeof(int));
+	seen->confidence = malloc(n * sizeof(float));
+	need(model_margins(&caller, trial->model, &seen->encoded.rows, score) == STATUS_SUCCESS, "score");
+	for (int i = 0; i < n; i++)
+	{
+		bool		blank = dense_blank(seen->encoded.dense + (size_t) i * dims, dims);
+
+		seen->label[i] = blank ? -1 : score[i].label;
+		seen->confidence[i] = score[i].confidence;
+	}
+	free(score);
+}
+
+static void
+forget(Seen *seen)
+{
+	discard(&seen->encoded);
+	free(seen->label);
+	free(seen->confidence);
+}
+
+/* The first labelled of the rows. */
+static void
+train(Trial *trial, const int *rows, int labelled, CrossValidation *validation)
 {
 	TrainOptions options = {.folds = 5, .refine = -1};
+	int			where[CLASSES_MOST];
 	int		   *label = malloc(labelled * sizeof(int));
 	Encoded		encoded;
 
 	for (int k = 0; k < nclasses; k++)
 		where[k] = -1;
-	trial->classes = 0;
 	for (int i = 0; i < labelled; i++)
 	{
 		int			k = class[rows[i]];
@@ -212,82 +254,47 @@ train(Trial *trial, const int *rows, int labelled, int *where, CrossValidation *
 	free(label);
 }
 
+/* Of a sample of the rows, of those with labels what was said out of fold. */
 static void
-score_all(Trial *trial)
+refer(Trial *trial, const int *rows, int n, const CrossValidation *validation, Random *random)
 {
-	int		   *all = malloc(nrows * sizeof(int));
-	Score	   *score = malloc(nrows * sizeof(Score));
-	Encoded    *encoded = &trial->all;
+	int			m = n < DRIFT_SAMPLE ? n : DRIFT_SAMPLE;
+	int		   *order = malloc(n * sizeof(int));
+	int		   *sample = calloc(m, sizeof(int));
+	Seen		seen;
 
-	for (int i = 0; i < nrows; i++)
-		all[i] = i;
-	encode(trial->encoder, all, nrows, encoded);
-	need(model_margins(&caller, trial->model, &encoded->rows, score) == STATUS_SUCCESS, "score");
-	for (int i = 0; i < nrows; i++)
+	for (int i = 0; i < n; i++)
+		order[i] = i;
+	random_shuffle(random, order, n);
+	for (int i = 0; i < m; i++)
+		sample[i] = rows[order[i]];
+	look(trial, sample, m, &seen);
+	for (int i = 0; i < m; i++)
 	{
-		bool		blank = dense_blank(encoded->dense + (size_t) i * trial->dims, trial->dims);
+		const float *p = validation->probability + (size_t) order[i] * validation->classes;
 
-		trial->label[i] = blank ? -1 : score[i].label;
-		trial->confidence[i] = score[i].confidence;
+		if (order[i] >= validation->n || seen.label[i] < 0)
+			continue;
+		seen.label[i] = most_probable(p, validation->classes);
+		seen.confidence[i] = p[seen.label[i]];
 	}
-	encoded->rows.sparse = &encoded->sparse;
-	free(all);
-	free(score);
-}
-
-/* What is out of fold is what a row is like that the model has not seen. */
-static void
-take_validation(Trial *trial, const int *rows, const CrossValidation *validation)
-{
-	for (int i = 0; i < validation->n; i++)
-	{
-		const float *p = validation->probability + (size_t) i * validation->classes;
-		int			best = 0;
-
-		for (int k = 1; k < validation->classes; k++)
-			best = p[k] > p[best] ? k : best;
-		if (trial->label[rows[i]] >= 0)
-			trial->label[rows[i]] = best;
-		trial->confidence[rows[i]] = p[best];
-	}
+	need(drift_reference(&caller, &seen.encoded.rows, seen.label, seen.confidence, trial->classes, &trial->reference) == STATUS_SUCCESS, "reference");
+	forget(&seen);
+	free(order);
+	free(sample);
 }
 
 static void
 trial_begin(Trial *trial, const int *rows, int n, int labelled, Random *random)
 {
-	int			where[CLASSES_MOST];
-	int			m = n < DRIFT_SAMPLE ? n : DRIFT_SAMPLE;
-	int		   *order = malloc(n * sizeof(int));
-	int		   *label = malloc(m * sizeof(int));
-	float	   *confidence = malloc(m * sizeof(float));
-	Encoded		encoded;
 	CrossValidation validation;
 
 	memset(trial, 0, sizeof(*trial));
-	labelled = labelled == 0 || labelled > n ? n : labelled;
 	trial->encoder = fit(rows, n);
-	trial->dims = encoder_dims(trial->encoder);
-	trial->label = malloc(nrows * sizeof(int));
-	trial->confidence = malloc(nrows * sizeof(float));
-	train(trial, rows, labelled, where, &validation);
-	score_all(trial);
-	take_validation(trial, rows, &validation);
+	train(trial, rows, labelled < n ? labelled : n, &validation);
+	refer(trial, rows, n, &validation, random);
 	free(validation.probability);
 	free(validation.fold);
-	for (int i = 0; i < n; i++)
-		order[i] = rows[i];
-	random_shuffle(random, order, n);
-	for (int i = 0; i < m; i++)
-	{
-		label[i] = trial->label[order[i]];
-		confidence[i] = trial->confidence[order[i]];
-	}
-	encode(trial->encoder, order, m, &encoded);
-	need(drift_reference(&caller, &encoded.rows, label, confidence, trial->classes, &trial->reference) == STATUS_SUCCESS, "reference");
-	free(order);
-	free(label);
-	free(confidence);
-	discard(&encoded);
 }
 
 static void
@@ -295,9 +302,6 @@ trial_end(Trial *trial)
 {
 	model_free(&caller, trial->model);
 	encoder_free(&caller, trial->encoder);
-	discard(&trial->all);
-	free(trial->label);
-	free(trial->confidence);
 	drift_reference_free(&caller, &trial->reference);
 }
 
@@ -306,136 +310,195 @@ trial_end(Trial *trial)
 
 typedef struct Tally
 {
-	int			streams;
+	int			runs;
+	int			early;			/* alarmed before the topic came */
 	int			any;
 	int			alarms[DRIFT_WINDOWED];
-	int			windows;
-	double		shift;			/* squared, of all windows */
+	int			rows[RUNS_MOST];	/* until the first one, of any */
 } Tally;
 
+/* Alarms with no more than `before` rows are early ones. */
 static void
-stream(const Trial *trial, const int *rows, int n, Tally *tally)
+stream(const Trial *trial, const int *rows, int n, int before, Tally *tally)
 {
 	DriftWindow window;
-	bool		alarm[DRIFT_WINDOWED] = {false};
-	bool		any = false;
+	Seen		seen;
+	int			first[DRIFT_WINDOWED] = {0};
+	int			soonest = 0;
+	bool		early = false;
 
+	look(trial, rows, n, &seen);
 	need(drift_window(&caller, &trial->reference, &window) == STATUS_SUCCESS, "memory");
 	for (int i = 0; i < n; i++)
 	{
 		DriftFinding finding[DRIFT_WINDOWED];
 
-		drift_add(&trial->reference, &window, &trial->all.rows, rows[i], trial->label[rows[i]],
-				  trial->confidence[rows[i]]);
-		if (window.n < DRIFT_WINDOW)
+		if (!drift_add(&trial->reference, &window, &seen.encoded.rows, i, seen.label[i], seen.confidence[i]))
 			continue;
 		need(drift_compare(&caller, &trial->reference, &window, finding) == STATUS_SUCCESS, "compare");
 		for (int k = 0; k < DRIFT_WINDOWED; k++)
-			alarm[k] = alarm[k] || finding[k].p_value <= finding[k].level;
-		tally->windows++;
-		tally->shift += finding[DRIFT_FEATURES].difference / trial->reference.trace[0];
+		{
+			if (finding[k].p_value > finding[k].level)
+				continue;
+			if (i < before)
+				early = true;
+			else if (first[k] == 0)
+				first[k] = i + 1 - before;
+		}
 		drift_next(&trial->reference, &window);
 	}
 	for (int k = 0; k < DRIFT_WINDOWED; k++)
 	{
-		tally->alarms[k] += alarm[k];
-		any = any || alarm[k];
+		if (first[k] == 0)
+			continue;
+		tally->alarms[k]++;
+		if (soonest == 0 || first[k] < soonest)
+			soonest = first[k];
 	}
-	tally->any += any;
-	tally->streams++;
+	tally->early += early;
+	if (soonest > 0)
+		tally->rows[tally->any++] = soonest;
+	tally->runs++;
 	drift_window_free(&caller, &window);
+	forget(&seen);
 }
 
 static void
-print_tally(const char *what, const Tally *tally)
+stationary(int first, int labelled, Tally *tally, Random *random)
 {
-	printf("%s: %d streams, alarm %.1f %% (confidence %.1f %%, classes %.1f %%, features %.1f %%), shift %.4f\n",
-		   what, tally->streams, 100.0 * tally->any / tally->streams,
-		   100.0 * tally->alarms[0] / tally->streams, 100.0 * tally->alarms[1] / tally->streams,
-		   100.0 * tally->alarms[2] / tally->streams,
-		   sqrt(fmax(tally->shift / tally->windows, 0.0)));
-	fflush(stdout);
-}
-
-static void
-stationary(int first, int labelled, int models, int streams, Random *random)
-{
-	Tally		tally = {0};
 	int		   *rows = malloc(nrows * sizeof(int));
+	int			arrivals = nrows - first < STATIONARY_ROWS ? nrows - first : STATIONARY_ROWS;
+	Trial		trial;
 
 	for (int i = 0; i < nrows; i++)
 		rows[i] = i;
-	for (int model = 0; model < models; model++)
-	{
-		int			half = first == 0 ? nrows / 2 : first;
-		int			n = nrows - half < STATIONARY_ROWS ? nrows - half : STATIONARY_ROWS;
-		Trial		trial;
-
-		random_shuffle(random, rows, nrows);
-		trial_begin(&trial, rows, half, labelled, random);
-		for (int s = 0; s < streams; s++)
-		{
-			random_shuffle(random, rows + half, nrows - half);
-			stream(&trial, rows + half, n, &tally);
-		}
-		trial_end(&trial);
-	}
-	print_tally("stationary", &tally);
+	random_shuffle(random, rows, nrows);
+	trial_begin(&trial, rows, first, labelled, random);
+	stream(&trial, rows + first, arrivals, 0, tally);
+	trial_end(&trial);
 	free(rows);
 }
 
 static void
-topics(int first, int labelled, int models, int streams, Random *random)
+topic(int first, int labelled, Tally *at_once, Tally *later, Random *random)
 {
-	Tally		tally = {0};
+	int			number = (int) random_below(random, nclasses);
 	int		   *rows = malloc(nrows * sizeof(int));
 	int		   *fresh = malloc(nrows * sizeof(int));
-	int		   *arrivals = malloc(TOPIC_ROWS * sizeof(int));
+	int			n = 0;
+	int			m = 0;
+	int			quiet;
+	Trial		trial;
 
-	for (int model = 0; model < models; model++)
+	for (int i = 0; i < nrows; i++)
 	{
-		int			topic = (int) random_below(random, nclasses);
-		int			n = 0;
-		int			m = 0;
-		int			half;
-		Trial		trial;
-
-		for (int i = 0; i < nrows; i++)
-		{
-			if (class[i] == topic)
-				fresh[m++] = i;
-			else
-				rows[n++] = i;
-		}
-		random_shuffle(random, rows, n);
-		half = first == 0 ? n / 2 : first;
-		trial_begin(&trial, rows, half, labelled, random);
-		for (int s = 0; s < streams; s++)
-		{
-			random_shuffle(random, rows + half, n - half);
-			for (int i = 0; i < TOPIC_ROWS; i++)
-				arrivals[i] = random_below(random, 3) == 0 ? fresh[random_below(random, m)] : rows[half + i];
-			stream(&trial, arrivals, TOPIC_ROWS, &tally);
-		}
-		trial_end(&trial);
+		if (class[i] == number)
+			fresh[m++] = i;
+		else
+			rows[n++] = i;
 	}
-	print_tally("topic", &tally);
+	random_shuffle(random, rows, n);
+	quiet = n - first - TOPIC_ROWS - LATER_SPREAD;
+	need(quiet > 0, "too few rows");
+	quiet = (quiet < LATER_ROWS ? quiet : LATER_ROWS) + (int) random_below(random, LATER_SPREAD);
+	trial_begin(&trial, rows, first, labelled, random);
+	for (int late = 0; late < 2; late++)
+	{
+		int			before = late == 1 ? quiet : 0;
+		int			arrivals[LATER_ROWS + LATER_SPREAD + TOPIC_ROWS];
+
+		random_shuffle(random, rows + first, n - first);
+		for (int i = 0; i < before + TOPIC_ROWS; i++)
+			arrivals[i] = i >= before && random_below(random, 3) == 0 ? fresh[random_below(random, m)] : rows[first + i];
+		stream(&trial, arrivals, before + TOPIC_ROWS, before, late == 1 ? later : at_once);
+	}
+	trial_end(&trial);
 	free(rows);
 	free(fresh);
-	free(arrivals);
+}
+
+/* ---------------------------------------------------------------------- */
+/* Figures */
+
+/* Probability of at most `hits` of n, each with probability p. */
+static double
+binomial_at_most(int hits, int n, double p)
+{
+	double		sum = 0.0;
+
+	for (int i = 0; i <= hits; i++)
+		sum += exp(lgamma(n + 1.0) - lgamma(i + 1.0) - lgamma(n - i + 1.0) + i * log(p) + (n - i) * log1p(-p));
+	return sum;
+}
+
+/* p at which at most `hits` of n have the given probability; it falls with p. */
+static double
+binomial_limit(int hits, int n, double probability)
+{
+	double		low = 0.0;
+	double		high = 1.0;
+
+	for (int i = 0; i < 50; i++)
+	{
+		double		p = (low + high) / 2.0;
+
+		if (binomial_at_most(hits, n, p) > probability)
+			low = p;
+		else
+			high = p;
+	}
+	return low;
+}
+
+static int
+compare_ints(const void *a, const void *b)
+{
+	return *(const int *) a - *(const int *) b;
+}
+
+static void
+print_tally(const char *what, Tally *tally)
+{
+	int			n = tally->runs;
+	int			any = tally->any;
+	double		low = any == 0 ? 0.0 : binomial_limit(any - 1, n, 0.975);
+	double		high = any == n ? 1.0 : binomial_limit(any, n, 0.025);
+
+	qsort(tally->rows, any, sizeof(int), compare_ints);
+	printf("%-10s %4d runs, %4d early, %4d alarm: %.3f (%.3f to %.3f), confidence %d, classes %d, features %d, median %d rows\n",
+		   what, n, tally->early, any, (double) any / n, low, high, tally->alarms[DRIFT_CONFIDENCE],
+		   tally->alarms[DRIFT_CLASSES], tally->alarms[DRIFT_FEATURES], any == 0 ? 0 : tally->rows[any / 2]);
+	fflush(stdout);
 }
 
 int
 main(int argc, char **argv)
 {
+	static Tally tally[3];
 	Random		random;
+	int			first;
+	int			labelled;
+	int			runs;
 
-	need(argc == 6, "TEXTS ROWS LABELS MODELS STREAMS");
+	need(argc == 6, "TEXTS SEED ROWS LABELS RUNS");
 	matrix = matrix_blas_ops();
 	read_texts(argv[1]);
-	random_seed(&random, 1);
-	printf("%d rows, %d classes\n", nrows, nclasses);
-	stationary(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), &random);
-	topics(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), &random);
+	random_seed(&random, strtoul(argv[2], NULL, 10));
+	first = atoi(argv[3]);
+	first = first == 0 ? nrows / 2 : first;
+	labelled = atoi(argv[4]);
+	runs = atoi(argv[5]);
+	need(runs > 0 && runs <= RUNS_MOST && first < nrows, "RUNS and ROWS");
+	for (int run = 0; run < runs; run++)
+		stationary(first, labelled, &tally[0], &random);
+	print_tally("stationary", &tally[0]);
+	/* what is left of two without one is nothing to learn */
+	for (int run = 0; nclasses > 2 && run < runs; run++)
+		topic(first, labelled, &tally[1], &tally[2], &random);
+	if (nclasses > 2)
+	{
+		print_tally("at once", &tally[1]);
+		print_tally("later", &tally[2]);
+	}
 	return 0;
 }

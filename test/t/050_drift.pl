@@ -52,6 +52,20 @@ eventually($node, $done, 'more are taken up', 60);
 unlike(ask($listener, 'SELECT 1'), qr/"measure": "features"/, 'and not again, while the alarm stands');
 is($node->safe_psql('postgres', q{SELECT alarm FROM hl_drift('mails') WHERE measure = 'features'}), 't', 'it stands');
 
+# Whoever takes up everything himself leaves nothing for the worker, which tells of the alarm nonetheless.
+$node->safe_psql('postgres', q{
+	CREATE TABLE letter_row (id int PRIMARY KEY, body text NOT NULL);
+	INSERT INTO letter_row SELECT id, body FROM request WHERE id <= 1000;
+	CREATE VIEW letter AS SELECT * FROM letter_row;
+	SELECT hl_create_project('letters', 'letter', 'body', 'id');
+	SELECT hl_label_many('letters', array_agg(id::text), array_agg(topic)) FROM request WHERE id <= 200;
+	SELECT hl_train('letters');});
+eventually($node, $done, 'the worker is done with the view', 60);
+$node->safe_psql('postgres', q{INSERT INTO letter_row SELECT id, body FROM request WHERE id > 100000 ORDER BY id LIMIT 130; SELECT hl_refresh('letters')});
+is($node->safe_psql('postgres', q{SELECT alarm FROM hl_drift('letters') WHERE measure = 'features'}), 't', 'an alarm by hl_refresh');
+eventually($node, q{SELECT bool_and(told) FROM hl_drift_finding WHERE alarmed_at IS NOT NULL}, 'it is told', 60);
+like(ask($listener, 'SELECT 1'), qr/"project": "letters", "model": 1, "measure": "features"/, 'who listens hears it');
+
 # Another model knows the topic, and begins anew.
 $node->safe_psql('postgres', q{SELECT hl_label_many('mails', array_agg(id::text), array_agg(topic)) FROM request WHERE id BETWEEN 100001 AND 100060; SELECT hl_train('mails');});
 eventually($node, $done, 'the worker follows', 60);

@@ -40,6 +40,6 @@ ex=ct.sum(0)*np.array([[n],[m]])/(n+m); ok=ex.sum(0)>0; print('expected',ex)
 x=((ct-ex)**2/ex)[:,ok].sum(); root=max(np.sqrt(x)-.05*np.sqrt(n*m/(n+m)),0); print('class',x,'p',repr(chi(root**2,ok.sum()-1)))
 R=f32([r[2] for r in ref]); Q=f32([r[2] for r in rec])
 S=np.cov(R.T); ev=np.linalg.eigvalsh(S); tr=[float((ev**k).sum()) for k in (1,2,3)]; c=1/n+1/m
-d=((Q.mean(0)-R.mean(0))**2).sum(); root=max(np.sqrt(d)-.01*np.sqrt(tr[0]),0); q=root**2/c
+d=((Q.mean(0)-R.mean(0))**2).sum(); q=d/c
 nu=tr[1]**3/tr[2]**2
 print('feat', repr(d), tr[0]*c, tr, ev.max(), 'p', repr(chi(nu+(q-tr[0])*np.sqrt(nu/tr[1]),nu)))
