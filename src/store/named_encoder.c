@@ -233,16 +233,18 @@ using_project(const NamedEncoder *encoder, bool *visible)
 	table = SPI_tuptable;
 	n = (int) SPI_processed;
 	*visible = false;
+	PushActiveSnapshot(GetLatestSnapshot());
 	for (int i = 0; i < n && !*visible; i++)
 	{
 		bool		isnull;
 		int32		id = DatumGetInt32(SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull));
-		const Project *project = project_read_any(id, false);
+		const Project *project = project_read_any(id, true);
 
 		name = SPI_getvalue(table->vals[i], table->tupdesc, 2);
 		*visible = project != NULL &&
-			project_privilege(project, GetUserId(), PRIVILEGE_ANY, false);
+			project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
 	}
+	PopActiveSnapshot();
 	return name;
 }
 
