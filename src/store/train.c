@@ -33,6 +33,7 @@
 #include "store/parts.h"
 #include "store/rule_model.h"
 #include "store/session.h"
+#include "store/several.h"
 #include "store/suspects.h"
 #include "store/train.h"
 
@@ -721,6 +722,8 @@ train_write(Training *training, const char *who, const char *reason)
 	if (!training->deploy)
 	{
 		keep_encoder(training);
+		/* what is doubtful now is so by what this model says */
+		repeats_write(training->project, NULL, 0);
 		return;
 	}
 	deploy_model(training->project->id, training->number, 0, who, reason);
