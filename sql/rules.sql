@@ -236,6 +236,7 @@ CREATE DOMAIN den.fine_text AS text CHECK (den.fine(value));
 CREATE DOMAIN den.noting_text AS text CHECK (den.notes(value));
 CREATE DOMAIN den.waiting_text AS text CHECK (den.waits(value));
 SELECT error_of($$SELECT hl_add_rule('den', 'parsed', 'body = ANY (''{x}''::den.noting_text[])', 'a')$$);
+SELECT error_of($$SELECT hl_set_targets('den', 'body = ANY (''{x}''::den.noting_text[])')$$);
 RESET ROLE;
 SET humanloop.rule_timeout = 100;
 SET ROLE regress_hl_keeper;
