@@ -382,6 +382,7 @@ bench: ready
 	@test/bench/handover
 	@test/bench/drift_alarms
 	@test/bench/crowd
+	@test/bench/answers
 	@test/bench/suspects
 	@test/bench/encoders
 
