@@ -386,6 +386,7 @@ bench: ready
 	@test/bench/sets
 	@test/bench/drift_alarms
 	@test/bench/crowd
+	@test/bench/answers
 	@test/bench/suspects
 	@test/bench/disputes
 	@test/bench/encoders
