@@ -40,7 +40,7 @@
 #define EXPECTED_LEAST 5.0
 #define CHOOSING 4				/* one row of the reference in so many chooses terms */
 #define FREQUENT 3				/* of those rows that a term must be in */
-#define BUCKETS 256
+#define BUCKETS 1024
 #define EIGEN_MOST 512			/* of a matrix whose eigenvalues are computed */
 #define LEVEL_STRIPS 8.0		/* after which the levels fall */
 
@@ -139,6 +139,24 @@ confidence_of(int label, float confidence)
 }
 
 /*
+ * A covariance matrix of few rows has noise, which the trace of its square and cube add up: where
+ * the dimensions are many, more than there is of the matrix itself.  This is what normal rows add, and
+ * rows of about the same length, to the first orders; the bounds are those of Cauchy and Schwarz.
+ */
+static void
+take_off_noise(DriftReference *reference, double freedom)
+{
+	double	   *trace = reference->trace;
+	double		noise = trace[0] / freedom;
+
+	if (!(trace[0] > 0.0))
+		return;
+	trace[1] = fmax(trace[1] - trace[0] * noise, trace[0] * trace[0] / reference->dims);
+	trace[2] = fmax(trace[2] - (3.0 * trace[1] + trace[0] * noise) * noise,
+					trace[1] * trace[1] / trace[0]);
+}
+
+/*
  * Of the covariance matrix of n rows less their mean, or, where that would be large,
  * of the matrix of their products, which has the same eigenvalues.
  */
@@ -178,6 +196,8 @@ spectrum(const Caller *caller, const float *vectors, int n, int dims, const floa
 		reference->trace[2] += value * value * value;
 		reference->largest = fmax(reference->largest, value);
 	}
+	if (status == STATUS_SUCCESS)
+		take_off_noise(reference, rows - 1);
 	release(caller, centred);
 	release(caller, product);
 	release(caller, values);
@@ -665,6 +685,21 @@ floats_within(const float *values, int n, float least, float most)
 	return true;
 }
 
+/*
+ * Of a covariance matrix of that many dimensions: by Cauchy and Schwarz none is too
+ * small beside those before it.
+ */
+static bool
+are_traces(const double trace[3], double dims)
+{
+	const double nearly = 1.0 - 1e-6;
+
+	if (trace[0] == 0.0)
+		return trace[1] == 0.0 && trace[2] == 0.0;
+	return trace[1] >= nearly * trace[0] * trace[0] / dims &&
+		trace[2] >= nearly * trace[1] * trace[1] / trace[0];
+}
+
 Status
 drift_reference_read(const Caller *caller, Reader *reader, DriftReference *reference)
 {
@@ -689,6 +724,8 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 		if (!(reference->trace[i] >= 0.0 && reference->trace[i] < 1e30))
 			return STATUS_CORRUPT;
 	}
+	if (!are_traces(reference->trace, dims))
+		return STATUS_CORRUPT;
 	if (!(reference->largest >= 0.0 && reference->largest < 1e30))
 		return STATUS_CORRUPT;
 	reference->classes = (int) classes;

@@ -32,7 +32,7 @@
 #include "store/refresh.h"
 #include "store/session.h"
 
-#define REFERENCE_BLOCKS 32		/* that the reference is drawn from */
+#define REFERENCE_BLOCKS 128		/* that the reference is drawn from: what lies together is alike */
 #define REFERENCE_NUMBERS (4 * 1024 * 1024) /* of its vectors, */
 #define REFERENCE_LEAST 250		/* or so many rows */
 #define RECENT_ANSWERS 100		/* of the audit, or half of them */

@@ -40,6 +40,7 @@ ex=ct.sum(0)*np.array([[n],[m]])/(n+m); ok=ex.sum(0)>0; print('expected',ex)
 x=((ct-ex)**2/ex)[:,ok].sum(); root=max(np.sqrt(x)-.05*np.sqrt(n*m/(n+m)),0); print('class',x,'p',repr(chi(root**2,ok.sum()-1)))
 R=f32([r[2] for r in ref]); Q=f32([r[2] for r in rec])
 S=np.cov(R.T); ev=np.linalg.eigvalsh(S); tr=[float((ev**k).sum()) for k in (1,2,3)]; c=1/n+1/m
+f=m-1; tr[1]=max(tr[1]-tr[0]**2/f, tr[0]**2/D); tr[2]=max(tr[2]-3*tr[0]*tr[1]/f-tr[0]**3/f**2, tr[1]**2/tr[0])
 d=((Q.mean(0)-R.mean(0))**2).sum(); q=d/c
 nu=tr[1]**3/tr[2]**2
 print('feat', repr(d), tr[0]*c, tr, ev.max(), 'p', repr(chi(nu+(q-tr[0])*np.sqrt(nu/tr[1]),nu)))
