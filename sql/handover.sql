@@ -125,6 +125,13 @@ UPDATE place SET truth = CASE truth WHEN 'c2' THEN 'third' ELSE 'c0' END;
 SELECT hl_rename_class('places', 'c2', 'third') > 0 AS renamed, hl_merge_classes('places', '{c1}', 'c0') > 0 AS merged;
 SELECT count(*) FILTER (WHERE label NOT IN ('c0', 'third')) AS gone, count(*) FILTER (WHERE label = 'c0') > 300 AS both, count(*) FILTER (WHERE label = 'third') > 100 AS third FROM set_of WHERE coverage = 0.8;
 ROLLBACK;
+-- who does not want it has the limits of the cross-validation
+BEGIN;
+SELECT hl_set_option('places', 'prediction_sets', 'false');
+SELECT labels FROM hl_train('places');
+SELECT count(*) AS models, count(held_out) AS second FROM hl_model_label WHERE project_id = (SELECT id FROM hl_project WHERE name = 'places');
+SELECT count(*) FILTER (WHERE label = truth) / 600.0 > 0.7 AS near FROM set_of WHERE coverage = 0.8;
+ROLLBACK;
 -- without a sample of the source; what is stored may be damaged, or gone
 UPDATE place SET truth = NULL WHERE id % 13 = 0;
 SELECT labels FROM hl_train('places');

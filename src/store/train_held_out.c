@@ -65,7 +65,8 @@ train_hold_out(Training *training, const TrainOptions *options)
 	TrainOptions again;
 	bool		audited;
 
-	if (choose_rows(training, &caller, held, &audited) && is_affordable(training, options))
+	if (training->project->options.prediction_sets == 1 &&
+		choose_rows(training, &caller, held, &audited) && is_affordable(training, options))
 	{
 		train_options_again(training, options, share, &again);
 		status_check(held_out_train(&caller, rows, training->label, training->nclasses, &again,
