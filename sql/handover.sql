@@ -40,6 +40,22 @@ SELECT answer(270);
 SELECT audited FROM hl_train('spots');
 SELECT target_error, threshold BETWEEN 0.3 AND 1 AS threshold, share BETWEEN 0.3 AND 1 AS share, error_low <= error AND error <= error_high AND error_high <= target_error AS within, audited, automated = round(share * audited) AS automated,
 	wrong = round(error * automated) AS wrong, more, model, explanation LIKE '%at most 0.05 of the answers%' AS explained FROM hl_handover('spots');
+-- An alarm of hl_drift leaves that as it is, or, where somebody wants so, takes it back until there is another model.
+BEGIN;
+INSERT INTO hl_drift_finding (project_id, measure, model, class, recent, reference, low, high, p_value, level, n, alarmed_at)
+	SELECT project_id, 'features', model, -1, 1, 0, 1, 1, 0, 0.01, 500, now() FROM hl_serving WHERE project_id = (SELECT id FROM hl_project WHERE name = 'spots');
+SELECT count(*) FILTER (WHERE decision = 'auto') > 0 AS auto, count(*) FILTER (WHERE decision = 'human') > 0 AS human FROM hl_predict('spots');
+SELECT hl_set_option('spots', 'drift_withdraws', 'true');
+SELECT count(*) FILTER (WHERE decision = 'auto') AS auto, count(*) FILTER (WHERE decision = 'human') > 0 AS human FROM hl_predict('spots');
+SELECT threshold, share > 0 AS share, error_high <= target_error AS within, more, explanation FROM hl_handover('spots');
+SELECT hl_set_option('spots', 'drift', 'false');
+SELECT threshold IS NOT NULL AS promised FROM hl_handover('spots');
+SELECT hl_set_option('spots', 'drift', 'true');
+SELECT threshold IS NOT NULL AS promised FROM hl_handover('spots');
+SELECT audited > 0 AS audited FROM hl_train('spots');
+SELECT threshold IS NOT NULL AS promised FROM hl_handover('spots');
+SELECT count(*) FILTER (WHERE decision = 'auto') > 0 AS auto FROM hl_predict('spots');
+ROLLBACK;
 SELECT count(*) > 300 AS many, avg((p.label <> s.truth)::int) <= 0.05 AS holds FROM hl_predict('spots') p JOIN spot s ON s.id = p.item::int WHERE decision = 'auto';
 SELECT bool_and((p.confidence >= h.threshold) = (p.decision = 'auto')) AS by_confidence, count(DISTINCT decision) FROM hl_predict('spots') p, hl_handover('spots') h;
 -- one by one the same

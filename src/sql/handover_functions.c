@@ -14,6 +14,7 @@
 #include "utils/jsonb.h"
 
 #include "sql/api.h"
+#include "store/drift.h"
 #include "store/handover.h"
 #include "store/refresh.h"
 #include "store/session.h"
@@ -26,13 +27,15 @@ PG_FUNCTION_INFO_V1(hl_set_option);
 /* hl_handover */
 
 static char *
-explanation(const Project *project, int32 model, const Handover *handover)
+explanation(const Project *project, int32 model, const Handover *handover, bool withdrawn)
 {
 	if (model == 0)
 		return "there is no model yet";
 	if (!(project->options.target_error > 0.0))
 		return psprintf("no error rate is promised: SELECT hl_set_option('%s', 'target_error', '0.02') promises one",
 						project->name);
+	if (withdrawn && handover->promised)
+		return "hl_drift has alarmed: nothing is answered alone until another model serves";
 	if (handover->promised)
 		return psprintf("of confidence %.4f and above, at most %g of the answers are wrong, with 95 %% certainty",
 						handover->threshold, project->options.target_error);
@@ -42,10 +45,10 @@ explanation(const Project *project, int32 model, const Handover *handover)
 	return "the model is wrong too often, however sure it is: no number of answers of the audit would do, but more labels may";
 }
 
-/* handover NULL: there is none to be had. */
+/* handover NULL: there is none to be had; withdrawn: what it promises does not hold now. */
 static Datum
 handover_row(Call *call, FunctionCallInfo fcinfo, const Project *project, int32 model,
-			 const Handover *handover)
+			 const Handover *handover, bool withdrawn)
 {
 	Datum		values[12];
 	bool		nulls[12];
@@ -58,11 +61,12 @@ handover_row(Call *call, FunctionCallInfo fcinfo, const Project *project, int32 
 	nulls[10] = model == 0;
 	values[10] = Int32GetDatum(model);
 	nulls[11] = false;
-	values[11] = CStringGetTextDatum(explanation(project, model, handover));
+	values[11] = CStringGetTextDatum(explanation(project, model, handover, withdrawn));
 	if (handover != NULL)
 	{
 		error_limits(handover->wrong, handover->automated, &low, &high);
-		nulls[1] = nulls[3] = nulls[4] = nulls[5] = !handover->promised;
+		nulls[1] = withdrawn || !handover->promised;
+		nulls[3] = nulls[4] = nulls[5] = !handover->promised;
 		nulls[2] = nulls[6] = nulls[7] = nulls[8] = false;
 		nulls[9] = !handover->promised && handover->more < 0;
 		/* in the digits of a real, so that it can be compared with a confidence */
@@ -101,7 +105,8 @@ hl_handover(PG_FUNCTION_ARGS)
 	known = model != 0 && project->options.target_error > 0.0;
 	if (known)
 		handover_read(project, model, project->options.target_error, true, &handover);
-	row = handover_row(&call, fcinfo, project, model, known ? &handover : NULL);
+	row = handover_row(&call, fcinfo, project, model, known ? &handover : NULL,
+					   known && drift_withdraws(project, model, true));
 	call_end(&call);
 	PG_RETURN_DATUM(row);
 }

@@ -31,6 +31,7 @@
 #include "store/cache.h"
 #include "store/caller.h"
 #include "store/classes.h"
+#include "store/drift.h"
 #include "store/handover.h"
 #include "store/parts.h"
 #include "store/session.h"
@@ -485,6 +486,8 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	if (!model_suits(serving->base, encoder_dims(serving->encoder),
 					 encoder_sparse_dims(serving->encoder)))
 		status_check(STATUS_CORRUPT, "read the model");
+	if (!isnan(serving->threshold) && drift_withdraws(project, serving->model, read_only))
+		serving->threshold = NAN;
 	return true;
 }
 

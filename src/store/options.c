@@ -66,6 +66,7 @@ static const OptionRule rules[] = {
 	{"target_error", 0, 0.5, 0, false, false, true, OPTION(target_error)},
 	{"ask_uncertain", 0, 1, 0, true, true, true, OPTION(ask_uncertain)},
 	{"drift", 0, 1, 1, true, true, true, OPTION(drift)},
+	{"drift_withdraws", 0, 1, 0, true, true, true, OPTION(drift_withdraws)},
 	{"prediction_sets", 0, 1, 1, true, true, true, OPTION(prediction_sets)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, false, OPTION(random_seed)},
 	{ANSWERS, 1, 100, 1, true, false, true, OPTION(answers)},
