@@ -63,8 +63,10 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/epig.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \
+	src/learn/gathered.c \
 	src/learn/handover.c \
 	src/learn/head.c \
+	src/learn/held_out.c \
 	src/learn/information.c \
 	src/learn/label_counts.c \
 	src/learn/label_errors.c \
@@ -192,6 +194,7 @@ SERVER_SOURCES = src/humanloop.c \
 	src/store/targets.c \
 	src/store/train.c \
 	src/store/train_figures.c \
+	src/store/train_held_out.c \
 	src/store/train_rules.c \
 	src/store/train_soft.c \
 	src/store/trigger.c \
@@ -231,6 +234,9 @@ endif
 
 # The server's own headers are not clean under -Wextra: name them as system's.
 PG_CPPFLAGS = -Isrc -isystem $(includedir_server) -isystem $(includedir_internal)
+# Of the plain C rooms.  What a builder says wins: make PG_CFLAGS=-O0 or COPT=-O0, for
+# a debugger, come behind these, and where CFLAGS are given, they say how to optimise.
+ROOM_CFLAGS := $(if $(findstring command line,$(origin CFLAGS)),,-O3) -fno-trapping-math
 SHLIB_LINK = -lm $(HIDE_SYMBOLS)
 HIDE_SYMBOLS = -Wl,--version-script=$(srcdir)/src/exports.map
 BLAS_LIBS = $(or $(shell pkg-config --libs openblas lapacke 2>/dev/null),-lopenblas -llapacke)
@@ -262,7 +268,7 @@ $(OBJS) $(BLAS_OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
 # Loops with a condition, as in an exponential, become vector instructions only where
 # the compiler thinks that worthwhile and arithmetic raises no signals, which it never
 # does here.
-$(ROOM_SOURCES:.c=.o): override CFLAGS += -O3 -fno-trapping-math
+$(ROOM_SOURCES:.c=.o): override CFLAGS += $(ROOM_CFLAGS) $(PG_CFLAGS) $(COPT)
 # An assertion that fails would end the whole server.
 $(BLAS_OBJS): override CPPFLAGS += $(BLAS_CFLAGS) -DNDEBUG
 $(shlib): src/exports.map
@@ -378,9 +384,12 @@ bench: ready
 	@test/bench/rules
 	@test/bench/audit
 	@test/bench/handover
+	@test/bench/sets
 	@test/bench/drift_alarms
 	@test/bench/crowd
+	@test/bench/answers
 	@test/bench/suspects
+	@test/bench/disputes
 	@test/bench/encoders
 
 .PHONY: dist

@@ -21,16 +21,41 @@ SELECT hl_skip('desk', 100, annotator => 'dan'), hl_skip('desk', 101, annotator 
 SELECT annotator, answers, skips, round(agreement::numeric, 2) AS agreement, accuracy_low < accuracy AND accuracy < accuracy_high AS interval, accuracy > 0.9 AS good, accuracy < 0.6 AS bad, gold_answers, gold_hits, median_seconds FROM hl_annotators('desk');
 SELECT truth, said, round(answers::numeric) AS answers, probability > 0.8 AS mostly, low < probability AND probability < high AS interval FROM hl_annotator_confusion('desk', 'cid') ORDER BY 1, 2;
 SELECT annotator, round(sum(answers)) AS answers FROM hl_annotator_confusion('desk') GROUP BY 1 ORDER BY 1;
+-- a model says what it was trained with
+SELECT hl_settle('desk', 1, topic) > 0 AS settled FROM desk WHERE id = 1;
+SELECT model FROM hl_train('desk');
+SELECT p -> 'annotators' AS annotators, (p ->> 'least_accuracy')::float8 < 0.6 AS one_is_bad, (p ->> 'most_accuracy')::float8 > 0.9 AS one_is_good,
+	p -> 'certain' AS certain, p -> 'repeated' AS repeated, (p ->> 'entropy')::float8 < 0.01 AS no_doubt
+FROM hl_models('desk'), LATERAL (SELECT figures -> 'people' AS p) f;
+SELECT count(hl_undo('desk', item, annotator)) FROM hl_labels WHERE annotator <> 'ann';
+SELECT model, (SELECT figures FROM hl_models('desk') m WHERE m.model = t.model) AS figures FROM hl_train('desk') t;
 -- gold decides between two who differ
 SELECT hl_drop_project('desk');
 SELECT project FROM hl_create_project('desk', 'desk', 'body', options => '{"audit": 0, "gold": 0}');
 SELECT hl_pause('desk');
 SELECT count(hl_label('desk', id, topic, 'ann')), count(hl_label('desk', id, CASE topic WHEN 'billing' THEN 'returns' WHEN 'returns' THEN 'delivery' ELSE 'billing' END, 'eve')) FROM desk WHERE id <= 40;
+SELECT model FROM hl_train('desk');
+SELECT (figures -> 'people' ->> 'entropy')::float8 > 0.3 AS doubt FROM hl_models('desk');
 SELECT count(hl_gold('desk', id, topic)) FROM desk WHERE id <= 12;
 SELECT annotator, round(agreement::numeric, 2) AS agreement, accuracy > 0.8 AS good, accuracy < 0.3 AS bad, gold_answers, gold_hits FROM hl_annotators('desk');
 -- with gold alone, too
 SELECT count(hl_undo('desk', id, 'eve')) FROM desk WHERE id <= 40;
 SELECT annotator, answers, agreement, accuracy > 0.8 AS good, gold_answers, gold_hits FROM hl_annotators('desk');
+-- what a session remembers is of these answers only, and with no room for it they are the same
+CREATE TABLE seen AS SELECT * FROM hl_annotators('desk');
+SELECT count(*) FROM (SELECT * FROM hl_annotators('desk') EXCEPT TABLE seen) s;
+BEGIN;
+SELECT count(hl_label('desk', id, 'billing', 'ann')) FROM desk WHERE id <= 12;
+SELECT count(*) FROM (SELECT * FROM hl_annotators('desk') EXCEPT TABLE seen) s;
+ROLLBACK;
+SELECT count(*) FROM (SELECT * FROM hl_annotators('desk') EXCEPT TABLE seen) s;
+BEGIN;
+SET LOCAL humanloop.cache_size = 0;
+SELECT hl_gold('desk', 13, 'returns');
+SELECT count(*) FROM (SELECT * FROM hl_annotators('desk') EXCEPT TABLE seen) s;
+ROLLBACK;
+SELECT count(*) FROM (SELECT * FROM hl_annotators('desk') EXCEPT TABLE seen) s;
+DROP TABLE seen;
 -- seconds from lease to answer
 SELECT count(hl_label('desk', item, 'returns', 'fay')) FROM hl_next('desk', 3, 'fay');
 UPDATE hl_answer SET leased_at = answered_at - (ARRAY['5 s', '7 s', '60 s'])[1 + id % 3]::interval WHERE annotator = 'fay';

@@ -46,6 +46,38 @@ SELECT item = :'outside' AS outside, reason FROM top WHERE rank = 1;
 UPDATE hl_lease SET lease_until = NULL, annotator = NULL;
 SELECT item = :'outside' AS outside, reason FROM hl_next('tickets', 1, 'eve');
 
+-- Settled it is not asked, nor when a refresh has noted that; taken back it is asked again.
+SELECT hl_ask('tickets', 32), hl_settle('tickets', 32, 'billing') > 0 AS settled, hl_refresh('tickets') IS NOT NULL AS refreshed;
+SELECT answered_at IS NOT NULL AS answered FROM hl_asked WHERE item = '32';
+SELECT hl_ask('tickets', 32) AS settled_already;
+SELECT hl_unsettle('tickets', 32);
+SELECT reason FROM hl_queue WHERE item = '32';
+-- not where people have answered it as well
+SELECT hl_settle('tickets', 32, 'billing') > 0 AS settled, hl_label('tickets', 32, 'delivery', 'dora') IS NOT NULL AS labelled, hl_refresh('tickets') IS NOT NULL AS refreshed;
+SELECT hl_unsettle('tickets', 32), hl_refresh('tickets') IS NOT NULL AS refreshed;
+SELECT answered_at IS NOT NULL AS answered FROM hl_asked WHERE item = '32';
+SELECT count(*) FROM hl_queue WHERE item = '32';
+-- nor does it matter how a label goes: with its class, here also of one that is settled
+SELECT hl_ask('tickets', 44), hl_settle('tickets', 44, 'odd') > 0 AS settled, hl_label('tickets', 32, 'odd', 'dora') IS NOT NULL AS labelled, hl_refresh('tickets') IS NOT NULL AS refreshed;
+SELECT count(*) FROM hl_queue WHERE item IN ('32', '44');
+SELECT hl_remove_class('tickets', 'odd');
+SELECT item, reason FROM hl_queue WHERE item IN ('32', '44') ORDER BY item;
+SELECT hl_label('tickets', id, 'billing', 'dora') IS NOT NULL AS labelled FROM unnest('{32,44}'::int[]) id;
+
+-- Whoever asks is not told what is gold: it is handed out, to nobody twice, until somebody has answered.
+SELECT hl_gold('tickets', 41, 'billing'), hl_ask('tickets', 41) AS asked;
+SELECT reason FROM hl_queue WHERE item = '41';
+SELECT item, reason FROM hl_next('tickets', 3, 'gina') WHERE item = '41';
+SELECT annotator FROM hl_gold_shown WHERE item = '41';
+SELECT count(*) FROM hl_next('tickets', 3, 'hans') WHERE item = '41';
+UPDATE hl_lease SET lease_until = NULL, annotator = NULL;
+SELECT count(*) FROM hl_next('tickets', 5, 'gina') WHERE item = '41';
+SELECT count(*) FROM hl_next('tickets', 5, 'hans') WHERE item = '41';
+SELECT hl_label('tickets', 41, 'billing', 'hans') IS NOT NULL AS labelled;
+SELECT count(*) FROM hl_queue WHERE item = '41';
+SELECT hl_drop_gold('tickets', 41);
+UPDATE hl_lease SET lease_until = NULL, annotator = NULL;
+
 -- A row that is deleted is not asked any more.
 DELETE FROM ticket WHERE id = :outside;
 SELECT count(*) FILTER (WHERE item = :'outside') AS gone, bool_or(item = :'inside') AS inside FROM hl_next('tickets', 2, 'frank');

@@ -198,6 +198,15 @@ SELECT hl_label_many('bobs', array_agg(id::text), array_agg(topic)) FROM bobs WH
 SELECT encoder FROM hl_train('bobs');
 SET ROLE regress_hl_ann;
 SELECT error_of($$SELECT hl_drop_encoder('mine')$$);
+-- A project that she may not see is not named.
+BEGIN;
+SELECT hl_drop_project('anns');
+SELECT error_of($$SELECT hl_drop_encoder('mine')$$);
+RESET ROLE;
+SELECT hl_grant('bobs', 'regress_hl_ann', 'predict');
+SET ROLE regress_hl_ann;
+SELECT error_of($$SELECT hl_drop_encoder('mine')$$);
+ROLLBACK;
 RESET ROLE;
 SELECT hl_drop_project('anns'), hl_drop_project('bobs');
 SET ROLE regress_hl_ann;
@@ -211,6 +220,30 @@ SELECT error_of($$SELECT hl_import_encoder('x', 'transformer', staging => 'good'
 SELECT error_of($$SELECT hl_set_encoder('requests', 'text')$$);
 SELECT error_of($$SELECT hl_drop_encoder('small')$$);
 COMMIT;
+
+-- Inputs that an encoder does not read are named: they can be declared all the same.
+CREATE TABLE two AS SELECT id, body, ARRAY[id, 1]::real[] AS place FROM request WHERE body > '';
+ALTER TABLE two ADD PRIMARY KEY (id);
+SET client_min_messages = notice;
+SELECT encoder FROM hl_create_project('two', 'two', '{body,place}'::text[], encoder => 'small');
+SELECT hl_set_encoder('two', 'vector');
+SELECT hl_set_encoder('two', 'small+vector');
+SELECT hl_set_encoder('two', 'auto');
+SET client_min_messages = warning;
+SELECT hl_drop_project('two');
+DROP TABLE two;
+
+-- Words choose the first questions; where they cannot, the encoder may.
+CREATE TABLE sign AS SELECT i AS id, repeat(chr(20000 + i), 3) AS body FROM generate_series(1, 20) i;
+INSERT INTO sign VALUES (21, 'the'), (22, 'parcel');
+ALTER TABLE sign ADD PRIMARY KEY (id);
+SELECT hint FROM hl_create_project('signs', 'sign', 'body', encoder => 'small');
+SELECT hl_refresh('signs');
+SELECT count(*) > 0 AS asked FROM hl_next('signs', 20);
+SELECT hl_drop_project('signs');
+SELECT hint FROM hl_create_project('signs', 'sign', 'body');
+SELECT hl_drop_project('signs');
+DROP TABLE sign;
 
 SELECT hl_drop_project('requests');
 SELECT hl_drop_encoder('small');

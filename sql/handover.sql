@@ -40,6 +40,22 @@ SELECT answer(270);
 SELECT audited FROM hl_train('spots');
 SELECT target_error, threshold BETWEEN 0.3 AND 1 AS threshold, share BETWEEN 0.3 AND 1 AS share, error_low <= error AND error <= error_high AND error_high <= target_error AS within, audited, automated = round(share * audited) AS automated,
 	wrong = round(error * automated) AS wrong, more, model, explanation LIKE '%at most 0.05 of the answers%' AS explained FROM hl_handover('spots');
+-- An alarm of hl_drift leaves that as it is, or, where somebody wants so, takes it back until there is another model.
+BEGIN;
+INSERT INTO hl_drift_finding (project_id, measure, model, class, recent, reference, low, high, p_value, level, n, alarmed_at)
+	SELECT project_id, 'features', model, -1, 1, 0, 1, 1, 0, 0.01, 500, now() FROM hl_serving WHERE project_id = (SELECT id FROM hl_project WHERE name = 'spots');
+SELECT count(*) FILTER (WHERE decision = 'auto') > 0 AS auto, count(*) FILTER (WHERE decision = 'human') > 0 AS human FROM hl_predict('spots');
+SELECT hl_set_option('spots', 'drift_withdraws', 'true');
+SELECT count(*) FILTER (WHERE decision = 'auto') AS auto, count(*) FILTER (WHERE decision = 'human') > 0 AS human FROM hl_predict('spots');
+SELECT threshold, share > 0 AS share, error_high <= target_error AS within, more, explanation FROM hl_handover('spots');
+SELECT hl_set_option('spots', 'drift', 'false');
+SELECT threshold IS NOT NULL AS promised FROM hl_handover('spots');
+SELECT hl_set_option('spots', 'drift', 'true');
+SELECT threshold IS NOT NULL AS promised FROM hl_handover('spots');
+SELECT audited > 0 AS audited FROM hl_train('spots');
+SELECT threshold IS NOT NULL AS promised FROM hl_handover('spots');
+SELECT count(*) FILTER (WHERE decision = 'auto') > 0 AS auto FROM hl_predict('spots');
+ROLLBACK;
 SELECT count(*) > 300 AS many, avg((p.label <> s.truth)::int) <= 0.05 AS holds FROM hl_predict('spots') p JOIN spot s ON s.id = p.item::int WHERE decision = 'auto';
 SELECT bool_and((p.confidence >= h.threshold) = (p.decision = 'auto')) AS by_confidence, count(DISTINCT decision) FROM hl_predict('spots') p, hl_handover('spots') h;
 -- one by one the same
@@ -103,6 +119,52 @@ SELECT error_of(s) FROM unnest(ARRAY[
 \pset format aligned
 \pset tuples_only off
 SELECT count(*) > 0 AS as_text FROM hl_prediction_set('spots', '[1,0,0,0.2]');
+
+-- With enough labels they are of a second model, that has not seen a quarter of them.
+CREATE TABLE place AS SELECT * FROM spots(1, 1300);
+ALTER TABLE place ADD PRIMARY KEY (id);
+SELECT project FROM hl_create_project('places', 'place', 'v', label => 'truth');
+SELECT labels FROM hl_train('places');
+SELECT model, held_out IS NOT NULL AS second FROM hl_model_label WHERE project_id = (SELECT id FROM hl_project WHERE name = 'places');
+CREATE VIEW set_of AS SELECT s.id, s.truth, c AS coverage, p.* FROM spots(2001, 2600) s, unnest('{0.6,0.8,0.9,0.95}'::float8[]) c
+	CROSS JOIN LATERAL hl_prediction_set('places', s.v, c) WITH ORDINALITY p(label, probability, estimate, n);
+SELECT coverage, abs(count(*) FILTER (WHERE label = truth) / 600.0 - coverage) < 0.06 AS near, count(*) / 600.0 <= 2 AS few, min(estimate) AS estimate FROM set_of GROUP BY coverage ORDER BY coverage;
+-- most likely first, by that model; larger sets contain smaller ones
+SELECT count(*) FROM set_of a JOIN set_of b USING (id, coverage) WHERE a.n < b.n AND a.probability < b.probability;
+SELECT count(*) FROM set_of a WHERE coverage = 0.8 AND NOT EXISTS (SELECT FROM set_of b WHERE b.id = a.id AND b.coverage = 0.95 AND b.label = a.label AND b.probability = a.probability);
+-- too little for that coverage, with rows that are held out as with all
+SELECT count(*) FROM hl_prediction_set('places', ARRAY[1, 0, 0, 0.2], 0.999);
+SELECT count(*) FROM hl_prediction_set('places', ARRAY[1, 0, 0, 0.2], 0.9999);
+-- classes are called what they are now
+BEGIN;
+UPDATE place SET truth = CASE truth WHEN 'c2' THEN 'third' ELSE 'c0' END;
+SELECT hl_rename_class('places', 'c2', 'third') > 0 AS renamed, hl_merge_classes('places', '{c1}', 'c0') > 0 AS merged;
+SELECT count(*) FILTER (WHERE label NOT IN ('c0', 'third')) AS gone, count(*) FILTER (WHERE label = 'c0') > 300 AS both, count(*) FILTER (WHERE label = 'third') > 100 AS third FROM set_of WHERE coverage = 0.8;
+ROLLBACK;
+-- who does not want it has the limits of the cross-validation
+BEGIN;
+SELECT hl_set_option('places', 'prediction_sets', 'false');
+SELECT labels FROM hl_train('places');
+SELECT count(*) AS models, count(held_out) AS second FROM hl_model_label WHERE project_id = (SELECT id FROM hl_project WHERE name = 'places');
+SELECT count(*) FILTER (WHERE label = truth) / 600.0 > 0.7 AS near FROM set_of WHERE coverage = 0.8;
+ROLLBACK;
+-- without a sample of the source; what is stored may be damaged, or gone
+UPDATE place SET truth = NULL WHERE id % 13 = 0;
+SELECT labels FROM hl_train('places');
+\pset format unaligned
+\pset tuples_only on
+BEGIN;
+UPDATE hl_model_label SET held_out = '\x00' WHERE held_out IS NOT NULL;
+SELECT error_of($$SELECT hl_prediction_set('places', ARRAY[1, 0, 0, 0.2])$$);
+UPDATE hl_model_label SET held_out = NULL;
+SELECT DISTINCT estimate FROM set_of WHERE coverage = 0.8;
+ROLLBACK;
+\pset format aligned
+\pset tuples_only off
+SELECT DISTINCT estimate FROM set_of WHERE coverage = 0.8;
+DROP VIEW set_of;
+SELECT hl_drop_project('places');
+DROP TABLE place;
 
 -- Rows that come and are not decided are asked by themselves, where the option says so.
 SELECT hl_set_option('spots', 'target_error', '0.05');

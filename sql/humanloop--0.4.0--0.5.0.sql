@@ -3,10 +3,6 @@
 \echo Use "CREATE EXTENSION humanloop" or "ALTER EXTENSION humanloop UPDATE" to load this file. \quit
 
 -- ---------------------------------------------------------------------------
--- Truth: what several answers add up to
--- ---------------------------------------------------------------------------
-
--- ---------------------------------------------------------------------------
 -- Several answers an item, gold, annotators
 -- ---------------------------------------------------------------------------
 
@@ -119,26 +115,6 @@ LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100
 AS 'MODULE_PATHNAME', 'hl_annotator_confusion';
 COMMENT ON FUNCTION hl_annotator_confusion(text, text)
 IS 'what annotators say of items of each class; without ''manage'' the caller alone';
-
--- Whatever ALTER DEFAULT PRIVILEGES gives away here, nobody has a right to the tables.
-DO $$
-DECLARE
-	taken text;
-BEGIN
-	FOR taken IN
-		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s',
-			c.oid::pg_catalog.regclass::pg_catalog.text,
-			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
-				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
-		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
-		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
-		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
-			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_repeat', 'hl_gold_label', 'hl_gold_shown']::pg_catalog.name[])
-			AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
-	LOOP
-		EXECUTE taken;
-	END LOOP;
-END $$;
 
 -- ---------------------------------------------------------------------------
 -- Agreement, disputes, comments, flags and reviews
@@ -299,7 +275,8 @@ CREATE VIEW hl_flags WITH (security_barrier = true) AS
 	WHERE @extschema@.hl_visible(p.id);
 COMMENT ON VIEW hl_flags IS 'items that somebody has flagged for others to look at';
 
--- Whatever ALTER DEFAULT PRIVILEGES gives away here.
+-- Whatever ALTER DEFAULT PRIVILEGES gives away: nobody has a right to these tables and
+-- those of the section before.
 DO $$
 DECLARE
 	taken text;
@@ -312,7 +289,8 @@ BEGIN
 		FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
 		JOIN pg_catalog.pg_extension e ON e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
 		WHERE e.extname OPERATOR(pg_catalog.=) 'humanloop'
-			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_settlement', 'hl_settlement_id_seq',
+			AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['hl_repeat', 'hl_gold_label', 'hl_gold_shown',
+				'hl_settlement', 'hl_settlement_id_seq',
 				'hl_item_comment', 'hl_item_comment_id_seq', 'hl_item_flag', 'hl_settlements',
 				'hl_comments', 'hl_flags'])
 			AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
@@ -593,6 +571,10 @@ SELECT pg_catalog.pg_extension_config_dump('hl_asked', '');
 -- From which confidence on a model answers alone (NULL: never), and for which error rate.
 ALTER TABLE hl_model ADD COLUMN target_error double precision;
 ALTER TABLE hl_model ADD COLUMN auto_threshold real;
+
+-- A second model, that has not seen some of the rows, and its losses on these: for sets of labels.
+ALTER TABLE hl_model_label ADD COLUMN held_out bytea;
+ALTER TABLE hl_model_label ALTER COLUMN held_out SET STORAGE EXTERNAL;
 
 CREATE FUNCTION hl_set_option(project text, option text, value jsonb)
 RETURNS void

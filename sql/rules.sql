@@ -12,7 +12,7 @@ SELECT project FROM hl_create_project('desk', 'letter', 'body');
 CREATE TABLE given (n serial, condition text);
 INSERT INTO given (condition) VALUES
 	('true; DROP TABLE letter'), ('true) OR (true'), ('true) FROM letter; DROP TABLE letter; --'), ('true, true'), ('true AS x'), ('true FROM letter'), ('true WHERE true'), ('true ORDER BY 1'), ('true LIMIT 1'), ('DISTINCT true'), ('*'), ('s.*'), ('true /*'), ('true FOR UPDATE'),
-	('id'), ('''abc'''), ('count(*) > 1'), ('row_number() OVER () = 1'), ('generate_series(1, 2) = 1'), ('bodi ~ ''x'''), ('s.nothing'), ('$1 IS NULL'), ('id = ANY ($1)'), ('nothing(id)'),
+	('id'), ('''abc'''), ('count(*) > 1'), ('row_number() OVER () = 1'), ('generate_series(1, 2) = 1'), ('bodi ~ ''x'''), ('s.nothing'), ('ctid IS NULL'), ('tableoid > 0'), ('$1 IS NULL'), ('id = ANY ($1)'), ('nothing(id)'),
 	('(WITH gone AS (DELETE FROM public.letter RETURNING id) SELECT count(*) > 0 FROM gone)');
 CREATE FUNCTION refused(statement text) RETURNS text LANGUAGE sql AS $$ SELECT replace(replace(error_of(statement), E'\n  HINT: Give one expression over the columns of the source, like "body ~* ''refund''": a boolean one with a label, or one whose value is the label; other relations, and functions, by their schemas.', ''), 'the condition of rule "bad": ', '') $$;
 SELECT condition, refused(format($$SELECT hl_add_rule('desk', 'bad', %L, 'billing')$$, condition)) FROM given ORDER BY n;
@@ -90,6 +90,17 @@ SELECT count(*) FROM hl_rules('desk') WHERE rule = 'spoken';
 UPDATE letter SET pages = 0;
 SELECT hl_refresh('desk');
 SELECT rule, coverage FROM hl_rules('desk') WHERE rule = 'wrong';
+-- a share is of the rows that there are
+CREATE TABLE brief (LIKE letter INCLUDING ALL);
+INSERT INTO brief SELECT * FROM letter;
+SELECT project FROM hl_create_project('brief', 'brief', 'body');
+SELECT hl_add_rule('brief', 'early', 'id <= 40', 'billing'), hl_add_rule('brief', 'even', 'id % 2 = 0', 'delivery');
+SELECT hl_refresh('brief') > 0 AS refreshed;
+DELETE FROM brief WHERE id > 80;
+SELECT hl_refresh('brief') > 0 AS refreshed;
+SELECT h.rule, h.coverage = b.coverage AND h.overlap = b.overlap AND h.conflict = b.conflict AS same FROM hl_rules('brief') h, LATERAL (SELECT avg((CASE h.rule WHEN 'early' THEN id <= 40 ELSE id % 2 = 0 END)::int)::float8 AS coverage, avg((id <= 40 AND id % 2 = 0)::int)::float8 AS overlap, avg((id <= 40 AND id % 2 = 0)::int)::float8 AS conflict FROM brief) b;
+SELECT hl_drop_project('brief');
+DROP TABLE brief;
 
 -- ----------------------------------------------------------------------
 -- Classes
@@ -133,6 +144,14 @@ RESET humanloop.rule_timeout;
 SELECT rule, state, round(coverage::numeric, 2) AS coverage, skipped, error FROM hl_rules('closed');
 -- others have gone on
 SELECT rule FROM hl_rule_votes('closed', '51') ORDER BY 1;
+-- one that fails late has no more time than one that does not
+CREATE FUNCTION kit.late() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.15); RAISE EXCEPTION 'late'; END $$;
+SELECT hl_add_rule('closed', 'late', 'kit.late()', 'delivery'), hl_add_rule('closed', 'lengthy', 'repeat(body, 100)');
+SET humanloop.rule_timeout = 400;
+SELECT hl_refresh('closed');
+RESET humanloop.rule_timeout;
+SELECT rule, state, skipped, error FROM hl_rules('closed') WHERE rule IN ('late', 'lengthy');
+SELECT hl_drop_rule('closed', 'late'), hl_drop_rule('closed', 'lengthy');
 -- somebody who has waited enough
 SELECT hl_enable_rule('closed', 'endless');
 SET statement_timeout = 200;
@@ -207,6 +226,35 @@ SELECT label FROM hl_rule_votes('den', '1') WHERE rule = 'who';
 SELECT current_user, current_setting('work_mem') <> '64kB' AS kept;
 RESET ROLE;
 SELECT * FROM kit.log;
+-- the parser runs what somebody has put into a type: this, too, may neither write nor leave anything behind
+SET ROLE regress_hl_keeper;
+CREATE TABLE den.switch (fails boolean);
+CREATE FUNCTION den.fine(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM den.switch) THEN PERFORM 1 / count(*) FROM den.switch WHERE NOT fails; END IF; RETURN true; END $$;
+CREATE FUNCTION den.notes(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN INSERT INTO kit.log VALUES (current_user, 'parsed'); RETURN true; END $$;
+CREATE FUNCTION den.waits(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN true; END $$;
+CREATE DOMAIN den.fine_text AS text CHECK (den.fine(value));
+CREATE DOMAIN den.noting_text AS text CHECK (den.notes(value));
+CREATE DOMAIN den.waiting_text AS text CHECK (den.waits(value));
+SELECT error_of($$SELECT hl_add_rule('den', 'parsed', 'body = ANY (''{x}''::den.noting_text[])', 'a')$$);
+SELECT error_of($$SELECT hl_set_targets('den', 'body = ANY (''{x}''::den.noting_text[])')$$);
+RESET ROLE;
+SET humanloop.rule_timeout = 100;
+SET ROLE regress_hl_keeper;
+SELECT error_of($$SELECT hl_add_rule('den', 'waits', 'body = ANY (''{x}''::den.waiting_text[])', 'a')$$);
+RESET ROLE;
+RESET humanloop.rule_timeout;
+SET ROLE regress_hl_keeper;
+SELECT hl_add_rule('den', 'fine', 'body = ANY (''{x}''::den.fine_text[])', 'a'), hl_add_rule('den', 'object', 'pg_catalog.lo_create(0) > 0', 'a'), hl_add_rule('den', 'locked', 'pg_advisory_xact_lock(1) IS NOT NULL', 'a');
+INSERT INTO den.switch VALUES (true);
+BEGIN;
+SELECT hl_refresh('den');
+SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory';
+COMMIT;
+SELECT rule, state, error FROM hl_rules('den') WHERE rule IN ('fine', 'object', 'locked');
+SELECT hl_drop_rule('den', 'fine'), hl_drop_rule('den', 'object'), hl_drop_rule('den', 'locked');
+RESET ROLE;
+SELECT * FROM kit.log;
+SELECT count(*) AS objects FROM pg_largeobject_metadata WHERE lomowner = 'regress_hl_keeper'::regrole;
 -- only the owner adds a rule
 SET ROLE regress_hl_keeper;
 SELECT hl_grant('den', 'regress_hl_clerk', 'manage');
@@ -236,6 +284,12 @@ SELECT labels, classes, accuracy, log_loss FROM hl_train('why');
 SELECT threshold, audited, explanation IS NOT NULL AS explained FROM hl_handover('why');
 SELECT decision, count(*) > 100 AS many FROM hl_predict('why') GROUP BY 1;
 SELECT label, probability BETWEEN 0 AND 1 AS probability, estimate FROM hl_prediction_set('why', 'where is the parcel') ORDER BY 1;
+-- nothing was measured
+SELECT (SELECT count(*) FROM hl_metrics('why')) AS metrics, (SELECT count(*) FROM hl_reliability('why')) AS bins, (SELECT count(*) FROM hl_confusion('why')) AS cells;
+SELECT labels, accuracy, low, high FROM hl_learning_curve('why');
+SELECT kind, hl_plot('why', kind, 'text') FROM unnest('{learning_curve,calibration,confusion}'::text[]) kind;
+SELECT error_of($$SELECT hl_forecast('why')$$);
+SELECT criterion, value, met FROM hl_stop('why');
 SELECT (SELECT count(*) FROM hl_suspects('why')) AS suspects, (SELECT count(*) FROM hl_disputes('why')) AS disputes, (SELECT count(*) FROM hl_drift('why')) AS drift;
 -- rules that have said something of rows with this text
 CREATE VIEW same AS SELECT l.id, l.body, (SELECT array_agg(DISTINCT (v.rule, v.label)::text ORDER BY (v.rule, v.label)::text) FROM letter o, hl_rule_votes('why', o.id::text) v WHERE o.body = l.body) AS said,
@@ -250,7 +304,32 @@ SET ROLE regress_hl_clerk;
 SELECT count(*) FILTER (WHERE kind = 'label') AS labels, count(*) FILTER (WHERE kind = 'rule') AS rules FROM hl_explain('why', :'said');
 RESET ROLE;
 DROP VIEW same;
+-- and what the next ones are: it is no point of a learning curve
+SELECT hl_label_many('why', array_agg(id::text), array_agg(topic)) FROM letter WHERE id <= 30 AND topic IN ('billing', 'delivery');
+SELECT labels > 0 AS labelled, accuracy IS NULL AS unknown FROM hl_train('why');
+SELECT error_of($$SELECT hl_forecast('why')$$);
+SELECT criterion, value IS NULL AS unknown FROM hl_stop('why') WHERE criterion = 'gain';
+SELECT hl_label_many('why', array_agg(id::text), array_agg(topic)) FROM letter WHERE id BETWEEN 31 AND 60 AND topic IN ('billing', 'delivery');
+SELECT labels > 0 AS labelled FROM hl_train('why');
+SELECT what, more, accuracy BETWEEN low AND high AS within FROM hl_forecast('why') WHERE more = 0;
+SELECT criterion, value IS NULL AS unknown FROM hl_stop('why') WHERE criterion = 'gain';
+SELECT count(*) FROM regexp_split_to_table(hl_plot('why', 'learning_curve', 'text'), E'\n') line WHERE line ~ '^ *0 % \+o';
 SELECT hl_drop_project('why');
+
+-- ----------------------------------------------------------------------
+-- Figures: a label that is held out does not come back through the rules
+-- ----------------------------------------------------------------------
+
+-- a rule for each word, which speaks of few rows, and labels by lot
+CREATE FUNCTION kit.word(n int) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'w' || chr(97 + n % 26) || chr(97 + n / 26) || 'q' $$;
+CREATE TABLE noise AS SELECT i AS id, (SELECT string_agg(kit.word(get_byte(decode(md5(i || '/' || j), 'hex'), 0) % 52), ' ') FROM generate_series(1, 3) j) AS body, CASE WHEN get_byte(decode(md5('label' || i), 'hex'), 0) < 128 THEN 'a' ELSE 'b' END AS label FROM generate_series(1, 1200) i;
+ALTER TABLE noise ADD PRIMARY KEY (id);
+SELECT project FROM hl_create_project('noise', 'noise', 'body');
+SELECT count(hl_add_rule('noise', kit.word(n), format('body ~ %L', kit.word(n)), CASE n % 2 WHEN 0 THEN 'a' ELSE 'b' END)) FROM generate_series(0, 51) n;
+SELECT hl_label_many('noise', array_agg(id::text), array_agg(label)) FROM noise WHERE id <= 60;
+SELECT accuracy < 0.62 AS guesses, log_loss > 0.65 AS knows_that FROM hl_train('noise');
+SELECT hl_drop_project('noise');
+DROP TABLE noise;
 
 SELECT hl_drop_project('den'), hl_drop_project('desk'), hl_drop_project('closed');
 SELECT (SELECT count(*) FROM hl_rule) AS rules, (SELECT count(*) FROM hl_rule_state) AS states, (SELECT count(*) FROM hl_rule_vote) AS votes;

@@ -15,7 +15,7 @@ SELECT error_of(s) FROM unnest(ARRAY[
 \pset format aligned
 \pset tuples_only off
 -- a question of the seed batch has a reason and no more
-SELECT kind, feature FROM hl_queue_entries('tickets') q, hl_explain_question('tickets', q.item) WHERE q.rank = 1;
+SELECT kind, feature, weight FROM hl_queue_entries('tickets') q, hl_explain_question('tickets', q.item) WHERE q.rank = 1;
 SELECT count(*) FROM hl_explain_question('tickets', 'none');
 
 -- Some labels are wrong.

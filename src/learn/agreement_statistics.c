@@ -325,13 +325,15 @@ finish(const Counted *counted, const Sums *sums, Resamples *resamples, GroupAgre
 	int			classes = counted->classes;
 	size_t		stride = resamples->count;
 	double		unseen = unseen_disagreement(sums);
+	/* one item alone, drawn again and again, does not differ from itself */
+	int			count = counted->items < 2 && sums->disagreement > 0.0 ? 0 : resamples->count;
 
 	agreement->alpha.value = alpha_all(sums, classes, sums->disagreement);
-	percentiles(resamples->value, resamples->count, &agreement->alpha);
+	percentiles(resamples->value, count, &agreement->alpha);
 	if (sums->disagreement == 0.0)
 		agreement->alpha.low = alpha_all(sums, classes, unseen * sums->answers);
 	agreement->kappa.value = kappa_all(sums, classes, sums->agreeing / sums->items);
-	percentiles(resamples->value + stride, resamples->count, &agreement->kappa);
+	percentiles(resamples->value + stride, count, &agreement->kappa);
 	if (sums->disagreement == 0.0)
 		agreement->kappa.low = kappa_all(sums, classes, 1.0 - unseen);
 	for (int k = 0; k < classes; k++)
@@ -340,7 +342,7 @@ finish(const Counted *counted, const Sums *sums, Resamples *resamples, GroupAgre
 
 		class->items = counted->items;
 		class->value = alpha_class(sums, k, sums->apart[k]);
-		percentiles(resamples->value + (2 + k) * stride, resamples->count, class);
+		percentiles(resamples->value + (2 + k) * stride, count, class);
 		if (sums->apart[k] == 0.0)
 			class->low = alpha_class(sums, k, unseen * sums->answers);
 	}

@@ -170,6 +170,8 @@ design_without(const CrossFit *fit, int which)
 {
 	Design		design = *fit->design;
 
+	if (fit->fold_soft != NULL)
+		design.soft = &fit->fold_soft[which];
 	if (fit->nested != NULL)
 		design.refine = fit->nested + (size_t) which * design.n * design.refined;
 	return design;
@@ -600,7 +602,7 @@ quick_loss(const Caller *caller, void *state, double prior_precision, Choice *ch
 	TRY(head_logits(caller, &design, search->held, fit->weights, search->logits));
 	choice->prior_precision = prior_precision;
 	choice->penalty = prior_penalty(fit, prior_precision);
-	TRY(calibrate_soft(caller, search->logits, search->label, design.soft, search->held.index,
+	TRY(calibrate_soft(caller, search->logits, search->label, fit->design->soft, search->held.index,
 					   search->usable, search->held.count, fit->design->classes,
 					   &choice->scale, &choice->loss));
 	if (choice->loss + choice->penalty < search->best_loss)

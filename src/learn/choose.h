@@ -29,6 +29,8 @@ typedef struct CrossFit
 	double	   *weights;		/* folds x D x K: start and result; chained:
 								 * only the first fold's start counts */
 	double	   *logits;			/* n x K, out of fold */
+	const SoftLabels *fold_soft;	/* folds: soft labels of the rows without each
+								 * fold; NULL: the design's */
 	const float *nested;		/* folds x n x refined, see nested.h; or NULL */
 	double	   *fold_gram;		/* folds x D x D: with nested features, X'X
 								 * without each fold, once it is known; NULL:

@@ -65,6 +65,21 @@ floats_within(const float *values, int n, float least, float most)
 	return true;
 }
 
+/*
+ * Of a covariance matrix of that many dimensions: by Cauchy and Schwarz none is too
+ * small beside those before it.
+ */
+static bool
+are_traces(const double trace[3], double dims)
+{
+	const double nearly = 1.0 - 1e-6;
+
+	if (trace[0] == 0.0)
+		return trace[1] == 0.0 && trace[2] == 0.0;
+	return trace[1] >= nearly * trace[0] * trace[0] / dims &&
+		trace[2] >= nearly * trace[1] * trace[1] / trace[0];
+}
+
 Status
 drift_reference_read(const Caller *caller, Reader *reader, DriftReference *reference)
 {
@@ -89,6 +104,8 @@ drift_reference_read(const Caller *caller, Reader *reader, DriftReference *refer
 		if (!(reference->trace[i] >= 0.0 && reference->trace[i] < 1e30))
 			return STATUS_CORRUPT;
 	}
+	if (!are_traces(reference->trace, dims))
+		return STATUS_CORRUPT;
 	if (!(reference->largest >= 0.0 && reference->largest < 1e30))
 		return STATUS_CORRUPT;
 	reference->classes = (int) classes;

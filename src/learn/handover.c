@@ -17,8 +17,8 @@
  * wrong, nothing is promised: no harm is done but that.
  *
  * Prediction sets are split conformal (Vovk, Gammerman and Shafer, "Algorithmic
- * learning in a random world", 2005), with the negative logarithm of the
- * probability as score (least ambiguous sets: Sadinle, Lei and Wasserman, JASA
+ * learning in a random world", 2005; by which losses: held_out.c), with the
+ * negative logarithm of the probability as score (least ambiguous sets: Sadinle, Lei and Wasserman, JASA
  * 2019).
  *
  *-------------------------------------------------------------------------
@@ -238,10 +238,9 @@ predictions_needed(const Step *step, int n, double target)
 static int
 more_needed(const Step *steps, int count, int n, double target)
 {
+	int			fewest = predictions_for(0, target);
 	double		least = 0.0;
 
-	if (n == 0)
-		return predictions_for(0, target);
 	for (int i = 0; i < count; i++)
 	{
 		double		needed = predictions_needed(&steps[i], n, target);
@@ -249,6 +248,9 @@ more_needed(const Step *steps, int count, int n, double target)
 		if (needed > 0.0 && (least == 0.0 || needed < least))
 			least = needed;
 	}
+	/* what so few say of the model is not the last word */
+	if (least == 0.0 && n < fewest)
+		return fewest - n;
 	if (least == 0.0 || least - n > 1e9)
 		return -1;
 	/* it was enough, and chance was against it */
@@ -298,15 +300,22 @@ conformal_rank(int n, double coverage)
 }
 
 bool
-conformal_limit(float *losses, int n, double coverage, float *limit)
+conformal_limit_sorted(const float *losses, int n, double coverage, float *limit)
 {
 	double		rank = conformal_rank(n, coverage);
 
 	if (rank > n)
 		return false;
-	qsort(losses, n, sizeof(float), compare_floats);
 	*limit = losses[rank < 1.0 ? 0 : (int) rank - 1];
 	return true;
+}
+
+bool
+conformal_limit(float *losses, int n, double coverage, float *limit)
+{
+	if (n > 0)
+		qsort(losses, n, sizeof(float), compare_floats);
+	return conformal_limit_sorted(losses, n, coverage, limit);
 }
 
 int

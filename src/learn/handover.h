@@ -52,6 +52,9 @@ extern void handover_choose(Judged *judged, int n, double target, Handover *hand
  */
 extern bool conformal_limit(float *losses, int n, double coverage, float *limit);
 
+/* The same of losses that are in order. */
+extern bool conformal_limit_sorted(const float *losses, int n, double coverage, float *limit);
+
 /* The fewest losses that coverage can be had with. */
 extern int	conformal_least(double coverage);
 

@@ -304,6 +304,9 @@ weigh_rules(const Caller *caller, LabelModel *model)
 
 			if (!a->rule || !b->rule)
 				continue;
+			/* nothing is taken from nothing: most of many rules never meet */
+			if (together[a->row * R + b->row] == 0.0)
+				continue;
 			shared = covariance(model, u, v, together[a->row * R + b->row], of_truth);
 			shared = variance > 1e-9 && shared > 0.0 ? shared * shared / variance : 0.0;
 			together[a->row * R + b->row] = together[b->row * R + a->row] =

@@ -27,6 +27,12 @@ most_probable(const float *probability, int classes)
 	return best;
 }
 
+float
+probability_loss(float probability)
+{
+	return -logf(fmaxf(probability, 1e-12f));
+}
+
 /*
  * Wilson's score interval at 95 % (Wilson, "Probable inference, the law of
  * succession, and statistical inference", 1927).  hits and n may be sums of

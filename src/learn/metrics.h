@@ -28,6 +28,9 @@ extern void measure(const float *probability, const int *label, int n, int class
 /* The most probable class of a row; the first of several. */
 extern int	most_probable(const float *probability, int classes);
 
+/* The loss of a row, in nats, whose label was given that probability; finite. */
+extern float probability_loss(float probability);
+
 /* Wilson score interval of hits out of n at 95 %; 0 and 1 when n = 0. */
 extern void wilson_interval(double hits, double n, double *low, double *high);
 

@@ -43,6 +43,10 @@ typedef struct TrainOptions
 								 * NULL: chosen */
 	const SoftLabels *soft;		/* labels that are not certain, of all rows; NULL:
 								 * label holds, see model_train */
+	const SoftLabels *fold_soft;	/* with soft: of each fold (see model_folds), what
+								 * all rows are known to be without its labels;
+								 * NULL: they do not hang on one another */
+	const int *const *fold_label;	/* of each fold: the same as label, with fold_soft */
 } TrainOptions;
 
 /* Shares of the parts that were tried, and what came of it out of fold. */
@@ -74,6 +78,13 @@ extern size_t model_train_memory(int n, int dims, int parts, size_t sparse_terms
 								 int sparse_dims, int classes, const TrainOptions *options);
 
 /*
+ * The folds that model_train will deal n rows into: fold[i] in [0, *folds) is that of
+ * row i.
+ */
+extern Status model_folds(const Caller *caller, const int *label, int n, int classes,
+						  const TrainOptions *options, int *folds, int *fold);
+
+/*
  * label[i] in [0, classes) is the class of row i; every class has at least
  * one row, classes >= 2 (STATUS_BAD_ARGUMENT otherwise).  Classes with fewer
  * rows than folds are allowed.
@@ -84,6 +95,8 @@ extern size_t model_train_memory(int n, int dims, int parts, size_t sparse_terms
  * about the prior, the shares of the classes and of the parts, and the refined
  * features, whose hinge loss asks on which side of a margin a row is.  Where each
  * row has one class of weight 1, the model is the same, bit by bit, as without.
+ * The head, and refined features made for it, that a fold is tested with are fitted to
+ * fold_soft and fold_label of that fold.
  */
 extern Status model_train(const Caller *caller, const Rows *rows, const int *label,
 						  int classes, const TrainOptions *options,

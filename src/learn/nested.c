@@ -150,15 +150,16 @@ without_fold(const Caller *caller, const SparseRows *sparse, int sparse_dims,
 
 Status
 nested_features(const Caller *caller, const SparseRows *sparse, int sparse_dims,
-				const int *label, int classes, const int *fold, int folds,
-				uint64_t seed, float *features)
+				const int *label, const int *const *fold_label, int classes,
+				const int *fold, int folds, uint64_t seed, float *features)
 {
 	size_t		part_size = (size_t) sparse->n * refine_columns(classes);
 	Part		part = {0};
 	Status		status = part_allocate(caller, sparse, refine_columns(classes), &part);
 
 	for (int k = 0; k < folds && status == STATUS_SUCCESS; k++)
-		status = without_fold(caller, sparse, sparse_dims, label, classes, fold, folds, k,
+		status = without_fold(caller, sparse, sparse_dims,
+							  fold_label == NULL ? label : fold_label[k], classes, fold, folds, k,
 							  seed, &part, features + k * part_size);
 	part_free(caller, &part);
 	return status;

@@ -16,11 +16,12 @@ extern bool nested_wanted(int n, int classes, int folds);
 /*
  * features: folds x n x columns.  In part k, the rows of fold k have the
  * features of a fit without fold k, the others out-of-fold features of that
- * same fit's rows: nothing in part k has seen a label of fold k.
+ * same fit's rows: nothing in part k has seen a label of fold k.  fold_label: the labels
+ * that hold in each part, where they hang on those of fold k; NULL: label does.
  */
 extern Status nested_features(const Caller *caller, const SparseRows *sparse, int sparse_dims,
-							  const int *label, int classes, const int *fold, int folds,
-							  uint64_t seed, float *features);
+							  const int *label, const int *const *fold_label, int classes,
+							  const int *fold, int folds, uint64_t seed, float *features);
 
 /* Bytes of the features, and that nested_features holds beside them. */
 extern size_t nested_result_memory(int n, int classes, int folds);

@@ -17,6 +17,7 @@
 
 #include "../math/random.h"
 #include "design.h"
+#include "gathered.h"
 #include "model_internal.h"
 #include "requeue.h"
 
@@ -37,17 +38,6 @@
  * labels, and that is what the curve is to show.)
  */
 #define CHOICE_GROWTH 1.25
-
-/* Rows copied out of others. */
-typedef struct Gathered
-{
-	Rows		rows;
-	SparseRows	sparse;
-	float	   *dense;
-	size_t	   *start;
-	uint32_t   *index;
-	float	   *weight;
-} Gathered;
 
 struct Simulation
 {
@@ -72,59 +62,6 @@ struct Simulation
 	int			choice_labels;	/* that it was trained with */
 	float	   *out_of_fold;	/* choice_labels x its classes: what it said */
 };
-
-static void
-gathered_free(const Caller *caller, Gathered *g)
-{
-	release(caller, g->dense);
-	release(caller, g->start);
-	release(caller, g->index);
-	release(caller, g->weight);
-}
-
-/* Rows index[0 .. n) of others. */
-static Status
-gather(const Caller *caller, const Rows *from, const int *index, int n, Gathered *g)
-{
-	size_t		dims = from->dims;
-	size_t		terms = 0;
-
-	memset(g, 0, sizeof(*g));
-	g->rows = (Rows)
-	{
-		n, from->dims, NULL, NULL, from->sparse_dims, from->parts, from->part_dims
-	};
-	g->dense = allocate_array(caller, n * dims, sizeof(float));
-	if (g->dense == NULL)
-		return STATUS_NO_MEMORY;
-	for (int i = 0; i < n; i++)
-		memcpy(g->dense + i * dims, from->dense + index[i] * dims, sizeof(float) * dims);
-	g->rows.dense = g->dense;
-	if (from->sparse == NULL)
-		return STATUS_SUCCESS;
-	for (int i = 0; i < n; i++)
-		terms += from->sparse->start[index[i] + 1] - from->sparse->start[index[i]];
-	g->start = allocate_array(caller, (size_t) n + 1, sizeof(size_t));
-	g->index = allocate_array(caller, terms, sizeof(uint32_t));
-	g->weight = allocate_array(caller, terms, sizeof(float));
-	if (g->start == NULL || g->index == NULL || g->weight == NULL)
-		return STATUS_NO_MEMORY;
-	for (int i = 0; i < n; i++)
-	{
-		size_t		first = from->sparse->start[index[i]];
-		size_t		count = from->sparse->start[index[i] + 1] - first;
-
-		memcpy(g->index + g->start[i], from->sparse->index + first, sizeof(uint32_t) * count);
-		memcpy(g->weight + g->start[i], from->sparse->weight + first, sizeof(float) * count);
-		g->start[i + 1] = g->start[i] + count;
-	}
-	g->sparse = (SparseRows)
-	{
-		n, g->start, g->index, g->weight
-	};
-	g->rows.sparse = &g->sparse;
-	return STATUS_SUCCESS;
-}
 
 /* The answer to a question. */
 static void
@@ -181,7 +118,7 @@ answer_seed(Simulation *s)
 		return answer_at_random(s, count);
 	if (count > n)
 		n = count;
-	status = gather(caller, pool, s->order, n, &sample);
+	status = gather_rows(caller, pool, s->order, n, &sample);
 	chosen = allocate_array(caller, count, sizeof(int));
 	if (status == STATUS_SUCCESS && chosen == NULL)
 		status = STATUS_NO_MEMORY;
@@ -208,7 +145,7 @@ part(Simulation *s, const SimulateData *data, bool test, Gathered *rows, int **l
 		for (int i = 0; i < data->rows->n; i++)
 			if (data->test[i] == test)
 				index[n++] = i;
-		status = n == 0 ? STATUS_BAD_ARGUMENT : gather(s->caller, data->rows, index, n, rows);
+		status = n == 0 ? STATUS_BAD_ARGUMENT : gather_rows(s->caller, data->rows, index, n, rows);
 	}
 	if (status == STATUS_SUCCESS)
 	{
@@ -329,13 +266,6 @@ simulation_run_seed(uint64_t seed, int run)
 	return random_bits(&random);
 }
 
-static size_t
-gathered_memory(int n, int dims, size_t terms)
-{
-	return (size_t) n * (dims * sizeof(float) + sizeof(size_t)) + sizeof(size_t) +
-		terms * (sizeof(uint32_t) + sizeof(float));
-}
-
 /*
  * Bytes that a run holds at most; see simulate.h.  A training and the questions
  * that follow come one after the other; what is labelled may have all the
@@ -425,7 +355,7 @@ unseen(const Simulation *s, float *probability)
 
 	memcpy(probability, s->out_of_fold, sizeof(float) * before);
 	if (score != NULL)
-		status = gather(caller, &s->pool.rows, s->labelled + s->choice_labels, n, &rows);
+		status = gather_rows(caller, &s->pool.rows, s->labelled + s->choice_labels, n, &rows);
 	if (status == STATUS_SUCCESS)
 		status = model_score(caller, s->choice, &rows.rows, score, probability + before);
 	release(caller, score);
@@ -471,7 +401,7 @@ train(Simulation *s, Model **model)
 	Status		status = STATUS_NO_MEMORY;
 
 	if (label != NULL)
-		status = gather(caller, &s->pool.rows, s->labelled, s->labels, &rows);
+		status = gather_rows(caller, &s->pool.rows, s->labelled, s->labels, &rows);
 	for (int i = 0; i < s->labels && status == STATUS_SUCCESS; i++)
 		label[i] = s->class_of[s->pool_label[s->labelled[i]]];
 	if (status == STATUS_SUCCESS && s->choice != NULL &&

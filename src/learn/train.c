@@ -149,15 +149,11 @@ model_train_memory(int n, int dims, int parts, size_t sparse_terms,
 	return kept + later + (size_t) n * sizeof(int) + (size_t) classes * 16 + 64;
 }
 
-/* Takes soft labels, where they say more than label does. */
+/* Are they what soft_labels.h asks for?  certain: they say no more than label does. */
 static Status
-take_soft(Trainer *trainer)
+check_soft(const Trainer *trainer, const SoftLabels *soft, bool *certain)
 {
-	const SoftLabels *soft = trainer->options->soft;
-	bool		certain = true;
-
-	if (soft == NULL)
-		return STATUS_SUCCESS;
+	*certain = true;
 	if (soft->n != trainer->rows->n || soft->start[0] != 0)
 		return STATUS_BAD_ARGUMENT;
 	for (int i = 0; i < soft->n; i++)
@@ -171,10 +167,31 @@ take_soft(Trainer *trainer)
 				return STATUS_BAD_ARGUMENT;
 			if (!isfinite(soft->weight[e]))
 				return STATUS_NOT_FINITE;
-			certain = certain && soft->class[e] == trainer->label[i] && soft->weight[e] == 1.0f;
+			*certain = *certain && soft->class[e] == trainer->label[i] && soft->weight[e] == 1.0f;
 		}
 	}
-	trainer->soft = certain ? NULL : soft;
+	return STATUS_SUCCESS;
+}
+
+/* Takes soft labels, where they say more than label does. */
+static Status
+take_soft(Trainer *trainer)
+{
+	const TrainOptions *options = trainer->options;
+	bool		certain = true;
+
+	if (options->soft == NULL || (options->fold_soft == NULL) != (options->fold_label == NULL))
+		return options->fold_soft == NULL && options->fold_label == NULL ? STATUS_SUCCESS :
+			STATUS_BAD_ARGUMENT;
+	for (int k = 0; k < trainer->folds && options->fold_soft != NULL; k++)
+	{
+		TRY(check_soft(trainer, &options->fold_soft[k], &certain));
+		for (int i = 0; i < trainer->rows->n; i++)
+			if (options->fold_label[k][i] < 0 || options->fold_label[k][i] >= trainer->classes)
+				return STATUS_BAD_ARGUMENT;
+	}
+	TRY(check_soft(trainer, options->soft, &certain));
+	trainer->soft = certain && options->fold_soft == NULL ? NULL : options->soft;
 	return STATUS_SUCCESS;
 }
 
@@ -272,6 +289,7 @@ validate(Trainer *trainer, Candidate *candidate)
 
 	TRY(cross_fit_start(caller, design, trainer->fold, trainer->folds, !careful, fit));
 	fit->nested = design->refined > 0 ? trainer->nested : NULL;
+	fit->fold_soft = trainer->options->fold_soft;
 	candidate->done = true;
 	fit->usual = design->refined > 0 ? REFINED_USUAL : DENSE_USUAL;
 	for (int k = 0; k < trainer->folds; k++)
@@ -305,7 +323,7 @@ make_nested(Trainer *trainer, int columns)
 	if (trainer->nested == NULL)
 		return STATUS_NO_MEMORY;
 	return nested_features(trainer->caller, rows->sparse, rows->sparse_dims, trainer->label,
-						   trainer->classes, trainer->fold, trainer->folds,
+						   trainer->options->fold_label, trainer->classes, trainer->fold, trainer->folds,
 						   trainer->options->seed, trainer->nested);
 }
 
@@ -553,19 +571,25 @@ hand_over(Trainer *trainer, CrossValidation *validation)
 	trainer->fold = NULL;
 }
 
+Status
+model_folds(const Caller *caller, const int *label, int n, int classes,
+			const TrainOptions *options, int *folds, int *fold)
+{
+	*folds = folds_for(n, options);
+	return stratified_folds(caller, label, n, classes, *folds, options->seed, fold);
+}
+
 /* Checks the rows and deals them into folds. */
 static Status
 begin(Trainer *trainer)
 {
 	TRY(check_rows(trainer));
-	TRY(take_soft(trainer));
-	trainer->folds = folds_for(trainer->rows->n, trainer->options);
 	trainer->fold = allocate_array(trainer->caller, trainer->rows->n, sizeof(int));
 	if (trainer->fold == NULL)
 		return STATUS_NO_MEMORY;
-	return stratified_folds(trainer->caller, trainer->label, trainer->rows->n,
-							trainer->classes, trainer->folds, trainer->options->seed,
-							trainer->fold);
+	TRY(model_folds(trainer->caller, trainer->label, trainer->rows->n, trainer->classes,
+					trainer->options, &trainer->folds, trainer->fold));
+	return take_soft(trainer);
 }
 
 /* From here on the rows are as their parts count. */

@@ -32,14 +32,15 @@ PG_FUNCTION_INFO_V1(hl_annotator_confusion);
 
 /* The label model, or NULL where nothing says how good anybody is. */
 static Truth *
-read_truth(const Project *project)
+weigh_answers(const Project *project)
 {
 	char	  **items;
 	char	  **labels;
 	int			n = known_read(project, &items, &labels);
 
-	return n > 0 ? truth_fit(project, items, labels, n, CurrentMemoryContext) :
-		truth_read(project, NULL, NULL, 0, CurrentMemoryContext);
+	if (n == 0 && !truth_is_needed(project))
+		return NULL;
+	return truth_share(project, items, labels, n, CurrentMemoryContext);
 }
 
 /* Whom the caller may see: NULL: all. */
@@ -163,7 +164,7 @@ hl_annotators(PG_FUNCTION_ARGS)
 	call_begin(&call);
 	project = project_open(required_text(fcinfo, 0, "project"), PRIVILEGE_ANNOTATE, true);
 	only = seen_annotator(project);
-	truth = read_truth(project);
+	truth = weigh_answers(project);
 	if (truth != NULL)
 		agreement = read_agreement(project, truth);
 	arguments[0] = Int32GetDatum(project->id);
@@ -251,7 +252,7 @@ hl_annotator_confusion(PG_FUNCTION_ARGS)
 						   project->name)));
 	if (only == NULL)
 		only = asked;
-	truth = read_truth(project);
+	truth = weigh_answers(project);
 	n = truth == NULL ? 0 : truth_voices(truth, &voices);
 	for (int v = 0; v < n; v++)
 	{

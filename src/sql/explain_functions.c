@@ -664,6 +664,13 @@ hl_explain_array(PG_FUNCTION_ARGS)
 /* ---------------------------------------------------------------------- */
 /* Why this question */
 
+/* Of the last result's first row; NAN for NULL. */
+static double
+queued_number(int column)
+{
+	return result_is_null(0, column) ? NAN : result_double(0, column);
+}
+
 /* What the queue says of the item; false: it is not in there. */
 static bool
 add_queue_entry(ReturnSetInfo *set, const Project *project, const char *item)
@@ -678,11 +685,11 @@ add_queue_entry(ReturnSetInfo *set, const Project *project, const char *item)
 	statement_run(&select, values, NULL, true);
 	if (SPI_processed == 0)
 		return false;
-	add_row(set, "reason", result_string(0, 1), NULL, result_double(0, 2), NULL);
-	if (!result_is_null(0, 3) && !isnan(result_double(0, 3)))
-		add_row(set, "epistemic", NULL, NULL, result_double(0, 3), NULL);
-	if (!result_is_null(0, 4) && !isnan(result_double(0, 4)))
-		add_row(set, "aleatoric", NULL, NULL, result_double(0, 4), NULL);
+	add_row(set, "reason", result_string(0, 1), NULL, queued_number(2), NULL);
+	if (!isnan(queued_number(3)))
+		add_row(set, "epistemic", NULL, NULL, queued_number(3), NULL);
+	if (!isnan(queued_number(4)))
+		add_row(set, "aleatoric", NULL, NULL, queued_number(4), NULL);
 	return true;
 }
 

@@ -54,7 +54,8 @@ typedef struct Curve
 
 /*
  * Of models with the same number of labels the last; none from before a change
- * of classes other than by name: that was another problem.
+ * of classes other than by name: that was another problem.  Nor one of rules
+ * alone, which was not measured.
  */
 static Trained *
 read_trained(const Project *project, int *n, int *classes)
@@ -62,7 +63,8 @@ read_trained(const Project *project, int *n, int *classes)
 	static Statement select = {
 		"SELECT DISTINCT ON (labels) labels, audited, audit_accuracy, accuracy, "
 		"pg_catalog.cardinality(classes), model FROM @hl_model "
-		"WHERE project_id = $1 AND (class_names IS NULL OR pg_catalog.cardinality(class_names) = "
+		"WHERE project_id = $1 AND accuracy IS NOT NULL "
+		"AND (class_names IS NULL OR pg_catalog.cardinality(class_names) = "
 		"(SELECT pg_catalog.count(DISTINCT c) FROM pg_catalog.unnest(class_names) c WHERE c <> '')) "
 		"ORDER BY labels, model DESC", 1, {INT4OID}, NULL, 0
 	};

@@ -25,7 +25,7 @@ typedef struct Confusion
 	double		calibration_error;
 } Confusion;
 
-/* False: no model yet. */
+/* False: no model yet, or one of rules alone, which was not measured. */
 extern bool confusion_read(const Project *project, Confusion *confusion);
 
 extern int	confusion_cell(const Confusion *confusion, int truth, int predicted);

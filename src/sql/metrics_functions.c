@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "learn/metrics.h"
@@ -38,7 +37,7 @@ confusion_read(const Project *project, Confusion *confusion)
 		"SELECT m.labels, m.classes, m.confusion, m.accuracy, m.accuracy_low, m.accuracy_high, "
 		"m.log_loss, m.calibration_error "
 		"FROM @hl_serving v JOIN @hl_model m ON m.project_id = v.project_id AND m.model = v.model "
-		"WHERE v.project_id = $1", 1, {INT4OID}, NULL, 0
+		"WHERE v.project_id = $1 AND m.accuracy IS NOT NULL", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	int			cells;
@@ -49,8 +48,7 @@ confusion_read(const Project *project, Confusion *confusion)
 		return false;
 	confusion->n = result_int(0, 1);
 	confusion->names = array_strings(result_datum(0, 2, &isnull), &confusion->classes);
-	deconstruct_array(DatumGetArrayTypeP(result_datum(0, 3, &isnull)), INT4OID, sizeof(int32),
-					  true, TYPALIGN_INT, &confusion->counts, NULL, &cells);
+	confusion->counts = result_elements(3, INT4OID, &cells);
 	if (cells != confusion->classes * confusion->classes ||
 		!strings_complete(confusion->names, confusion->classes))
 		ereport(ERROR,
@@ -82,21 +80,11 @@ typedef struct Measured
 } Measured;
 
 static Datum *
-column_elements(const Project *project, int column, Oid type, int length, char align, int n)
+column_elements(const Project *project, int column, Oid type, int n)
 {
-	Datum	   *elements;
-	bool	   *nulls;
 	int			count;
-	bool		isnull;
-	Datum		array = result_datum(0, column, &isnull);
+	Datum	   *elements = result_elements(column, type, &count);
 
-	deconstruct_array(DatumGetArrayTypeP(array), type, length, true, align, &elements, &nulls,
-					  &count);
-	for (int i = 0; i < count && count == n; i++)
-	{
-		if (nulls[i])
-			count = -1;
-	}
 	if (count != n)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -123,15 +111,11 @@ measured_read(const Project *project, int classes, Measured *measured)
 	if (SPI_processed == 0)
 		return false;
 	measured->n = result_int(0, 1);
-	measured->label = column_elements(project, 2, INT4OID, sizeof(int32), TYPALIGN_INT, measured->n);
-	measured->predicted = column_elements(project, 3, INT4OID, sizeof(int32), TYPALIGN_INT,
-										  measured->n);
-	measured->loss = column_elements(project, 4, FLOAT4OID, sizeof(float4), TYPALIGN_INT,
-									 measured->n);
-	measured->confidence = column_elements(project, 5, FLOAT4OID, sizeof(float4), TYPALIGN_INT,
-										   measured->n);
-	measured->audited = column_elements(project, 6, BOOLOID, sizeof(bool), TYPALIGN_CHAR,
-										measured->n);
+	measured->label = column_elements(project, 2, INT4OID, measured->n);
+	measured->predicted = column_elements(project, 3, INT4OID, measured->n);
+	measured->loss = column_elements(project, 4, FLOAT4OID, measured->n);
+	measured->confidence = column_elements(project, 5, FLOAT4OID, measured->n);
+	measured->audited = column_elements(project, 6, BOOLOID, measured->n);
 	for (int i = 0; i < measured->n; i++)
 	{
 		int			label = DatumGetInt32(measured->label[i]);
@@ -164,7 +148,7 @@ losses_read(const Project *project, int *n)
 	if (SPI_processed == 0)
 		return NULL;
 	*n = result_int(0, 1);
-	elements = column_elements(project, 2, FLOAT4OID, sizeof(float4), TYPALIGN_INT, *n);
+	elements = column_elements(project, 2, FLOAT4OID, *n);
 	losses = palloc_array_checked(float, *n);
 	for (int i = 0; i < *n; i++)
 		losses[i] = DatumGetFloat4(elements[i]);

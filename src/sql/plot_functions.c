@@ -30,7 +30,7 @@ PG_FUNCTION_INFO_V1(hl_plot_simulation);
 #define NAME_COLUMNS 30			/* of a class, that there is room for */
 #define HISTOGRAM_BINS 20
 
-static const char *const no_model = "there is no model yet";
+static const char *const no_model = "no model has been measured on labels yet";
 
 /* ---------------------------------------------------------------------- */
 /* Drawing */
@@ -137,7 +137,7 @@ plot_learning_curve(const Project *project, bool svg, Writer *writer)
 	static Statement select = {
 		"SELECT DISTINCT ON (labels) labels, accuracy, accuracy_low, accuracy_high, audited, "
 		"audit_accuracy, audit_low, audit_high FROM @hl_model WHERE project_id = $1 "
-		"ORDER BY labels, model DESC", 1, {INT4OID}, NULL, 0
+		"AND accuracy IS NOT NULL ORDER BY labels, model DESC", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
 	Figure		figure = {
@@ -175,7 +175,7 @@ plot_calibration(const Project *project, bool svg, Writer *writer)
 	Figure		figure = {
 		.title = psprintf("Calibration of %s", project->name),
 		.note = "95 % intervals; dotted: as often right as it says",
-		.empty = "there is no model yet, or it is of an older version",
+		.empty = "no model has been measured on labels yet, or it is of an older version",
 		.x = {.title = "confidence (of the model)", .percent = true},
 		.y = {.title = "accuracy (share of rows that are right)", .percent = true},
 		.diagonal = true

@@ -260,11 +260,11 @@ predictor_score(Predictor *predictor, Score *scores, float *probability)
 }
 
 void
-predictor_score_base(Predictor *predictor, Score *scores, float *probability, bool *blank)
+predictor_score_sets(Predictor *predictor, Score *scores, float *probability, bool *blank)
 {
 	for (int i = 0; i < predictor->rows.n; i++)
 		blank[i] = rows_blank(&predictor->rows, i);
-	score(predictor, predictor->serving.base, scores, probability);
+	score(predictor, predictor->limit.model, scores, probability);
 	scored(predictor);
 }
 

@@ -12,6 +12,7 @@
 
 #include "store/cache.h"
 #include "store/feature.h"
+#include "store/handover.h"
 
 /* What decides which model a statement sees, and whether it may. */
 typedef struct SnapshotStamp
@@ -35,8 +36,7 @@ typedef struct Predictor
 	Serving		serving;
 	RowsBuilder rows;
 	double		coverage;		/* that limit is for; 0: it is not read yet */
-	float		limit;			/* see conformal_limit_read */
-	bool		limit_audited;
+	SetLimit	limit;
 } Predictor;
 
 /*
@@ -74,8 +74,8 @@ extern void predictor_decide(Predictor *predictor, Score *scores, bool *automati
 /* For the column decision: "auto", "human", or NULL where nothing is promised. */
 extern Datum decision_datum(const Predictor *predictor, bool automatic, bool *isnull);
 
-/* Scores them with the model as the last training left it; blank: which rows say nothing. */
-extern void predictor_score_base(Predictor *predictor, Score *scores, float *probability,
+/* Scores them with the model for sets; blank: which rows say nothing. */
+extern void predictor_score_sets(Predictor *predictor, Score *scores, float *probability,
 								 bool *blank);
 
 /*

@@ -12,6 +12,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "learn/metrics.h"
 #include "sql/api.h"
 #include "sql/measured.h"
 #include "sql/predict.h"
@@ -19,7 +20,6 @@
 #include "store/handover.h"
 #include "store/named_encoder.h"
 #include "store/session.h"
-#include "store/train.h"
 
 PG_FUNCTION_INFO_V1(hl_predict_text);
 PG_FUNCTION_INFO_V1(hl_predict_array);
@@ -199,9 +199,9 @@ coverage_argument(FunctionCallInfo fcinfo)
 	return coverage;
 }
 
-/* The limit of the predictor's model, which holds for the whole statement. */
-static float
-limit_of(Predictor *predictor, double coverage, bool *audited)
+/* The limit for the predictor's model, which holds for the whole statement. */
+static const SetLimit *
+limit_of(Predictor *predictor, double coverage)
 {
 	if (predictor->coverage != coverage)
 	{
@@ -209,20 +209,28 @@ limit_of(Predictor *predictor, double coverage, bool *audited)
 		Call		call;
 
 		call_begin(&call);
-		predictor->limit = conformal_limit_read(predictor->project, predictor->serving.model, coverage,
-												true, &predictor->limit_audited);
+		set_limit_read(predictor->project, &predictor->serving, coverage, true, predictor->context,
+					   &predictor->limit);
 		call_end(&call);
 		MemoryContextSwitchTo(before);
 		predictor->coverage = coverage;
 	}
-	*audited = predictor->limit_audited;
-	return predictor->limit;
+	return &predictor->limit;
+}
+
+/* What the column estimate says of it. */
+static const char *
+estimate_of(const SetLimit *limit)
+{
+	if (limit->audited)
+		return estimates[AUDIT];
+	return limit->held_out ? "held out" : estimates[CROSS_VALIDATION];
 }
 
 /*
- * The labels that are not too improbable to be it, of the model as the last
- * training left it: that is the one whose losses are known.  All classes for a
- * row that says nothing, of which nothing is known.
+ * The labels that are not too improbable to be it, by the model whose losses are
+ * known: no revision is such a one.  All classes for a row that says nothing, of
+ * which nothing is known.
  */
 static Datum
 prediction_set(FunctionCallInfo fcinfo, ArgumentReader read_argument)
@@ -230,28 +238,26 @@ prediction_set(FunctionCallInfo fcinfo, ArgumentReader read_argument)
 	ReturnSetInfo *set = set_begin(fcinfo);
 	Predictor  *predictor = predictor_get(fcinfo);
 	Input		input = read_argument(predictor, fcinfo);
-	double		coverage = coverage_argument(fcinfo);
+	const SetLimit *limit = limit_of(predictor, coverage_argument(fcinfo));
 	float	   *probability = palloc_array_checked(float, predictor->serving.nclasses);
-	bool		audited;
-	float		limit = limit_of(predictor, coverage, &audited);
 	ClassProbability *classes;
 	Score		score;
 	bool		blank;
 	int			n;
 
 	predictor_add(predictor, &input);
-	predictor_score_base(predictor, &score, probability, &blank);
+	predictor_score_sets(predictor, &score, probability, &blank);
 	n = sort_classes(&predictor->serving, probability, &classes);
 	for (int k = 0; k < n; k++)
 	{
 		Datum		values[3];
 		bool		nulls[3] = {false};
 
-		if (!blank && train_loss(classes[k].probability) > limit)
+		if (!blank && probability_loss(classes[k].probability) > limit->limit)
 			break;
 		values[0] = CStringGetTextDatum(classes[k].label);
 		values[1] = Float8GetDatum(classes[k].probability);
-		values[2] = CStringGetTextDatum(estimates[audited ? AUDIT : CROSS_VALIDATION]);
+		values[2] = CStringGetTextDatum(estimate_of(limit));
 		set_add(set, values, nulls);
 	}
 	return (Datum) 0;

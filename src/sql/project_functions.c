@@ -373,6 +373,11 @@ creation_hint(const Project *project, const Ranking *ranking, int64 items)
 	if (ranking->n == 0 && project->options.targets != NULL)
 		return psprintf("No row of the source that could be asked satisfies the condition of option \"targets\": SELECT hl_set_targets('%s', ...) gives another one.",
 						project->name);
+	/* seeds are chosen by words, whatever the encoder: another may tell the rows apart all the same */
+	if (ranking->n == 0 && project->inputs[project_seed_input(project)].kind == INPUT_TEXT &&
+		strcmp(encoder_base(project), project_own_encoder(project)) != 0)
+		return psprintf("No word or part of a word, by which the first questions are chosen, is common to some of the rows that were looked at and not to all: SELECT hl_refresh('%s') chooses by what encoder \"%s\" makes of them.",
+						project->name, project->encoder);
 	if (ranking->n == 0)
 		return psprintf("%s: there is nothing worth asking, and what hl_label() is told of them "
 						"teaches no more than how frequent the classes are.",

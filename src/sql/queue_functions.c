@@ -214,6 +214,17 @@ add_gold(ReturnSetInfo *set, const Project *project, const char *annotator, cons
 	return true;
 }
 
+/*
+ * Gold items are mixed in by lot and not handed out as others, but for one that
+ * somebody has asked for: were it passed over, all would know that it is gold.
+ */
+static bool
+may_be_shown(const Project *project, const char *annotator, const Lease *lease, bool gold)
+{
+	return !gold || (strcmp(lease->reason, ASKED_REASON) == 0 &&
+					 gold_is_new(project, annotator, lease->item));
+}
+
 static int
 count_argument(FunctionCallInfo fcinfo)
 {
@@ -290,12 +301,15 @@ hl_next(PG_FUNCTION_ARGS)
 		golden = golds_among(project, leases, taken);
 		for (int i = 0; i < taken; i++)
 		{
-			bool		refuse = inputs[i] == NULL || golden[i];
+			bool		refuse = inputs[i] == NULL ||
+				!may_be_shown(project, annotator, &leases[i], golden[i]);
 
 			if (!refuse && given < n)
 			{
 				given++;
-				if (!add_gold(set, project, annotator, &leases[i]))
+				if (golden[i])
+					gold_show(project, annotator, &leases[i]);
+				if (golden[i] || !add_gold(set, project, annotator, &leases[i]))
 				{
 					add_question(set, &leases[i], inputs[i]);
 					continue;

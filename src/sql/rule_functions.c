@@ -144,6 +144,7 @@ add_figures(const Rule *rule, const RuleFigures *figures, int64 items, Datum *va
 			nulls[column] = true;
 		return;
 	}
+	/* votes of rows that have gone since may be there */
 	items = Max(items, Max(figures->votes, 1));
 	wilson_interval((int) figures->right, (int) figures->compared, &low, &high);
 	values[RULES_COVERAGE] = Float8GetDatum((double) figures->votes / items);
@@ -218,7 +219,7 @@ hl_rules(PG_FUNCTION_ARGS)
 		values[RULES_CONDITION] = CStringGetTextDatum(rule->condition);
 		values[RULES_LABEL] = optional_datum(rule->label, &nulls[RULES_LABEL]);
 		values[RULES_STATE] = CStringGetTextDatum(state_name(rule));
-		add_figures(rule, &figures[i], Max(rule->rows, state.items), values, nulls);
+		add_figures(rule, &figures[i], state.items > 0 ? state.items : rule->rows, values, nulls);
 		add_learned(model, voice_of(model, rule->number), values, nulls);
 		values[RULES_SKIPPED] = Int64GetDatum(rule->skipped);
 		values[RULES_ERROR] = optional_datum(rule->error, &nulls[RULES_ERROR]);

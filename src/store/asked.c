@@ -49,13 +49,16 @@ add(const Project *project, char **items, int n, const char *asked_by)
 	leases_add(project, items, n);
 }
 
+/* A gold label is not looked at: whoever asks would know by that which items are gold. */
+#define IS_LABELLED(item) \
+	"(EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = " item " " \
+	"AND c.label IS NOT NULL OFFSET 0) OR " SETTLED_LABEL(item) " IS NOT NULL)"
+
 static bool
 has_label(const Project *project, char *item)
 {
 	static Statement select = {
-		"SELECT 1 WHERE EXISTS (SELECT 1 FROM @hl_current_answer WHERE project_id = $1 AND item = $2 "
-		"AND label IS NOT NULL) OR " SETTLED_LABEL("$2") " IS NOT NULL",
-		2, {INT4OID, TEXTOID}, NULL, 0
+		"SELECT 1 WHERE " IS_LABELLED("$2"), 2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
 
@@ -102,16 +105,12 @@ asks_open(const Project *project, int *n)
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	char	  **items;
 
 	*n = 0;
 	if (!asks_are_kept())
 		return NULL;
 	statement_run_as_extension(&select, values, NULL, false);
-	items = palloc_array_checked(char *, SPI_processed);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		items[(*n)++] = result_string(i, 1);
-	return items;
+	return result_strings(1, n);
 }
 
 void
@@ -120,9 +119,7 @@ asks_close(const Project *project)
 	static Statement close = {
 		"UPDATE @hl_asked SET answered_at = pg_catalog.clock_timestamp() WHERE ctid = ANY (ARRAY("
 		"SELECT a.ctid FROM @hl_asked a WHERE a.project_id = $1 AND a.answered_at IS NULL "
-		"AND (EXISTS (SELECT 1 FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = a.item "
-		"AND c.label IS NOT NULL OFFSET 0) OR " SETTLED_LABEL("a.item") " IS NOT NULL) "
-		"FOR UPDATE SKIP LOCKED))",
+		"AND " IS_LABELLED("a.item") " FOR UPDATE SKIP LOCKED))",
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
@@ -132,22 +129,28 @@ asks_close(const Project *project)
 }
 
 void
-asks_reopen(const Project *project, char *item)
+asks_reopen(const Project *project, char **items, int n)
 {
 	static Statement reopen = {
 		"UPDATE @hl_asked SET answered_at = NULL WHERE ctid = ANY (ARRAY("
-		"SELECT a.ctid FROM @hl_asked a WHERE a.project_id = $1 AND a.item = $2 "
-		"AND a.answered_at IS NOT NULL FOR UPDATE SKIP LOCKED))",
-		2, {INT4OID, TEXTOID}, NULL, 0
+		"SELECT a.ctid FROM @hl_asked a WHERE a.project_id = $1 AND ($2 IS NULL OR a.item = ANY ($2)) "
+		"AND a.answered_at IS NOT NULL AND NOT " IS_LABELLED("a.item") " FOR UPDATE SKIP LOCKED)) "
+		"RETURNING item",
+		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
-	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(item)};
+	Datum		values[2] = {Int32GetDatum(project->id)};
+	bool		nulls[2] = {false, items == NULL};
+	char	  **open;
 
 	if (!asks_are_kept())
 		return;
-	statement_run_as_extension(&reopen, values, NULL, false);
-	/* it may have left the ranking meanwhile */
-	if (SPI_processed > 0)
-		leases_add(project, &item, 1);
+	if (items != NULL)
+		values[1] = text_array(items, n);
+	statement_run_as_extension(&reopen, values, nulls, false);
+	open = result_strings(1, &n);
+	/* they may have left the ranking meanwhile */
+	if (n > 0)
+		leases_add(project, open, n);
 }
 
 void

@@ -37,8 +37,11 @@ extern char **asks_open(const Project *project, int *n);
 /* Notes which have a label by now: they are not looked at again. */
 extern void asks_close(const Project *project);
 
-/* The label of an item was taken back: it is asked again, if it was asked for. */
-extern void asks_reopen(const Project *project, char *item);
+/*
+ * Labels of these items, or with items NULL of whichever, were taken back: those that
+ * have none any more are asked again, if they were asked for.
+ */
+extern void asks_reopen(const Project *project, char **items, int n);
 
 /*
  * Takes out items whose rows are gone: these, or whichever the source does not

@@ -23,6 +23,7 @@
 
 #include "catalog/pg_type.h"
 #include "lib/ilist.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "humanloop.h"
@@ -30,6 +31,7 @@
 #include "store/cache.h"
 #include "store/caller.h"
 #include "store/classes.h"
+#include "store/drift.h"
 #include "store/handover.h"
 #include "store/parts.h"
 #include "store/session.h"
@@ -47,7 +49,8 @@
 typedef enum EntryKind
 {
 	ENTRY_ENCODER,
-	ENTRY_MODEL
+	ENTRY_MODEL,
+	ENTRY_HELD_OUT				/* its id is that of the model that it goes with */
 } EntryKind;
 
 typedef struct CacheEntry
@@ -60,6 +63,7 @@ typedef struct CacheEntry
 	MemoryContext context;		/* everything below, and this */
 	Encoder    *encoder;
 	Model	   *model;
+	HeldOut		held_out;
 	int32		revision;		/* of a model */
 	struct CacheEntry *base;	/* of a revision: pinned, it borrows from it */
 	char	  **classes;		/* the base's */
@@ -187,25 +191,40 @@ open_references(const Caller *caller, Encoder *encoder, bool read_only, MemoryCo
 	}
 }
 
-/*
- * Loads into a context of the current one, so that an error leaves nothing
- * behind; it moves to where it stays when complete.
- */
+/* In a context of the current one, so that an error leaves nothing behind. */
 static CacheEntry *
-load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 model, Datum classes)
+new_entry(EntryKind kind, int64 id, Caller **caller)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "humanloop model",
 												  ALLOCSET_DEFAULT_SIZES);
 	CacheEntry *entry = MemoryContextAllocZero(context, sizeof(CacheEntry));
-	MemoryContext before;
-	Caller	   *caller = MemoryContextAlloc(context, sizeof(Caller));
-	Reader		reader;
 
-	*caller = caller_in(context);
+	*caller = MemoryContextAlloc(context, sizeof(Caller));
+	**caller = caller_in(context);
 	entry->kind = kind;
 	entry->extension = extension_oid();
 	entry->id = id;
 	entry->context = context;
+	return entry;
+}
+
+/* It is complete, and stays. */
+static void
+keep_entry(CacheEntry *entry)
+{
+	MemoryContextSetParent(entry->context, TopMemoryContext);
+	dlist_push_head(&entries, &entry->node);
+}
+
+static CacheEntry *
+load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 model, Datum classes)
+{
+	Caller	   *caller;
+	CacheEntry *entry = new_entry(kind, id, &caller);
+	MemoryContext context = entry->context;
+	MemoryContext before;
+	Reader		reader;
+
 	before = MemoryContextSwitchTo(context);
 	if (kind == ENTRY_ENCODER)
 	{
@@ -223,8 +242,7 @@ load_entry(EntryKind kind, int64 id, bool read_only, int32 project_id, int32 mod
 		pfree((void *) reader.bytes);
 	}
 	MemoryContextSwitchTo(before);
-	MemoryContextSetParent(context, TopMemoryContext);
-	dlist_push_head(&entries, &entry->node);
+	keep_entry(entry);
 	return entry;
 }
 
@@ -468,7 +486,64 @@ serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 	if (!model_suits(serving->base, encoder_dims(serving->encoder),
 					 encoder_sparse_dims(serving->encoder)))
 		status_check(STATUS_CORRUPT, "read the model");
+	if (!isnan(serving->threshold) && drift_withdraws(project, serving->model, read_only))
+		serving->threshold = NAN;
 	return true;
+}
+
+bool
+held_out_is_kept(void)
+{
+	return get_attnum(extension_table("hl_model_label"), "held_out") != InvalidAttrNumber;
+}
+
+/* NULL: there is none. */
+static CacheEntry *
+load_held_out(const Serving *serving, bool read_only, int32 project_id)
+{
+	static Statement select = {
+		"SELECT held_out FROM @hl_model_label WHERE project_id = $1 AND model = $2 "
+		"AND held_out IS NOT NULL", 2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project_id), Int32GetDatum(serving->model)};
+	CacheEntry *entry;
+	Caller	   *caller;
+	Reader		reader;
+	bool		isnull;
+
+	statement_run(&select, values, NULL, read_only);
+	if (SPI_processed == 0)
+		return NULL;
+	entry = new_entry(ENTRY_HELD_OUT, serving->model_id, &caller);
+	bytes_unseal(result_datum(0, 1, &isnull), &reader);
+	status_check(held_out_read(caller, &reader, &entry->held_out), "read the model");
+	keep_entry(entry);
+	return entry;
+}
+
+const HeldOut *
+held_out_open(const Project *project, const Serving *serving, bool read_only,
+			  MemoryContext pin_context)
+{
+	CacheEntry *entry = find_entry(ENTRY_HELD_OUT, serving->model_id, 0);
+
+	if (entry == NULL && held_out_is_kept())
+	{
+		Acting		acting;
+
+		act_as_extension(&acting);
+		entry = load_held_out(serving, read_only, project->id);
+		act_as_before(&acting);
+	}
+	if (entry == NULL)
+		return NULL;
+	if (model_classes(entry->held_out.model) != serving->nclasses ||
+		!model_suits(entry->held_out.model, encoder_dims(serving->encoder),
+					 encoder_sparse_dims(serving->encoder)))
+		status_check(STATUS_CORRUPT, "read the model");
+	pin(entry, pin_context);
+	trim();
+	return &entry->held_out;
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_CACHE_H
 #define HUMANLOOP_CACHE_H
 
+#include "learn/held_out.h"
 #include "store/project.h"
 
 /* What answers for a project under one snapshot. */
@@ -34,6 +35,16 @@ typedef struct Serving
  */
 extern bool serving_open(const Project *project, bool read_only, MemoryContext pin_context,
 						 Serving *serving);
+
+/*
+ * The model for sets of labels that was trained along with the serving one, and its
+ * losses, pinned likewise.  NULL: there is none.
+ */
+extern const HeldOut *held_out_open(const Project *project, const Serving *serving, bool read_only,
+									MemoryContext pin_context);
+
+/* Is there a place for it?  Not in objects of 0.4.0 and before. */
+extern bool held_out_is_kept(void);
 
 /* The error for a project without a model. */
 extern void serving_missing(const Project *project) pg_attribute_noreturn();

@@ -37,6 +37,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "store/asked.h"
 #include "store/change.h"
 #include "store/classes.h"
 #include "store/gold.h"
@@ -465,6 +466,8 @@ change_classes(ClassChange *change, bool is_new)
 	change_names(change);
 	act_as_before(&acting);
 	rules_rename(project, change->classes, change->n, change->into);
+	if (change->into == NULL)
+		asks_reopen(project, NULL, 0);
 	change_note(project->id, CHANGE_LABELS, NULL, 0);
 	/* what was labelled is not in the ranking */
 	if (change->into == NULL && changed + settled + golden > 0)

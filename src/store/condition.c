@@ -18,7 +18,10 @@
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
+#include "humanloop.h"
 #include "store/condition.h"
 #include "store/reading.h"
 
@@ -65,11 +68,24 @@ is_foreign(int sqlerrcode)
 		category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR);
 }
 
-/* Types, columns, what must not be in a WHERE: the parser says so. */
+/* The type of the source's rows, as a cast takes it. */
+static const char *
+row_type_name(const Project *project)
+{
+	return format_type_extended(get_array_type(get_rel_type_id(project->source)), -1,
+								FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/*
+ * Types, columns, what must not be in a WHERE: the parser says so.  It runs input
+ * functions of types that the text is cast to, and with these what somebody has put
+ * into a domain.
+ */
 static void
 check_condition(void *argument)
 {
 	Check	   *check = argument;
+	const Project *project = check->project;
 
 	PG_TRY();
 	{
@@ -77,8 +93,11 @@ check_condition(void *argument)
 
 		check_single(check->condition);
 		/* a comment at its end must not swallow the parenthesis */
-		plan = SPI_prepare(psprintf("SELECT FROM %s s WHERE (\n%s\n)%s",
-									project_source_quoted(check->project), check->condition,
+		plan = SPI_prepare(check->kind == CONDITION_TARGETS ?
+						   psprintf("SELECT FROM %s s WHERE (\n%s\n)",
+									project_source_quoted(project), check->condition) :
+						   psprintf("SELECT FROM pg_catalog.unnest(NULL::%s) s WHERE (\n%s\n)%s",
+									row_type_name(project), check->condition,
 									check->kind == CONDITION_TRUE ? "" :
 									"::pg_catalog.text IS NOT NULL"), 0, NULL);
 		if (plan == NULL)
@@ -87,12 +106,10 @@ check_condition(void *argument)
 	}
 	PG_CATCH();
 	{
+		/* as it is: who learns no more than that there was one gets another */
 		MemoryContextSwitchTo(check->context);
 		check->error = CopyErrorData();
-		if (is_foreign(check->error->sqlerrcode))
-			PG_RE_THROW();
-		/* raised again as soon as we are who we were */
-		FlushErrorState();
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
 }
@@ -103,9 +120,14 @@ condition_problem(const Project *project, const char *condition, ConditionKind k
 	Check		check = {
 		.project = project, .condition = condition, .kind = kind, .context = CurrentMemoryContext
 	};
+	ErrorData  *error = reading_attempt(project, check_condition, &check, setting_rule_timeout,
+										NULL);
 
-	reading_step(project, READ_AS_OWNER, check_condition, &check, NULL);
-	return check.error;
+	if (error == NULL || error->sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
+		return error;
+	if (is_foreign(error->sqlerrcode))
+		ReThrowError(error);
+	return check.error == NULL ? error : check.error;
 }
 
 /*

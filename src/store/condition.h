@@ -13,15 +13,16 @@
 /* What an expression is for. */
 typedef enum ConditionKind
 {
-	CONDITION_TRUE,				/* boolean */
-	CONDITION_VALUE				/* of any type: its text */
+	CONDITION_TARGETS,			/* boolean, in statements over the source */
+	CONDITION_TRUE,				/* boolean, over rows of its type */
+	CONDITION_VALUE				/* the same of any type: its text */
 } ConditionKind;
 
 /*
  * What the parser finds wrong with an expression over the source, which it calls
  * s; NULL: nothing.  It must be one expression and no more, without parameters,
- * aggregates, window functions and functions that return sets.  Nothing of a
- * user's is run, and no row is seen, so that anybody may be told.  SPI connected.
+ * aggregates, window functions and functions that return sets.  No row is seen, so
+ * that anybody may be told.  Takes humanloop.rule_timeout at most.  SPI connected.
  */
 extern ErrorData *condition_problem(const Project *project, const char *condition,
 									ConditionKind kind);

@@ -96,7 +96,6 @@ weigh(const Project *project, Dispute *disputes, int n)
 		disputes[i].label = pstrdup(label);
 		disputes[i].probability = truth_probability(truth, disputes[i].item, label);
 	}
-	truth_free(truth);
 }
 
 /* ---------------------------------------------------------------------- */

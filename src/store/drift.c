@@ -676,3 +676,18 @@ drift_report(const Project *project, DriftReport report[DRIFT_MEASURES])
 		name_class(project, model, &report[DRIFT_CLASSES]);
 	return model;
 }
+
+bool
+drift_withdraws(const Project *project, int32 model, bool read_only)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_drift_finding WHERE project_id = $1 AND model = $2 AND alarmed_at IS NOT NULL",
+		2, {INT4OID, INT4OID}, NULL, 0
+	};
+	Datum		values[2] = {Int32GetDatum(project->id), Int32GetDatum(model)};
+
+	if (!drift_is_kept() || !project->options.drift || !project->options.drift_withdraws)
+		return false;
+	statement_run_as_extension(&select, values, NULL, read_only);
+	return SPI_processed > 0;
+}

@@ -62,4 +62,10 @@ typedef struct DriftReport
  */
 extern int32 drift_report(const Project *project, DriftReport report[DRIFT_MEASURES]);
 
+/*
+ * Is nothing answered alone, as it has alarmed since this model has served, and the
+ * project's option drift_withdraws says so?  Under the caller's snapshot.
+ */
+extern bool drift_withdraws(const Project *project, int32 model, bool read_only);
+
 #endif							/* HUMANLOOP_STORE_DRIFT_H */

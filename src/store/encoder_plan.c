@@ -277,9 +277,33 @@ encoder_plan_add(EncoderPlan *plan, const NamedEncoder *named, const Encoder *en
 	add_parts(plan, named->name, INPUT_TEXT, encoder_kind(encoder), named->id, encoder);
 }
 
+/* Another encoder may read it, and be chosen at any time: so that is no error. */
+static void
+notice_unread(const EncoderPlan *plan)
+{
+	for (int i = 0; i < plan->project->ninputs; i++)
+	{
+		bool		is_read = false;
+
+		for (int j = 0; j < plan->n; j++)
+			is_read = is_read || plan->part[j].input == i;
+		if (!is_read)
+			ereport(NOTICE,
+					(errmsg("encoder \"%s\" does not read column \"%s\"", plan->name,
+							plan->project->inputs[i].column),
+					 errhint("Encoder \"%s\" reads all inputs; others can be joined to it by \"+\".",
+							 project_own_encoder(plan->project))));
+	}
+}
+
 void
 encoder_plan_check(const Project *project, const char *name)
 {
-	if (strcmp(name, AUTO) != 0)
-		pfree(make_plan(project, name, false));
+	EncoderPlan *plan;
+
+	if (strcmp(name, AUTO) == 0)
+		return;
+	plan = make_plan(project, name, false);
+	notice_unread(plan);
+	pfree(plan);
 }

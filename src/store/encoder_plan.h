@@ -77,7 +77,7 @@ extern bool encoder_plan_shares(const EncoderPlan *plan, float *share);
 
 /*
  * An error unless the current user may use all that a name consists of, and it
- * suits the project's inputs.
+ * suits the project's inputs; a NOTICE for each input that it does not read.
  */
 extern void encoder_plan_check(const Project *project, const char *name);
 

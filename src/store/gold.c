@@ -126,17 +126,12 @@ gold_classes(const Project *project, int *n)
 		"SELECT DISTINCT label FROM @hl_gold_label WHERE project_id = $1", 1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	char	  **classes;
 
 	*n = 0;
 	if (!several_are_kept())
 		return NULL;
 	statement_run_as_extension(&select, values, NULL, false);
-	*n = (int) SPI_processed;
-	classes = palloc_array_checked(char *, *n);
-	for (int i = 0; i < *n; i++)
-		classes[i] = result_string(i, 1);
-	return classes;
+	return result_strings(1, n);
 }
 
 bool *
@@ -186,13 +181,42 @@ gold_due(const Project *project)
  * annotator would wait for each other to write: the lock, by his name, makes one of
  * them go without.
  */
+static bool
+lock_shown(const Project *project, const char *annotator)
+{
+	uint32		hash = hash_bytes((const unsigned char *) annotator, (int) strlen(annotator));
+
+	return try_object_lock(extension_table("hl_gold_shown"), hash ^ (uint32) project->id,
+						   AccessExclusiveLock);
+}
+
+/* A condition on gold label g: annotator $2 has not been shown the item, nor answered it. */
+#define IS_NEW_TO_HIM \
+	"NOT EXISTS (SELECT 1 FROM @hl_gold_shown s WHERE s.project_id = $1 AND s.item = g.item AND s.annotator = $2) " \
+	"AND NOT EXISTS (SELECT 1 FROM @hl_answer a WHERE a.project_id = $1 AND a.item = g.item AND a.annotator = $2)"
+
+bool
+gold_is_new(const Project *project, const char *annotator, const char *item)
+{
+	static Statement select = {
+		"SELECT 1 FROM @hl_gold_label g WHERE g.project_id = $1 AND g.item = $3 AND " IS_NEW_TO_HIM,
+		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
+	};
+	Datum		values[3] = {
+		Int32GetDatum(project->id), CStringGetTextDatum(annotator), CStringGetTextDatum(item)
+	};
+
+	if (!lock_shown(project, annotator))
+		return false;
+	statement_run_as_extension(&select, values, NULL, false);
+	return SPI_processed > 0;
+}
+
 bool
 gold_choose(const Project *project, const char *annotator, const Lease *instead, Lease *gold)
 {
 	static Statement choose = {
-		"SELECT g.item FROM @hl_gold_label g WHERE g.project_id = $1 "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_gold_shown s WHERE s.project_id = $1 AND s.item = g.item AND s.annotator = $2) "
-		"AND NOT EXISTS (SELECT 1 FROM @hl_answer a WHERE a.project_id = $1 AND a.item = g.item AND a.annotator = $2) "
+		"SELECT g.item FROM @hl_gold_label g WHERE g.project_id = $1 AND " IS_NEW_TO_HIM " "
 		"ORDER BY pg_catalog.random() LIMIT 1", 2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	static Statement suggest = {
@@ -204,10 +228,8 @@ gold_choose(const Project *project, const char *annotator, const Lease *instead,
 		2, {INT4OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), CStringGetTextDatum(annotator)};
-	uint32		hash = hash_bytes((const unsigned char *) annotator, (int) strlen(annotator));
 
-	if (!try_object_lock(extension_table("hl_gold_shown"), hash ^ (uint32) project->id,
-						 AccessExclusiveLock))
+	if (!lock_shown(project, annotator))
 		return false;
 	statement_run_as_extension(&choose, values, NULL, false);
 	if (SPI_processed == 0)

@@ -42,6 +42,12 @@ extern bool gold_due(const Project *project);
 extern bool gold_choose(const Project *project, const char *annotator, const Lease *instead,
 						Lease *gold);
 
+/*
+ * May a gold item that somebody has asked for be shown to the annotator?  False: it
+ * was, or he has answered it, or another session of his is at it.
+ */
+extern bool gold_is_new(const Project *project, const char *annotator, const char *item);
+
 /* It is shown to him, and never again. */
 extern void gold_show(const Project *project, const char *annotator, const Lease *gold);
 

@@ -16,7 +16,6 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/lsyscache.h"
 
 #include "store/asked.h"
@@ -43,21 +42,14 @@ handover_is_kept(void)
 	return get_attnum(extension_table("hl_model"), "auto_threshold") != InvalidAttrNumber;
 }
 
-/* An array of the first row; false: it is NULL, of another length, or has one. */
+/* The n elements of an array of the first row; false: it is NULL, of another length, or has one. */
 static bool
-read_array(int column, Oid type, int length, Datum **values, int *n)
+read_array(int column, Oid type, int n, Datum **values)
 {
-	bool		isnull;
-	Datum		array = result_datum(0, column, &isnull);
 	int			count;
 
-	if (isnull || ARR_HASNULL(DatumGetArrayTypeP(array)))
-		return false;
-	deconstruct_array(DatumGetArrayTypeP(array), type, length, true,
-					  type == BOOLOID ? TYPALIGN_CHAR : TYPALIGN_INT, values, NULL, &count);
-	if (column == 1)
-		*n = count;
-	return count == *n;
+	*values = result_elements(column, type, &count);
+	return count == n;
 }
 
 /* False: there is nothing, or it is from a version that did not keep all of it. */
@@ -72,12 +64,14 @@ read_stored(int32 project_id, int32 model, bool read_only, Stored *stored)
 
 	memset(stored, 0, sizeof(*stored));
 	statement_run_as_extension(&select, values, NULL, read_only);
-	if (SPI_processed > 0 &&
-		read_array(1, INT4OID, sizeof(int32), &stored->labels, &stored->n) &&
-		read_array(2, INT4OID, sizeof(int32), &stored->predicted, &stored->n) &&
-		read_array(3, FLOAT4OID, sizeof(float4), &stored->confidence, &stored->n) &&
-		read_array(4, FLOAT4OID, sizeof(float4), &stored->losses, &stored->n) &&
-		read_array(5, BOOLOID, sizeof(bool), &stored->audited, &stored->n))
+	if (SPI_processed == 0)
+		return false;
+	stored->labels = result_elements(1, INT4OID, &stored->n);
+	if (stored->labels != NULL &&
+		read_array(2, INT4OID, stored->n, &stored->predicted) &&
+		read_array(3, FLOAT4OID, stored->n, &stored->confidence) &&
+		read_array(4, FLOAT4OID, stored->n, &stored->losses) &&
+		read_array(5, BOOLOID, stored->n, &stored->audited))
 		return true;
 	stored->n = 0;
 	return false;
@@ -233,28 +227,44 @@ ask_uncertain(const Project *project, char **items, int n)
 	asks_forget(project, missing, source_missing(project, items, unsure, missing));
 }
 
-float
-conformal_limit_read(const Project *project, int32 model, double coverage, bool read_only,
-					 bool *audited)
+/* By the cross-validation. */
+static void
+limit_out_of_fold(int32 project_id, int32 model, double coverage, bool read_only, SetLimit *limit)
 {
 	Stored		stored;
 	float	   *losses;
-	float		limit;
 	int			n = 0;
 
-	(void) read_stored(project->id, model, read_only, &stored);
+	(void) read_stored(project_id, model, read_only, &stored);
 	losses = palloc_array_checked(float, stored.n);
 	for (int i = 0; i < stored.n; i++)
 		n += DatumGetBool(stored.audited[i]);
-	*audited = n >= CONFORMAL_LEAST && n >= conformal_least(coverage);
+	limit->audited = n >= CONFORMAL_LEAST && n >= conformal_least(coverage);
 	n = 0;
 	for (int i = 0; i < stored.n; i++)
 	{
-		if (!*audited || DatumGetBool(stored.audited[i]))
+		if (!limit->audited || DatumGetBool(stored.audited[i]))
 			losses[n++] = DatumGetFloat4(stored.losses[i]);
 	}
-	if (!conformal_limit(losses, n, coverage, &limit))
-		limit = INFINITY;
+	if (!conformal_limit(losses, n, coverage, &limit->limit))
+		limit->limit = INFINITY;
 	pfree(losses);
-	return limit;
+}
+
+void
+set_limit_read(const Project *project, const Serving *serving, double coverage, bool read_only,
+			   MemoryContext pin_context, SetLimit *limit)
+{
+	const HeldOut *held_out = held_out_open(project, serving, read_only, pin_context);
+
+	*limit = (SetLimit) {.model = serving->base};
+	if (held_out == NULL ||
+		!conformal_limit_sorted(held_out->losses, held_out->n, coverage, &limit->limit))
+	{
+		limit_out_of_fold(project->id, serving->model, coverage, read_only, limit);
+		return;
+	}
+	limit->model = held_out->model;
+	limit->audited = held_out->audited;
+	limit->held_out = true;
 }

@@ -46,12 +46,25 @@ extern void ask_uncertain(const Project *project, char **items, int n);
 
 #define CONFORMAL_LEAST 100		/* rows of the audit; with fewer, all labelled rows count */
 
+/* What sets of labels are made with. */
+typedef struct SetLimit
+{
+	const Model *model;			/* whose probabilities count */
+	float		limit;			/* of the loss, in nats; INFINITY: nothing is too
+								 * improbable, as too few rows are labelled */
+	bool		audited;		/* by rows of the audit */
+	bool		held_out;		/* by rows that the model has not seen; else by those
+								 * of the cross-validation */
+} SetLimit;
+
 /*
- * The loss (negative logarithm of the probability, in nats) that the label of a row
- * does not pass with probability coverage, by the rows of the audit, where they
- * are enough, or by all labelled ones.  INFINITY: too few of either.
+ * The loss (negative logarithm of the probability) that the label of a row does not
+ * pass with probability coverage: by the rows that were kept from a model of its
+ * own, or, where these are too few for that coverage, by the cross-validation of the
+ * model that serves.  Those of the audit, where they are enough, else all labelled
+ * ones.  The model is pinned until pin_context is reset.
  */
-extern float conformal_limit_read(const Project *project, int32 model, double coverage,
-								  bool read_only, bool *audited);
+extern void set_limit_read(const Project *project, const Serving *serving, double coverage,
+						   bool read_only, MemoryContext pin_context, SetLimit *limit);
 
 #endif							/* HUMANLOOP_STORE_HANDOVER_H */

@@ -183,13 +183,9 @@ label_check(const Project *project, const char *label, const char *hint)
 	"WHERE h.who = $2 LIMIT 1) AS leased_at FROM @hl_lease x WHERE x.project_id = $1 AND x.item = " of \
 	" FOR UPDATE SKIP LOCKED"
 #define SETTLED_SHARED \
-	"(holders, since, until, lease_until) = (SELECT coalesce(pg_catalog.array_agg(h.who ORDER BY h.n), '{}'), " \
-	"coalesce(pg_catalog.array_agg(h.since ORDER BY h.n), '{}'), " \
-	"coalesce(pg_catalog.array_agg(h.until ORDER BY h.n), '{}'), " \
-	"CASE WHEN $6 AND $7 <= 1 + (SELECT pg_catalog.count(*) FROM @hl_current_answer c " \
-	"WHERE c.project_id = $1 AND c.item = l.item AND c.annotator <> $2 AND c.label IS NOT NULL) " \
-	"THEN 'infinity' ELSE pg_catalog.max(h.until) END " \
-	"FROM unnest(l.holders, l.since, l.until) WITH ORDINALITY h(who, since, until, n) WHERE h.who <> $2)"
+	WITHOUT_HOLDER("$2", "CASE WHEN $6 AND $7 <= 1 + (SELECT pg_catalog.count(*) FROM @hl_current_answer c " \
+				   "WHERE c.project_id = $1 AND c.item = l.item AND c.annotator <> $2 AND c.label IS NOT NULL) " \
+				   "THEN 'infinity' ELSE pg_catalog.max(h.until) END")
 
 int64
 answers_write(const Project *project, const char *annotator,
@@ -271,12 +267,8 @@ answer_undo(const Project *project, const char *annotator, char *item)
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
 	static Statement insert_several = {
-		"WITH released AS (UPDATE @hl_lease l SET (holders, since, until, lease_until) = "
-		"(SELECT coalesce(pg_catalog.array_agg(h.who ORDER BY h.n), '{}'), "
-		"coalesce(pg_catalog.array_agg(h.since ORDER BY h.n), '{}'), "
-		"coalesce(pg_catalog.array_agg(h.until ORDER BY h.n), '{}'), pg_catalog.max(h.until) "
-		"FROM unnest(l.holders, l.since, l.until) WITH ORDINALITY h(who, since, until, n) WHERE h.who <> $3) "
-		"FROM (SELECT f.ctid AS place FROM @hl_lease f WHERE f.project_id = $1 AND f.item = $2 "
+		"WITH released AS (UPDATE @hl_lease l SET " WITHOUT_HOLDER("$3", "pg_catalog.max(h.until)")
+		" FROM (SELECT f.ctid AS place FROM @hl_lease f WHERE f.project_id = $1 AND f.item = $2 "
 		"FOR UPDATE SKIP LOCKED) s WHERE l.ctid = s.place) "
 		"INSERT INTO @hl_answer (project_id, item, annotator, action) VALUES ($1, $2, $3, 'undo')",
 		3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
@@ -296,7 +288,7 @@ answer_undo(const Project *project, const char *annotator, char *item)
 						annotator, item, project->name)));
 	statement_run(several_wanted(project) ? &insert_several : &insert, values, NULL, false);
 	act_as_before(&acting);
-	asks_reopen(project, item);
+	asks_reopen(project, &item, 1);
 	change_note(project->id, CHANGE_LABELS, &item, 1);
 }
 
@@ -454,7 +446,10 @@ source_labels_write(const Project *project, const SourceLabels *labels, char **o
 		source_labels_undo(project, gone, ngone);
 	act_as_before(&acting);
 	if (ngone > 0)
+	{
+		asks_reopen(project, gone, ngone);
 		change_note(project->id, CHANGE_LABELS, gone, ngone);
+	}
 	(void) answers_write(project, RESERVED_ANNOTATOR, items, said, nsaid, NULL);
 }
 
@@ -474,17 +469,12 @@ skipped_items(const Project *project, char **items, int n, int *nskipped)
 	};
 	Datum		values[2] = {Int32GetDatum(project->id)};
 	char	  **skipped;
-	SPITupleTable *table;
 
 	if (items != NULL)
 		values[1] = text_array(items, n);
 	statement_run_as_extension(items == NULL ? &all : &some, values, NULL, false);
-	table = SPI_tuptable;
-	*nskipped = (int) SPI_processed;
-	skipped = palloc_array_checked(char *, *nskipped);
-	for (int i = 0; i < *nskipped; i++)
-		skipped[i] = result_string(i, 1);
-	SPI_freetuptable(table);
+	skipped = result_strings(1, nskipped);
+	SPI_freetuptable(SPI_tuptable);
 	return skipped;
 }
 
@@ -519,14 +509,8 @@ known_read(const Project *project, char ***items, char ***labels)
 	if (!known_are_kept())
 		return 0;
 	statement_run_as_extension(&select, values, NULL, false);
-	n = (int) SPI_processed;
-	*items = palloc_array_checked(char *, n);
-	*labels = palloc_array_checked(char *, n);
-	for (int i = 0; i < n; i++)
-	{
-		(*items)[i] = result_string(i, 1);
-		(*labels)[i] = result_string(i, 2);
-	}
+	*items = result_strings(1, &n);
+	*labels = result_strings(2, &n);
 	SPI_freetuptable(SPI_tuptable);
 	return n;
 }
@@ -540,28 +524,34 @@ known_labels(const Project *project, char **items, int n)
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id)};
-	char	  **labels = palloc_array_checked(char *, n);
 
 	if (!known_are_kept())
-	{
-		memset(labels, 0, sizeof(char *) * n);
-		return labels;
-	}
+		return palloc0(sizeof(char *) * n);
 	values[1] = text_array(items, n);
 	statement_run_as_extension(&select, values, NULL, false);
-	for (int i = 0; i < n; i++)
-		labels[i] = result_string(i, 1);
-	return labels;
+	return result_strings(1, &n);
+}
+
+typedef Truth *(*TruthReader) (const Project *project, char **known_items, char **known_labels,
+							   int nknown, MemoryContext context);
+
+static Truth *
+weigh_answers(const Project *project, TruthReader reader, MemoryContext context)
+{
+	char	  **items;
+	char	  **labels;
+	int			n;
+
+	if (!truth_is_needed(project))
+		return NULL;
+	n = known_read(project, &items, &labels);
+	return reader(project, items, labels, n, context);
 }
 
 Truth *
 labels_weigh(const Project *project, MemoryContext context)
 {
-	char	  **items;
-	char	  **labels;
-	int			n = known_read(project, &items, &labels);
-
-	return truth_read(project, items, labels, n, context);
+	return weigh_answers(project, truth_share, context);
 }
 
 /* What the answers to each item that satisfies a condition on c add up to. */
@@ -572,8 +562,8 @@ labels_weigh(const Project *project, MemoryContext context)
 	"WHERE c.project_id = $1 AND c.label IS NOT NULL AND " condition " GROUP BY c.item, c.label) v " \
 	"ORDER BY v.item, v.votes DESC, v.latest DESC, v.id DESC"
 
-void
-consensus_read(const Project *project, Consensus *consensus)
+static void
+read_consensus(const Project *project, TruthReader reader, Consensus *consensus)
 {
 	static Statement voted = {VOTED("true"), 1, {INT4OID}, NULL, 0};
 	static Statement known = {
@@ -600,7 +590,7 @@ consensus_read(const Project *project, Consensus *consensus)
 	}
 	SPI_freetuptable(table);
 	consensus->skipped = skipped_items(project, NULL, 0, &consensus->nskipped);
-	consensus->truth = labels_weigh(project, CurrentMemoryContext);
+	consensus->truth = weigh_answers(project, reader, CurrentMemoryContext);
 	for (int i = 0; i < consensus->n && consensus->truth != NULL; i++)
 	{
 		const char *label = truth_label(consensus->truth, consensus->items[i]);
@@ -619,6 +609,18 @@ consensus_read(const Project *project, Consensus *consensus)
 	pfree(labels);
 }
 
+void
+consensus_read(const Project *project, Consensus *consensus)
+{
+	read_consensus(project, truth_share, consensus);
+}
+
+void
+consensus_take(const Project *project, Consensus *consensus)
+{
+	read_consensus(project, truth_read, consensus);
+}
+
 /* Labels of these items as the label model of all answers has them. */
 static void
 weigh_labels(const Project *project, char **items, char **labels, int n)
@@ -632,7 +634,6 @@ weigh_labels(const Project *project, char **items, char **labels, int n)
 		if (label != NULL)
 			labels[i] = pstrdup(label);
 	}
-	truth_free(truth);
 }
 
 #define VOTED_OF_ITEM \
@@ -653,11 +654,10 @@ consensus_of_items(const Project *project, char **items, int n)
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id), text_array(items, n)};
-	char	  **labels = palloc_array_checked(char *, n);
+	char	  **labels;
 
 	statement_run_as_extension(known_are_kept() ? &known : &voted, values, NULL, false);
-	for (int i = 0; i < n; i++)
-		labels[i] = result_string(i, 1);
+	labels = result_strings(1, &n);
 	if (truth_concerns(project, items, n))
 		weigh_labels(project, items, labels, n);
 	return labels;

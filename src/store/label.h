@@ -74,8 +74,8 @@ typedef struct Consensus
 	int			nclasses;
 	char	  **skipped;		/* items that somebody has skipped */
 	int			nskipped;
-	Truth	   *truth;			/* how sure these labels are; NULL: no item has two
-								 * answers, and so they are taken as they are */
+	Truth	   *truth;			/* how sure these labels are, as truth_share; NULL: no item
+								 * has two answers, and so they are taken as they are */
 } Consensus;
 
 /*
@@ -84,6 +84,9 @@ typedef struct Consensus
  * (truth_label).
  */
 extern void consensus_read(const Project *project, Consensus *consensus);
+
+/* The same with a label model that the caller may keep and change. */
+extern void consensus_take(const Project *project, Consensus *consensus);
 
 /* The same of these items: label of each, NULL where it has none. */
 extern char **consensus_of_items(const Project *project, char **items, int n);
@@ -94,7 +97,10 @@ extern int	known_read(const Project *project, char ***items, char ***labels);
 /* Of these items the label that is certain, NULL where none is. */
 extern char **known_labels(const Project *project, char **items, int n);
 
-/* The label model of all answers, with what is certain as known; NULL as truth_read. */
+/*
+ * The label model of all answers, with what is certain as known, as truth_share; NULL:
+ * no item has two.
+ */
 extern Truth *labels_weigh(const Project *project, MemoryContext context);
 
 /* Items that somebody has skipped: of these, or with items NULL of all. */

@@ -191,7 +191,7 @@ read_all_labels(Learner *learner, const Project *project)
 
 	truth_free(learner->truth);
 	learner->truth = NULL;
-	consensus_read(project, &consensus);
+	consensus_take(project, &consensus);
 	if (consensus.truth != NULL)
 		learner->truth = truth_keep(consensus.truth, learner->context);
 	known = labelled_items(&consensus, CurrentMemoryContext);

@@ -210,21 +210,42 @@ named_encoder_store(const char *name, const char *kind, const Encoder *encoder,
 	return id;
 }
 
-/* Of a project that uses it or is declared with it, NULL: none. */
+/*
+ * Of a project that uses it or is declared with it: one that the caller may see, where
+ * there is one (visible).  NULL: none.
+ */
 static char *
-using_project(const NamedEncoder *encoder)
+using_project(const NamedEncoder *encoder, bool *visible)
 {
 	static Statement select = {
-		"SELECT p.name FROM @hl_project p LEFT JOIN @hl_serving v ON v.project_id = p.id "
+		"SELECT p.id, p.name FROM @hl_project p LEFT JOIN @hl_serving v ON v.project_id = p.id "
 		"WHERE $2 = ANY (pg_catalog.string_to_array(p.encoder, '+')) "
 		"OR $2 = ANY (pg_catalog.string_to_array(v.chosen, '+')) "
 		"OR EXISTS (SELECT 1 FROM @hl_encoder e WHERE e.project_id = p.id AND $1 = ANY (e.uses)) "
-		"ORDER BY p.name LIMIT 1", 2, {INT8OID, TEXTOID}, NULL, 0
+		"ORDER BY p.name", 2, {INT8OID, TEXTOID}, NULL, 0
 	};
 	Datum		values[2] = {Int64GetDatum(encoder->id), CStringGetTextDatum(encoder->name)};
+	SPITupleTable *table;
+	char	   *name = NULL;
+	int			n;
 
 	run_on_latest(&select, values);
-	return SPI_processed == 0 ? NULL : result_string(0, 1);
+	table = SPI_tuptable;
+	n = (int) SPI_processed;
+	*visible = false;
+	PushActiveSnapshot(GetLatestSnapshot());
+	for (int i = 0; i < n && !*visible; i++)
+	{
+		bool		isnull;
+		int32		id = DatumGetInt32(SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull));
+		const Project *project = project_read_any(id, true);
+
+		name = SPI_getvalue(table->vals[i], table->tupdesc, 2);
+		*visible = project != NULL &&
+			project_privilege(project, GetUserId(), PRIVILEGE_ANY, true);
+	}
+	PopActiveSnapshot();
+	return name;
 }
 
 void
@@ -236,14 +257,18 @@ named_encoder_drop(const NamedEncoder *encoder)
 	};
 	Datum		values[1] = {Int64GetDatum(encoder->id)};
 	char	   *project;
+	bool		visible;
 
 	/* whoever is about to use it has it locked until he has said so */
 	named_encoder_lock(encoder->id, true);
-	project = using_project(encoder);
+	project = using_project(encoder, &visible);
 	if (project != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("encoder \"%s\" is used by project \"%s\"", encoder->name, project),
+				 visible ?
+				 errmsg("encoder \"%s\" is used by project \"%s\"", encoder->name, project) :
+				 errmsg("encoder \"%s\" is used by a project that you have no privilege on",
+						encoder->name),
 				 errhint("hl_set_encoder() gives the project another one; models that were trained with this one keep it in use until they are pruned.")));
 	for (int i = 0; i < 2; i++)
 		statement_run_as_extension(&deletes[i], values, NULL, false);

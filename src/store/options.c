@@ -5,8 +5,9 @@
  *	  defaults, acquisition function, classes.
  *
  * What is wrong with them is an error where they are given.  Nothing but
- * hl_create_project(), hl_set_option() and hl_set_targets() writes them; what somebody has written into the table is
- * damage, and only this project's: it must not keep others from being shown.
+ * hl_create_project(), hl_set_option() and hl_set_targets() writes them; what
+ * somebody has written into the table is damage, and only this project's: it must
+ * not keep others from being shown.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,10 +66,12 @@ static const OptionRule rules[] = {
 	{"target_error", 0, 0.5, 0, false, false, true, OPTION(target_error)},
 	{"ask_uncertain", 0, 1, 0, true, true, true, OPTION(ask_uncertain)},
 	{"drift", 0, 1, 1, true, true, true, OPTION(drift)},
+	{"drift_withdraws", 0, 1, 0, true, true, true, OPTION(drift_withdraws)},
+	{"prediction_sets", 0, 1, 1, true, true, true, OPTION(prediction_sets)},
 	{"random_seed", 0, 9007199254740992.0, 0, true, false, false, OPTION(random_seed)},
-	{ANSWERS, 1, 100, 1, true, false, false, OPTION(answers)},
+	{ANSWERS, 1, 100, 1, true, false, true, OPTION(answers)},
 	{"gold", 0, 1, 0.05, false, false, true, OPTION(gold)},
-	{"most_answers", 2, 100, 5, true, false, false, OPTION(most_answers)},
+	{"most_answers", 2, 100, 5, true, false, true, OPTION(most_answers)},
 };
 
 static void

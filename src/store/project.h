@@ -59,6 +59,8 @@ typedef struct ProjectOptions
 	double		train_quiet;	/* seconds without a label after which one is due */
 	int			keep_models;	/* that are stored whole */
 	int			drift;			/* 1: arrivals are watched; 0: not */
+	int			drift_withdraws;	/* 1: after an alarm nothing is answered alone */
+	int			prediction_sets;	/* 1: trainings make a second model for them */
 	int64		random_seed;
 	int			answers;		/* wanted of an item; ANSWERS_ADAPTIVE */
 	double		gold;			/* share of the questions that are gold items */

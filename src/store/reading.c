@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -30,6 +31,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -169,7 +171,10 @@ reading_role(const Project *project, SourceReader reader)
 	return reader == READ_AS_OWNER || superuser() ? project_source_owner(project) : GetUserId();
 }
 
-/* limit: in milliseconds, 0 for none; NULL: the worker's, in the worker. */
+/*
+ * limit: in milliseconds, 0 for none, of a step that must not change anything; NULL:
+ * the worker's, in the worker.
+ */
 static void
 run_step(const Project *project, SourceReader reader, ReadingStep step, void *argument,
 		 int64 *spent, const int *limit)
@@ -186,6 +191,10 @@ run_step(const Project *project, SourceReader reader, ReadingStep step, void *ar
 	act_as_restricted(&acting, role);
 	if (!told)
 		(void) set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	/* nothing below can take this back; it ends with the step */
+	if (limit != NULL)
+		(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	innermost = &reading;
 	PG_TRY();
@@ -222,10 +231,35 @@ reading_step(const Project *project, SourceReader reader, ReadingStep step, void
 	run_step(project, reader, step, argument, spent, NULL);
 }
 
-void
-reading_step_within(const Project *project, ReadingStep step, void *argument, int milliseconds)
+ErrorData *
+reading_attempt(const Project *project, ReadingStep step, void *argument, int milliseconds,
+				int64 *spent)
 {
-	run_step(project, READ_AS_OWNER, step, argument, NULL, &milliseconds);
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		run_step(project, READ_AS_OWNER, step, argument, spent, &milliseconds);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	/* read-only does not keep it from everything: large objects, locks, notifications */
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	/* somebody who waits wants it to end; nobody cancels only this in the worker */
+	if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED && !reading_unattended)
+		ReThrowError(error);
+	return error;
 }
 
 bool

@@ -29,11 +29,12 @@ extern void reading_step(const Project *project, SourceReader reader, ReadingSte
 						 void *argument, int64 *spent);
 
 /*
- * The same as the source's owner, for a single step that may take so long (0: as
- * long as it takes), also where somebody waits for it.
+ * The same as the source's owner, in a subtransaction that is read-only, is taken back in
+ * any case, and may take so long (0: as long as it takes), also where somebody waits for
+ * it.  Returns the error, or NULL.  spent counts towards the limit.
  */
-extern void reading_step_within(const Project *project, ReadingStep step, void *argument,
-								int milliseconds);
+extern ErrorData *reading_attempt(const Project *project, ReadingStep step, void *argument,
+								  int milliseconds, int64 *spent);
 
 /* Is the project's source being read, further up in this session? */
 extern bool reading_now(int32 project_id);

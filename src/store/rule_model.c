@@ -291,10 +291,9 @@ rules_changed(const Project *project)
 typedef struct Counting
 {
 	const Rules *rules;
-	const char *first;			/* class that was met first; copied */
+	const char *first;			/* class that was met first */
 	bool		others;
 	int			items;
-	MemoryContext context;
 } Counting;
 
 static void

@@ -23,7 +23,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -31,10 +30,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "humanloop.h"
 #include "store/caller.h"
@@ -75,6 +72,7 @@ typedef struct Evaluation
 	char	   *items[PORTION_ROWS];
 	Datum		rows[PORTION_ROWS];
 	int		   *codes[PORTION_ROWS];	/* of each rule that is run, or SILENT */
+	int64	   *taken;			/* microseconds, by each rule */
 } Evaluation;
 
 /* ---------------------------------------------------------------------- */
@@ -97,13 +95,13 @@ prepare_rule(const Evaluation *evaluation, Rule *rule)
 
 	rule->plan = SPI_prepare(psprintf(rule->label != NULL ?
 									  "SELECT CASE WHEN (\n%s\n) THEN ''::pg_catalog.text END FROM pg_catalog.unnest($1) s" :
-									  "SELECT (\n%s\n)::pg_catalog.text FROM pg_catalog.unnest($1) s",
-									  rule->condition), 1, types);
+									  "SELECT pg_catalog.left((\n%s\n)::pg_catalog.text, %d) FROM pg_catalog.unnest($1) s",
+									  rule->condition, MAX_SAID_BYTES + 1), 1, types);
 	if (rule->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 }
 
-/* Within reading_step_within. */
+/* Within reading_attempt. */
 static void
 run_rule(void *argument)
 {
@@ -112,9 +110,6 @@ run_rule(void *argument)
 	Datum		rows = PointerGetDatum(construct_array((Datum *) evaluation->rows + step->first, step->n,
 													   evaluation->row_type, -1, false, TYPALIGN_DOUBLE));
 
-	/* nothing below can take this back; it ends with the step */
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	if (step->rule->plan == NULL)
 		prepare_rule(evaluation, step->rule);
 	if (SPI_execute_plan(step->rule->plan, &rows, " ", false, 0) != SPI_OK_SELECT)
@@ -137,34 +132,14 @@ run_rule(void *argument)
 
 /* NULL: it has run.  What is planned in vain is planned again. */
 static ErrorData *
-attempt_rule(Step *step)
+attempt_rule(Step *step, int64 *spent)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	SPIPlanPtr	plan = step->rule->plan;
-	ErrorData  *volatile error = NULL;
+	ErrorData  *error = reading_attempt(step->evaluation->project, run_rule, step,
+										setting_rule_timeout, spent);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		reading_step_within(step->evaluation->project, run_rule, step, setting_rule_timeout);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+	if (error != NULL)
 		step->rule->plan = plan;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	/* somebody who waits wants it to end; nobody cancels the worker's rule only */
-	if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED && !reading_unattended)
-		ReThrowError(error);
 	return error;
 }
 
@@ -274,9 +249,34 @@ code_of(const Evaluation *evaluation, Rule *rule, const char *said)
 	return SILENT;
 }
 
-/* Rows that it fails on are found by halving. */
+/*
+ * The worker has others to see to: where all rules together have taken too long, the
+ * one that has taken most is stopped.
+ */
 static void
-rule_on_rows(Evaluation *evaluation, int index, int first, int n)
+check_time(Evaluation *evaluation)
+{
+	int64		sum = 0;
+	int			most = 0;
+
+	if (!reading_unattended || setting_worker_source_timeout == 0)
+		return;
+	for (int r = 0; r < evaluation->rules->n; r++)
+	{
+		sum += evaluation->taken[r];
+		if (evaluation->taken[r] > evaluation->taken[most])
+			most = r;
+	}
+	if (sum <= setting_worker_source_timeout * INT64CONST(1000))
+		return;
+	stop_rule(&evaluation->rules->rule[most],
+			  "all rules together take longer than humanloop.worker_source_timeout, and this one longest");
+	evaluation->taken[most] = 0;
+}
+
+/* Rows that it fails on are found by halving, all within the time for a portion. */
+static void
+rule_on_rows(Evaluation *evaluation, int index, int first, int n, int64 *spent)
 {
 	Rule	   *rule = &evaluation->rules->rule[index];
 	Step		step = {
@@ -288,7 +288,7 @@ rule_on_rows(Evaluation *evaluation, int index, int first, int n)
 	if (rule->stopped)
 		return;
 	step.said = palloc(sizeof(char *) * n);
-	error = attempt_rule(&step);
+	error = attempt_rule(&step, spent);
 	interrupts_check();
 	if (error == NULL)
 	{
@@ -301,8 +301,8 @@ rule_on_rows(Evaluation *evaluation, int index, int first, int n)
 		skip_row(evaluation, rule, first, error);
 	else
 	{
-		rule_on_rows(evaluation, index, first, n / 2);
-		rule_on_rows(evaluation, index, first + n / 2, n - n / 2);
+		rule_on_rows(evaluation, index, first, n / 2, spent);
+		rule_on_rows(evaluation, index, first + n / 2, n - n / 2, spent);
 	}
 }
 
@@ -419,8 +419,13 @@ take_portion(Evaluation *evaluation)
 	}
 	for (int r = 0; r < evaluation->rules->n; r++)
 	{
-		if (evaluation->runs[r])
-			rule_on_rows(evaluation, r, 0, evaluation->n);
+		int64		spent = 0;
+
+		if (!evaluation->runs[r])
+			continue;
+		rule_on_rows(evaluation, r, 0, evaluation->n, &spent);
+		evaluation->taken[r] += spent;
+		check_time(evaluation);
 	}
 	read_kept(evaluation, votes);
 	for (int i = 0; i < evaluation->n; i++)
@@ -502,6 +507,7 @@ evaluation_begin(Evaluation *evaluation, const Project *project, bool pending)
 	evaluation->project = project;
 	evaluation->rules = rules;
 	evaluation->runs = palloc_array_checked(bool, rules->n);
+	evaluation->taken = palloc0(sizeof(int64) * rules->n);
 	for (int r = 0; r < rules->n; r++)
 	{
 		Rule	   *rule = &rules->rule[r];

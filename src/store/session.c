@@ -290,6 +290,35 @@ result_string(uint64 row, int column)
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
+char **
+result_strings(int column, int *n)
+{
+	char	  **strings = palloc_array_checked(char *, SPI_processed);
+
+	*n = (int) SPI_processed;
+	for (int i = 0; i < *n; i++)
+		strings[i] = result_string(i, column);
+	return strings;
+}
+
+Datum *
+result_elements(int column, Oid type, int *n)
+{
+	bool		isnull;
+	Datum		array = result_datum(0, column, &isnull);
+	Datum	   *elements;
+	int16		length;
+	bool		byval;
+	char		align;
+
+	*n = -1;
+	if (isnull || ARR_HASNULL(DatumGetArrayTypeP(array)))
+		return NULL;
+	get_typlenbyvalalign(type, &length, &byval, &align);
+	deconstruct_array(DatumGetArrayTypeP(array), type, length, byval, align, &elements, NULL, n);
+	return elements;
+}
+
 bool
 result_is_null(uint64 row, int column)
 {

@@ -87,10 +87,17 @@ extern char *qualify(const char *text);
 /* Column (from 1) of a row of the last result. */
 extern Datum result_datum(uint64 row, int column, bool *isnull);
 extern char *result_string(uint64 row, int column);	/* NULL for NULL; copied */
+extern char **result_strings(int column, int *n);	/* of all rows, which are n */
 extern bool result_is_null(uint64 row, int column);
 extern int32 result_int(uint64 row, int column);	/* 0 for NULL */
 extern int64 result_bigint(uint64 row, int column);
 extern double result_double(uint64 row, int column);
+
+/*
+ * Elements of an array in that column of the last result's first row; NULL (and n -1):
+ * the array is NULL, or has one.
+ */
+extern Datum *result_elements(int column, Oid type, int *n);
 
 /* text[] from C strings; NULL elements allowed */
 extern Datum text_array(char **strings, int n);

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "store/asked.h"
 #include "store/change.h"
 #include "store/label.h"
 #include "store/session.h"
@@ -92,6 +93,7 @@ settlement_undo(const Project *project, const char *reviewer, char *item, const 
 	if (reason != NULL)
 		values[3] = CStringGetTextDatum(reason);
 	statement_run_as_extension(&undo, values, nulls, false);
+	asks_reopen(project, &item, 1);
 	change_note(project->id, CHANGE_LABELS, &item, 1);
 }
 
@@ -103,18 +105,12 @@ settled_labels(const Project *project, char **items, int n)
 		2, {INT4OID, TEXTARRAYOID}, NULL, 0
 	};
 	Datum		values[2] = {Int32GetDatum(project->id)};
-	char	  **labels = palloc_array_checked(char *, n);
 
 	if (!settlements_are_kept())
-	{
-		memset(labels, 0, sizeof(char *) * n);
-		return labels;
-	}
+		return palloc0(sizeof(char *) * n);
 	values[1] = text_array(items, n);
 	statement_run_as_extension(&select, values, NULL, false);
-	for (int i = 0; i < n; i++)
-		labels[i] = result_string(i, 1);
-	return labels;
+	return result_strings(1, &n);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -128,17 +124,12 @@ settled_classes(const Project *project, int *n)
 		1, {INT4OID}, NULL, 0
 	};
 	Datum		values[1] = {Int32GetDatum(project->id)};
-	char	  **classes;
 
 	*n = 0;
 	if (!settlements_are_kept())
 		return NULL;
 	statement_run_as_extension(&select, values, NULL, false);
-	*n = (int) SPI_processed;
-	classes = palloc_array_checked(char *, *n);
-	for (int i = 0; i < *n; i++)
-		classes[i] = result_string(i, 1);
-	return classes;
+	return result_strings(1, n);
 }
 
 void

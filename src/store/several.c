@@ -60,6 +60,10 @@ several_answers(const Project *project)
 
 #define NOW "pg_catalog.clock_timestamp()"
 
+/* Of current answers c: labels, of which that of the source is complete by itself. */
+#define COUNT_LABELS \
+	"pg_catalog.count(c.label) + 1000 * pg_catalog.count(c.label) FILTER (WHERE c.annotator = 'source')"
+
 /*
  * The first $3 items of ranked that are free for annotator $2, leased to him for
  * $6, but none of those in $7.  As in lease.c item by item.  The answers are looked
@@ -70,7 +74,7 @@ several_answers(const Project *project)
 	"WITH ranked AS MATERIALIZED (" ranked "), " \
 	"free AS (SELECT l.place, e.n FROM " \
 	"(SELECT r.item, r.n, r.wanted, a.labels, a.voices FROM ranked r CROSS JOIN LATERAL " \
-	"(SELECT pg_catalog.count(c.label) + 1000 * pg_catalog.count(c.label) FILTER (WHERE c.annotator = 'source') AS labels, " \
+	"(SELECT " COUNT_LABELS " AS labels, " \
 	"coalesce(pg_catalog.array_agg(c.annotator), '{}') AS voices FROM @hl_current_answer c " \
 	"WHERE c.project_id = $1 AND c.item = r.item OFFSET 0) a " \
 	"WHERE r.item <> ALL ($7) AND a.labels < r.wanted AND $2 <> ALL (a.voices)" NOT_SETTLED("r.item") " OFFSET 0) e " \
@@ -158,13 +162,8 @@ void
 several_release(const Project *project, const char *annotator, char *item)
 {
 	static Statement give_back = {
-		"UPDATE @hl_lease l SET (holders, since, until, lease_until) = "
-		"(SELECT coalesce(pg_catalog.array_agg(u.who ORDER BY u.n), '{}'), "
-		"coalesce(pg_catalog.array_agg(u.since ORDER BY u.n), '{}'), "
-		"coalesce(pg_catalog.array_agg(u.until ORDER BY u.n), '{}'), pg_catalog.max(u.until) "
-		"FROM unnest(l.holders, l.since, l.until) WITH ORDINALITY u(who, since, until, n) "
-		"WHERE u.who <> $3) WHERE l.project_id = $1 AND l.item = $2", 3, {INT4OID, TEXTOID, TEXTOID},
-		NULL, 0
+		"UPDATE @hl_lease l SET " WITHOUT_HOLDER("$3", "pg_catalog.max(h.until)")
+		" WHERE l.project_id = $1 AND l.item = $2", 3, {INT4OID, TEXTOID, TEXTOID}, NULL, 0
 	};
 	Datum		values[3] = {
 		Int32GetDatum(project->id), CStringGetTextDatum(item), CStringGetTextDatum(annotator)
@@ -188,11 +187,8 @@ leave_out_missing(const Project *project)
 	int			n;
 
 	statement_run_as_extension(&select, values, NULL, false);
-	n = (int) SPI_processed;
-	items = palloc_array_checked(char *, n);
+	items = result_strings(1, &n);
 	missing = palloc_array_checked(char *, n);
-	for (int i = 0; i < n; i++)
-		items[i] = result_string(i, 1);
 	if (n > 0)
 		repeats_forget(project, missing, source_missing(project, items, n, missing));
 	leases_add(project, items, n);
@@ -271,6 +267,48 @@ repeats_forget(const Project *project, char **items, int n)
 }
 
 /* ---------------------------------------------------------------------- */
+/* Another number */
+
+/*
+ * Leases, as those read them who hand out the other way from now on.  What somebody
+ * is just taking or answering is left: then another may be asked as well.
+ */
+static void
+convert_leases(const Project *project, bool several)
+{
+	static Statement share = {
+		"UPDATE @hl_lease l SET holders = ARRAY[l.annotator], since = ARRAY[l.leased_at], "
+		"until = ARRAY[l.lease_until], annotator = NULL, leased_at = NULL "
+		"FROM (SELECT x.ctid AS place FROM @hl_lease x WHERE x.project_id = $1 "
+		"AND x.annotator IS NOT NULL AND x.lease_until > " NOW " FOR UPDATE SKIP LOCKED) s "
+		"WHERE l.ctid = s.place", 1, {INT4OID}, NULL, 0
+	};
+	/* of several, whoever has it longest */
+	static Statement single = {
+		"UPDATE @hl_lease l SET (annotator, leased_at, lease_until) = "
+		"(SELECT u.who, u.since, u.until FROM unnest(l.holders, l.since, l.until) u(who, since, until) "
+		"WHERE u.until > " NOW " ORDER BY u.until DESC LIMIT 1), holders = '{}', since = '{}', until = '{}' "
+		"FROM (SELECT x.ctid AS place FROM @hl_lease x WHERE x.project_id = $1 "
+		"AND x.holders <> '{}' FOR UPDATE SKIP LOCKED) s WHERE l.ctid = s.place",
+		1, {INT4OID}, NULL, 0
+	};
+	Datum		values[1] = {Int32GetDatum(project->id)};
+
+	statement_run_as_extension(several ? &share : &single, values, NULL, false);
+}
+
+void
+several_change(const Project *before, const Project *now)
+{
+	if (several_wanted(before) != several_wanted(now))
+		convert_leases(now, several_wanted(now));
+	if (several_wanted(now))
+		repeats_write(now, NULL, 0);
+	else
+		repeats_drop(now);
+}
+
+/* ---------------------------------------------------------------------- */
 /* The queue */
 
 /* As many as are shown, and some that have their answers by now. */
@@ -280,6 +318,9 @@ repeats_forget(const Project *project, char **items, int n)
 	"LIMIT $2 + 1000) p)"
 
 #define OPEN_ASKS "asks AS MATERIALIZED (" OPEN_ASKED ")"
+
+#define LABELS_OF(item) \
+	"(SELECT " COUNT_LABELS " FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = " item ")"
 
 void
 several_entries(const Project *project)

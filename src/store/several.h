@@ -26,12 +26,14 @@ extern void several_check(const Project *project);
 extern int	several_answers(const Project *project);
 
 /*
- * Number of labels that $1's item has, in SQL.  What the source says is
- * complete by itself.
+ * What lease row l becomes without one of its holders, for UPDATE ... SET, where h is
+ * the others; until: when the row is free.
  */
-#define LABELS_OF(item) \
-	"(SELECT pg_catalog.count(c.label) + 1000 * pg_catalog.count(c.label) FILTER (WHERE c.annotator = 'source') " \
-	"FROM @hl_current_answer c WHERE c.project_id = $1 AND c.item = " item ")"
+#define WITHOUT_HOLDER(who, until) \
+	"(holders, since, until, lease_until) = (SELECT coalesce(pg_catalog.array_agg(h.who ORDER BY h.n), '{}'), " \
+	"coalesce(pg_catalog.array_agg(h.since ORDER BY h.n), '{}'), " \
+	"coalesce(pg_catalog.array_agg(h.until ORDER BY h.n), '{}'), " until " " \
+	"FROM unnest(l.holders, l.since, l.until) WITH ORDINALITY h(who, since, until, n) WHERE h.who <> " who ")"
 
 /*
  * As leases_take, from one stretch of a part of the ranking; of the items that need
@@ -48,6 +50,12 @@ extern int	several_take_asked(const Project *project, const char *annotator, int
 
 /* Gives back what this annotator has. */
 extern void several_release(const Project *project, const char *annotator, char *item);
+
+/*
+ * Another number of answers is wanted from now on: leases go on, and what needs
+ * another answer is found out.  The project's lock is held.
+ */
+extern void several_change(const Project *before, const Project *now);
 
 /*
  * Which items need another answer: finds out anew for these, or with items NULL for

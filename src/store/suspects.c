@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/lsyscache.h"
 
 #include "humanloop.h"
@@ -58,23 +57,11 @@ damaged(const Project *project)
 static Datum *
 elements_of(const Project *project, int column, Oid type, int n)
 {
-	bool		isnull;
-	Datum		array = result_datum(0, column, &isnull);
-	Datum	   *elements;
-	bool	   *nulls;
 	int			count;
+	Datum	   *elements = result_elements(column, type, &count);
 
-	if (isnull)
-		damaged(project);
-	deconstruct_array(DatumGetArrayTypeP(array), type, 4, true, TYPALIGN_INT, &elements, &nulls,
-					  &count);
 	if (count != n)
 		damaged(project);
-	for (int i = 0; i < n; i++)
-	{
-		if (nulls[i])
-			damaged(project);
-	}
 	return elements;
 }
 

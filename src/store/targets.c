@@ -71,7 +71,7 @@ targets_check(const Project *project, bool given)
 	if (project->options.targets == NULL)
 		return;
 	/* the worker, too, may tell */
-	error = condition_problem(project, project->options.targets, CONDITION_TRUE);
+	error = condition_problem(project, project->options.targets, CONDITION_TARGETS);
 	if (error == NULL)
 		return;
 	ereport(ERROR,

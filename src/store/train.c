@@ -33,6 +33,7 @@
 #include "store/parts.h"
 #include "store/rule_model.h"
 #include "store/session.h"
+#include "store/several.h"
 #include "store/suspects.h"
 #include "store/train.h"
 
@@ -245,12 +246,6 @@ probability_row(const Training *training, int row)
 	return training->validation.probability + (size_t) row * training->nclasses;
 }
 
-float
-train_loss(float probability)
-{
-	return -logf(Max(probability, 1e-12f));
-}
-
 void
 train_compute(Training *training)
 {
@@ -267,6 +262,7 @@ train_compute(Training *training)
 	Caller		caller = caller_in(training->context);
 	LabelErrors errors;
 
+	train_soften_folds(training, &train_options);
 	memory_check(rows_bytes(&training->rows) +
 				 model_train_memory(rows->n, rows->dims, rows->parts, training->rows.terms, rows->sparse_dims,
 									training->nclasses, &train_options),
@@ -274,6 +270,7 @@ train_compute(Training *training)
 	status_check(model_train(&caller, rows, training->label, training->nclasses, &train_options,
 							 &training->model, &training->validation), "train");
 	train_refit(training, &train_options);
+	train_hold_out(training, &train_options);
 	/* rows of rules have no figures, and no suspects */
 	if (training->answered > 0)
 		measure(training->validation.probability, training->label, training->answered,
@@ -292,7 +289,7 @@ train_compute(Training *training)
 	{
 		const float *probability = probability_row(training, i);
 
-		training->losses[i] = train_loss(probability[training->label[i]]);
+		training->losses[i] = probability_loss(probability[training->label[i]]);
 		training->predicted[i] = most_probable(probability, training->nclasses);
 		training->confidence[i] = probability[training->predicted[i]];
 		training->audit_hits += training->audited[i] &&
@@ -392,7 +389,7 @@ loss_among(const Training *training, int row, const int *match)
 
 	for (int k = 0; k < training->nclasses; k++)
 		known += match[k] >= 0 ? probability[k] : 0.0;
-	return train_loss((float) (probability[training->label[row]] / Max(known, 1e-12)));
+	return probability_loss((float) (probability[training->label[row]] / Max(known, 1e-12)));
 }
 
 /*
@@ -626,9 +623,9 @@ insert_labels(const Training *training)
 {
 	static Statement insert = {
 		"INSERT INTO @hl_model_label (project_id, model, items, labels, losses, predicted, confidence, "
-		"audited, wrong, suggested) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-		10, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID,
-		FLOAT4ARRAYOID, BOOLARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID}, NULL, 0
+		"audited, wrong, suggested, held_out) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		11, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID,
+		FLOAT4ARRAYOID, BOOLARRAYOID, FLOAT4ARRAYOID, INT4ARRAYOID, BYTEAOID}, NULL, 0
 	};
 	/* in the tables of 0.3.0 and 0.4.0 */
 	static Statement insert_audited = {
@@ -643,7 +640,8 @@ insert_labels(const Training *training)
 		5, {INT4OID, INT4OID, TEXTARRAYOID, INT4ARRAYOID, FLOAT4ARRAYOID}, NULL, 0
 	};
 	int			n = training->answered;
-	Datum		values[10] = {
+	bool		nulls[11] = {false};
+	Datum		values[11] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number),
 		text_array(training->items, n)
 	};
@@ -655,8 +653,9 @@ insert_labels(const Training *training)
 	values[7] = bool_array(training->audited, n);
 	values[8] = float_array(training->wrong, n);
 	values[9] = int_array(training->suggested, n);
-	statement_run(suspects_are_kept() ? &insert : audit_is_kept() ? &insert_audited : &insert_old,
-				  values, NULL, false);
+	values[10] = train_held_out_value(training, &nulls[10]);
+	statement_run(held_out_is_kept() ? &insert : audit_is_kept() ? &insert_audited : &insert_old,
+				  values, nulls, false);
 }
 
 /* Under REPEATABLE READ, a 40001 where another training has committed since. */
@@ -723,6 +722,8 @@ train_write(Training *training, const char *who, const char *reason)
 	if (!training->deploy)
 	{
 		keep_encoder(training);
+		/* what is doubtful now is so by what this model says */
+		repeats_write(training->project, NULL, 0);
 		return;
 	}
 	deploy_model(training->project->id, training->number, 0, who, reason);

@@ -8,6 +8,7 @@
 #ifndef HUMANLOOP_TRAIN_H
 #define HUMANLOOP_TRAIN_H
 
+#include "learn/held_out.h"
 #include "learn/label_errors.h"
 #include "learn/metrics.h"
 #include "store/agreement.h"
@@ -56,6 +57,7 @@ typedef struct Training
 	float	   *losses;			/* of each row, out of fold, in nats */
 	float	   *wrong;			/* probability that each row's label is wrong */
 	int		   *suggested;		/* what it would be then */
+	HeldOut		held_out;		/* the model for prediction sets, and its losses */
 
 	/* compare */
 	bool		deploy;
@@ -85,16 +87,32 @@ extern void train_read(Training *training, const Project *project, bool scan);
 /* Fits and measures.  Needs neither transaction nor snapshot nor lock. */
 extern void train_compute(Training *training);
 
-/* The loss of a row, in nats, whose label was given that probability; finite. */
-extern float train_loss(float probability);
-
 /*
  * Soft labels of the rows as the label model has them, into training->soft; and,
  * once there is a model, it is fitted to the same with what it has said out of fold
  * as one more voice.  Nothing where no item has two answers.
+ *
+ * train_soften_folds: for the cross-validation, what rows that only rules have labelled
+ * are taken for without the labels of each fold.
  */
 extern void train_soften(Training *training);
+extern void train_soften_folds(const Training *training, TrainOptions *options);
 extern void train_refit(Training *training, const TrainOptions *options);
+
+/*
+ * The options to train once more as the model was; share: MODEL_MAX_PARTS of room,
+ * which they refer to.
+ */
+extern void train_options_again(const Training *training, const TrainOptions *options, float *share,
+								TrainOptions *again);
+
+/*
+ * A second model, that has not seen some of the rows, for sets of labels (see
+ * learn/held_out.h): with everything that was chosen for the first one.  None where
+ * rows or memory are too few.  Then its stored form, a bytea.
+ */
+extern void train_hold_out(Training *training, const TrainOptions *options);
+extern Datum train_held_out_value(const Training *training, bool *isnull);
 
 /* Is a row of one class, as far as people's answers say? */
 extern bool train_is_certain(const Training *training, int row);
@@ -109,14 +127,18 @@ extern SoftLabels *train_said(const Training *training);
  * Rows that only rules have labelled, in train_read: which they are, each row of the
  * blocks that may be one, all rows once more, and, when those of people are complete,
  * after them.  Then the soft label of such a row, in the training's classes: how many
- * entries.
+ * entries; with a label model of train_rules_without's, or NULL: of all labels.
  */
 extern void train_rules_read(Training *training);
 extern void train_rules_row(Training *training, const FeatureBlock *block, int row);
 extern void train_rules_reset(Training *training);
 extern void train_rules_add(Training *training);
 extern void train_rules_hear(Training *training);
-extern int	train_rules_soft(const Training *training, int row, int *class, float *weight);
+extern int	train_rules_soft(const Training *training, const LabelModel *model, int row,
+							 int *class, float *weight);
+
+/* The label model without the labels of a fold; fold: of each row. */
+extern LabelModel *train_rules_without(const Training *training, const int *fold, int without);
 
 /*
  * Is the model not worse than the one that serves?  On the items that both
@@ -150,7 +172,10 @@ extern void train_write(Training *training, const char *who, const char *reason)
  */
 extern void train_audit_figures(const Training *training, Datum *values, bool *nulls);
 
-/* Adds figures of the parts of its encoder to those of a model; see hl_models.  As the extension. */
+/*
+ * Adds figures of the parts of its encoder, and of people's answers, to those of a
+ * model; see hl_models.  As the extension.
+ */
 extern void train_figures_write(const Training *training);
 
 /* Rebuilds the queue from the serving model, or the seed batch without one. */

@@ -2,7 +2,8 @@
  *
  * train_figures.c
  *	  What is recorded of a training beside the model: shares of the parts of
- *	  its encoder, and what they and the encoder itself were compared with.
+ *	  its encoder, what they and the encoder itself were compared with, and what
+ *	  the label model made of people's answers.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,23 +59,63 @@ tried_shares(const Training *training)
 	return json.data;
 }
 
+/* Whose answers there are, and how sure of them the label model is. */
+static char *
+weighed_people(const Training *training)
+{
+	const Truth *truth = training->consensus.truth;
+	char	  **names;
+	int			people = truth_voices(truth, &names);
+	double		least = 1.0;
+	double		most = 0.0;
+	double		entropy = 0.0;
+	int			repeated = 0;
+	int			known = 0;
+
+	for (int v = 0; v < people; v++)
+	{
+		VoiceFigures figures;
+
+		label_model_voice(truth_model(truth), v, &figures);
+		least = Min(least, figures.accuracy);
+		most = Max(most, figures.accuracy);
+	}
+	for (int i = 0; i < training->answered; i++)
+	{
+		int			item = truth_item(truth, training->items[i]);
+		ItemLabel	label;
+
+		if (item < 0)
+			continue;
+		label_model_item(truth_model(truth), item, &label);
+		known += label.known;
+		if (label.known || label.answers < 2)
+			continue;
+		repeated++;
+		entropy += label.entropy;
+	}
+	return psprintf("{\"annotators\": %d, \"least_accuracy\": %.4f, \"most_accuracy\": %.4f, "
+					"\"certain\": %d, \"repeated\": %d, \"entropy\": %.4f}",
+					people, least, most, known, repeated, entropy / Max(repeated, 1));
+}
+
 /*
- * How much each part counts and what else was tried; and, where the encoder is
- * chosen, which ones were compared.
+ * How much each part counts and what else was tried; where the encoder is chosen,
+ * which ones were compared; and where several have answered, what that has said.
  */
 void
 train_figures_write(const Training *training)
 {
 	static Statement update = {
 		"UPDATE @hl_model m SET figures = nullif(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-		"'shares', $3::jsonb, 'tried', $4::jsonb, 'encoders', v.tried)), '{}') "
+		"'shares', $3::jsonb, 'tried', $4::jsonb, 'encoders', v.tried, 'people', $5::jsonb)), '{}') "
 		"FROM @hl_serving v WHERE v.project_id = $1 AND m.project_id = $1 AND m.model = $2",
-		4, {INT4OID, INT4OID, TEXTOID, TEXTOID}, NULL, 0
+		5, {INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID}, NULL, 0
 	};
-	Datum		values[4] = {
+	Datum		values[5] = {
 		Int32GetDatum(training->project->id), Int32GetDatum(training->number)
 	};
-	bool		nulls[4] = {false, false, true, true};
+	bool		nulls[5] = {false, false, true, true, true};
 
 	if (model_parts(training->model) > 1)
 	{
@@ -85,6 +126,11 @@ train_figures_write(const Training *training)
 	{
 		values[3] = CStringGetTextDatum(tried_shares(training));
 		nulls[3] = false;
+	}
+	if (training->consensus.truth != NULL)
+	{
+		values[4] = CStringGetTextDatum(weighed_people(training));
+		nulls[4] = false;
 	}
 	statement_run(&update, values, nulls, false);
 }

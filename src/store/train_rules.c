@@ -137,11 +137,13 @@ train_rules_add(Training *training)
 }
 
 int
-train_rules_soft(const Training *training, int row, int *class, float *weight)
+train_rules_soft(const Training *training, const LabelModel *model, int row, int *class,
+				 float *weight)
 {
 	const RuledRows *ruled = training->ruled;
 	float		counts = rule_row_weight(training->answered);
-	int			found = label_model_support(ruled->model->model, ruled->item[row - training->answered],
+	int			found = label_model_support(model == NULL ? ruled->model->model : model,
+											ruled->item[row - training->answered],
 											LEAST_SOFT_WEIGHT, class, weight);
 	float		sum = 0.0f;
 	int			kept = 0;
@@ -166,6 +168,25 @@ train_rules_soft(const Training *training, int row, int *class, float *weight)
 	class[0] = training->label[row];
 	weight[0] = counts;
 	return 1;
+}
+
+LabelModel *
+train_rules_without(const Training *training, const int *fold, int without)
+{
+	const RuleModel *ruled = training->ruled->model;
+	LabelData	data = ruled->data;
+	Caller		caller = caller_in(training->context);
+	int		   *known = palloc_array_checked(int, data.items);
+	LabelModel *model;
+
+	memcpy(known, data.known, sizeof(int) * data.items);
+	for (int i = 0; i < training->answered; i++)
+		if (fold[i] == without)
+			known[labelled_index(training->labelled, training->items[i])] = LABEL_NONE;
+	data.known = known;
+	status_check(label_model_fit(&caller, &data, &model), "weigh the rules");
+	pfree(known);
+	return model;
 }
 
 /*

@@ -12,7 +12,9 @@
  * multiple annotators", 2022, combine a classifier and annotators so.)
  *
  * Figures are about the labels that people have given, which the model's own
- * voice has no part in.
+ * voice has no part in.  Nor have they a part, out of fold, in what rows that only rules
+ * have labelled are taken for: how far a rule is right is learned from labels, and with
+ * few of them, one that is held out would come back that way.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,9 +24,15 @@
 #include "store/session.h"
 #include "store/train.h"
 
-/* Soft labels of the training's rows; truth NULL: no item has two answers. */
+/* Labels by people beyond which those of a fold tell of rules what the others tell. */
+#define FOLD_LABELS 1000
+
+/*
+ * Soft labels of the training's rows; truth NULL: no item has two answers.  model: what
+ * weighs the rules; NULL: that of all labels.
+ */
 static SoftLabels *
-soft_labels(const Training *training, Truth *truth)
+soft_labels(const Training *training, Truth *truth, const LabelModel *model)
 {
 	int			n = training->rows.n;
 	SoftLabels *soft = palloc0(sizeof(SoftLabels));
@@ -44,7 +52,7 @@ soft_labels(const Training *training, Truth *truth)
 		int			found = 0;
 
 		if (i >= training->answered)
-			found = train_rules_soft(training, i, class + at, weight + at);
+			found = train_rules_soft(training, model, i, class + at, weight + at);
 		else if (truth != NULL)
 			found = truth_soft_label(truth, training->items[i], numbers, class + at, weight + at);
 		if (found == 0)
@@ -65,7 +73,42 @@ void
 train_soften(Training *training)
 {
 	if (training->consensus.truth != NULL || training->ruled != NULL)
-		training->soft = soft_labels(training, training->consensus.truth);
+		training->soft = soft_labels(training, training->consensus.truth, NULL);
+}
+
+void
+train_soften_folds(const Training *training, TrainOptions *options)
+{
+	Caller		caller = caller_in(training->context);
+	int			n = training->rows.n;
+	int		   *fold;
+	int			folds;
+	SoftLabels *soft;
+	const int **labels;
+
+	if (training->ruled == NULL || training->answered == 0 || training->answered > FOLD_LABELS)
+		return;
+	fold = palloc_array_checked(int, n);
+	status_check(model_folds(&caller, training->label, n, training->nclasses, options, &folds, fold),
+				 "train");
+	memory_check((sizeof(int) + (sizeof(int) + sizeof(float)) * LABEL_SUPPORT) * (size_t) n * folds,
+				 "weigh the rules");
+	soft = palloc_array_checked(SoftLabels, folds);
+	labels = palloc_array_checked(const int *, folds);
+	for (int k = 0; k < folds; k++)
+	{
+		LabelModel *model = train_rules_without(training, fold, k);
+		int		   *label = palloc_array_checked(int, n);
+
+		soft[k] = *soft_labels(training, training->consensus.truth, model);
+		label_model_free(&caller, model);
+		for (int i = 0; i < n; i++)
+			label[i] = i < training->answered ? training->label[i] :
+				soft[k].class[soft[k].start[i]];
+		labels[k] = label;
+	}
+	options->fold_soft = soft;
+	options->fold_label = labels;
 }
 
 /* So that the first, the most probable, has that weight. */
@@ -120,11 +163,27 @@ train_said(const Training *training)
 }
 
 void
+train_options_again(const Training *training, const TrainOptions *options, float *share,
+					TrainOptions *again)
+{
+	const Model *model = training->model;
+
+	*again = *options;
+	again->fold_soft = NULL;
+	again->fold_label = NULL;
+	again->refine = model_refined(model);
+	again->prior_precision = model_prior_precision(model);
+	for (int i = 0; i < model_parts(model); i++)
+		share[i] = model_share(model, i);
+	again->share = model_parts(model) > 1 ? share : NULL;
+}
+
+void
 train_refit(Training *training, const TrainOptions *options)
 {
 	const Truth *truth = training->consensus.truth;
 	Caller		caller = caller_in(training->context);
-	TrainOptions again = *options;
+	TrainOptions again;
 	float		share[MODEL_MAX_PARTS];
 	double		scale = model_scale(training->model);
 	Truth	   *heard;
@@ -138,15 +197,11 @@ train_refit(Training *training, const TrainOptions *options)
 		truth_with_classifier(truth, training->items, training->answered,
 							  training->validation.probability, training->classes,
 							  training->nclasses, training->context);
-	soft = soft_labels(training, heard);
+	soft = soft_labels(training, heard, NULL);
 	if (heard != NULL)
 		truth_free(heard);
+	train_options_again(training, options, share, &again);
 	again.soft = soft;
-	again.refine = model_refined(training->model);
-	again.prior_precision = model_prior_precision(training->model);
-	for (int i = 0; i < model_parts(training->model); i++)
-		share[i] = model_share(training->model, i);
-	again.share = model_parts(training->model) > 1 ? share : NULL;
 	model_free(&caller, training->model);
 	status_check(model_train_again(&caller, rows_finish(&training->rows), training->label,
 								   training->nclasses, &again, scale,

@@ -15,10 +15,12 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "humanloop.h"
 #include "store/caller.h"
 #include "store/feature.h"
 #include "store/session.h"
@@ -66,13 +68,22 @@ struct Truth
 	LabelModel *model;
 	signed char *trust;			/* of each voice: 1 taken at its word, 0 not, -1 not looked
 								 * at; NULL: none looked at */
+	ItemKey		digest;			/* of all that it was fitted to */
+	int			pins;			/* contexts that use it, where it is shared */
 };
+
+/*
+ * The last one that was shared, which whoever comes next with the same answers uses:
+ * fitting takes longer than reading them, and several ask in a training, or of one
+ * text after another.  NULL: none.
+ */
+static Truth *last_shared = NULL;
 
 /* ---------------------------------------------------------------------- */
 /* Reading */
 
-static bool
-have_answers_met(const Project *project)
+bool
+truth_is_needed(const Project *project)
 {
 	static Statement select = {
 		"SELECT 1 FROM @hl_current_answer WHERE project_id = $1 AND label IS NOT NULL "
@@ -107,15 +118,31 @@ number_of(char **sorted, int n, char *name)
 	return found == NULL ? -1 : (int) (found - sorted);
 }
 
+/* Into the digest. */
+static void
+digest_bytes(Truth *truth, const void *bytes, size_t length)
+{
+	for (size_t done = 0; done < length; done += PG_INT32_MAX)
+	{
+		const unsigned char *from = (const unsigned char *) bytes + done;
+		int			some = (int) Min(length - done, PG_INT32_MAX);
+
+		truth->digest.high = hash_bytes_extended(from, some, truth->digest.high);
+		truth->digest.low = hash_bytes_extended(from, some, ~truth->digest.low);
+	}
+}
+
 /* The number of the item, which it gets if it has none. */
 static HeardItem *
 heard_item(Truth *truth, const char *item)
 {
 	bool		found;
-	HeardItem *entry = heard_insert(truth->places, item_key(item), &found);
+	ItemKey		key = item_key(item);
+	HeardItem *entry = heard_insert(truth->places, key, &found);
 
 	if (!found)
 	{
+		digest_bytes(truth, &key, sizeof(key));
 		entry->index = truth->nitems++;
 		entry->latest = LABEL_NONE;
 	}
@@ -216,18 +243,10 @@ truth_allocate(MemoryContext within)
 	return truth;
 }
 
-Truth *
-truth_read(const Project *project, char **known_items, char **known_labels, int nknown,
-		   MemoryContext context)
-{
-	if (!have_answers_met(project))
-		return NULL;
-	return truth_fit(project, known_items, known_labels, nknown, context);
-}
-
-Truth *
-truth_fit(const Project *project, char **known_items, char **known_labels, int nknown,
-		  MemoryContext context)
+/* What a model is fitted to. */
+static Truth *
+read_answers(const Project *project, char **known_items, char **known_labels, int nknown,
+			 MemoryContext context)
 {
 	Truth	   *truth = truth_allocate(context);
 	MemoryContext before = MemoryContextSwitchTo(truth->context);
@@ -235,8 +254,87 @@ truth_fit(const Project *project, char **known_items, char **known_labels, int n
 	truth->places = heard_create(truth->context, 1024, NULL);
 	take_answers(truth, project, known_labels, nknown);
 	take_known(truth, known_items, known_labels, nknown);
-	fit_truth(truth);
 	MemoryContextSwitchTo(before);
+	return truth;
+}
+
+Truth *
+truth_read(const Project *project, char **known_items, char **known_labels, int nknown,
+		   MemoryContext context)
+{
+	Truth	   *truth = read_answers(project, known_items, known_labels, nknown, context);
+
+	fit_truth(truth);
+	return truth;
+}
+
+/* ---------------------------------------------------------------------- */
+/* Sharing */
+
+static void
+digest_all(Truth *truth)
+{
+	digest_bytes(truth, truth->item, sizeof(int) * truth->n);
+	digest_bytes(truth, truth->voice, sizeof(int) * truth->n);
+	digest_bytes(truth, truth->label, sizeof(int) * truth->n);
+	digest_bytes(truth, truth->known, sizeof(int) * truth->nitems);
+	for (int v = 0; v < truth->nvoices; v++)
+		digest_bytes(truth, truth->voices[v], strlen(truth->voices[v]) + 1);
+	for (int k = 0; k < truth->nclasses; k++)
+		digest_bytes(truth, truth->classes[k], strlen(truth->classes[k]) + 1);
+}
+
+static void
+unpin(void *argument)
+{
+	Truth	   *truth = argument;
+
+	if (--truth->pins == 0 && truth != last_shared)
+		truth_free(truth);
+}
+
+static void
+pin(Truth *truth, MemoryContext context)
+{
+	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+
+	callback->func = unpin;
+	callback->arg = truth;
+	truth->pins++;
+	MemoryContextRegisterResetCallback(context, callback);
+}
+
+/* In place of the one before, if there is room for it. */
+static void
+share(Truth *truth)
+{
+	Truth	   *before = last_shared;
+	Size		size = MemoryContextMemAllocated(truth->context, true);
+
+	MemoryContextSetParent(truth->context, TopMemoryContext);
+	last_shared = size / 1024 <= (Size) setting_cache_size ? truth : NULL;
+	if (before != NULL && before->pins == 0)
+		truth_free(before);
+}
+
+Truth *
+truth_share(const Project *project, char **known_items, char **known_labels, int nknown,
+			MemoryContext context)
+{
+	Truth	   *truth = read_answers(project, known_items, known_labels, nknown, context);
+
+	digest_all(truth);
+	if (last_shared != NULL &&
+		memcmp(&truth->digest, &last_shared->digest, sizeof(ItemKey)) == 0)
+	{
+		truth_free(truth);
+		truth = last_shared;
+		pin(truth, context);
+		return truth;
+	}
+	fit_truth(truth);
+	pin(truth, context);
+	share(truth);
 	return truth;
 }
 
@@ -414,6 +512,7 @@ truth_with_classifier(const Truth *truth, char **items, int nrows, const float *
 	*other = *truth;			/* names and answers are the first one's */
 	other->context = allocated;
 	other->trust = NULL;
+	other->pins = 0;
 	memory_check(sizeof(float) * K * truth->nitems, "weigh what the model says of the answers");
 	other->classifier = palloc_array_checked(float, K * truth->nitems);
 	for (size_t i = 0; i < K * truth->nitems; i++)

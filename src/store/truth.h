@@ -20,18 +20,25 @@ typedef struct Truth Truth;
 /* Less of a soft label is left out. */
 #define LEAST_SOFT_WEIGHT 0.01f
 
+/* Has any item two answers? */
+extern bool truth_is_needed(const Project *project);
+
 /*
- * Fits the label model of all current answers, in a context below the one given;
- * NULL: no item has two of them.  The labels of these n items are certain, whatever
- * else is said of them.  Needs SPI connected.
+ * Fits the label model of all current answers, in a context below the one given.
+ * The labels of these n items are certain, whatever else is said of them.  Needs SPI
+ * connected.
  */
 extern Truth *truth_read(const Project *project, char **known_items, char **known_labels,
 						 int nknown, MemoryContext context);
-
-/* The same, whether or not answers meet. */
-extern Truth *truth_fit(const Project *project, char **known_items, char **known_labels,
-						int nknown, MemoryContext context);
 extern void truth_free(Truth *truth);
+
+/*
+ * The same for whoever only looks at it: it may be one that this session has fitted to
+ * the same answers before.  It is there as long as the context; it is not to be
+ * freed, kept or updated.
+ */
+extern Truth *truth_share(const Project *project, char **known_items, char **known_labels,
+						  int nknown, MemoryContext context);
 
 /* From now on it belongs to that context; returns it. */
 extern Truth *truth_keep(Truth *truth, MemoryContext context);

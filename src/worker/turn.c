@@ -493,7 +493,9 @@ count_labels(Turn *turn)
 	bool		counted;
 
 	transaction_begin();
-	counted = project_try_keep(turn->project_id);
+	/* what needs another answer is written under the project's lock, see repeats_write() */
+	counted = several_wanted(turn->project) ? project_try_lock(turn->project) :
+		project_try_keep(turn->project_id);
 	if (counted)
 	{
 		labels_count(turn->project, &turn->counts);

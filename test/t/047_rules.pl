@@ -59,6 +59,24 @@ is(sql(q{SELECT rule, state, skipped, error FROM hl_rules('tickets') WHERE rule 
 eventually($node, q{SELECT state = 'ready' AND last_error IS NULL FROM hl_projects}, 'the project has not');
 sql(q{SELECT hl_drop_rule('tickets', rule) FROM hl_rules('tickets') WHERE rule IN ('slow', 'cancelled', 'divided')});
 
+sub restart_with
+{
+	sql(q{SELECT hl_pause('tickets')});
+	eventually($node, q{SELECT count(*) = 0 FROM hl_run WHERE state = 'running'}, 'nothing runs');
+	$node->append_conf('postgresql.conf', $_[0]);
+	$node->restart;
+	sql(q{SELECT hl_resume('tickets')});
+}
+
+# each within its time, but there are many: the worker has other projects, too
+restart_with("humanloop.rule_timeout = '2s'\nhumanloop.worker_source_timeout = '2s'\n");
+sql(q{SELECT hl_add_rule('tickets', 'lazy ' || n, format('id IN (100, 290) AND (SELECT pg_sleep(0.5)) IS NULL AND %s > 0', n), 'billing') FROM generate_series(1, 8) n});
+eventually($node, q{SELECT count(*) = 0 FROM hl_rules('tickets') WHERE state = 'pending'}, 'many slow rules end');
+is(sql(q{SELECT count(*) FROM hl_rules('tickets') WHERE rule LIKE 'lazy %' AND state = 'stopped' AND error LIKE 'all rules together take longer%'}) > 3, 1, 'as some are stopped');
+is(sql(q{SELECT count(*) FROM hl_rules('tickets') WHERE rule NOT LIKE 'lazy %' AND state <> 'enabled'}), '0', 'and the others are not');
+sql(q{SELECT hl_drop_rule('tickets', rule) FROM hl_rules('tickets') WHERE rule LIKE 'lazy %'});
+restart_with("humanloop.rule_timeout = '200ms'\nhumanloop.worker_source_timeout = '5min'\n");
+
 # ----------------------------------------------------------------------
 # People
 # ----------------------------------------------------------------------

@@ -8,7 +8,7 @@ written out.  Needs numpy.
 """
 import numpy as np
 
-ROUNDS, TOLERANCE = 100, 1e-6
+ROUNDS, TOLERANCE = 100, 1e-4
 PEOPLE, PEOPLE_ANSWERS, VOICE, SHARED = 0.9, 20.0, 8.0, 10.0
 RULE, RULE_ANSWERS, STRENGTH, MOST, MOST_SPOKEN = 0.75, 4.0, 10.0, 0.95, 0.99
 

@@ -250,6 +250,11 @@ test_edges(void)
 	answer(&table, 0, 0, 1);
 	measure(&table);
 	CHECK(isnan(group.alpha.value) && group.alpha.items == 0);
+	/* of one item that two disagree on nothing says how far others would go */
+	answer(&table, 0, 1, 2);
+	measure(&table);
+	CHECK(group.alpha.value == 0.0 && isnan(group.alpha.low) && isnan(group.alpha.high));
+	CHECK(isnan(group.kappa.low) && isnan(of_class[1].high) && group.alpha.items == 1);
 	/* ten items on which two agree */
 	table = empty_table(3);
 	for (int i = 0; i < 10; i++)

@@ -80,6 +80,11 @@ test_too_few(void)
 	judged[0] = (Judged) {0.99f, true};
 	handover_choose(judged, 1, 0.02, &handover);
 	CHECK(!handover.promised && handover.more > 149 && handover.more < 1000);
+	/* two doubtful ones do not say that no number would do */
+	judged[0] = (Judged) {0.5f, false};
+	judged[1] = (Judged) {0.4f, true};
+	handover_choose(judged, 2, 0.02, &handover);
+	CHECK(!handover.promised && handover.more == 147 && handover.audited == 2);
 }
 
 /* ---------------------------------------------------------------------- */

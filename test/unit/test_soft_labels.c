@@ -96,6 +96,86 @@ test_certain(const Caller *caller)
 }
 
 /*
+ * What rows are known to be without a fold is what that fold is tested with: it
+ * changes nothing of the others, and of the model nothing but what was chosen.
+ */
+static void
+test_folds(const Caller *caller)
+{
+	Data		data;
+	Soft		soft;
+	Soft		other;
+	TrainOptions options = {.folds = 5, .seed = 1, .refine = 1, .prior_precision = 1.0};
+	SoftLabels	fold_soft[5];
+	const int  *fold_label[5];
+	int			fold[ROWS];
+	int			label[ROWS];
+	int			folds;
+	CrossValidation validation[3];
+	Model	   *model[3];
+	Model	   *none;
+
+	data = make_data(ROWS, 12, 3, 1.0, 5, 7);
+	data.rows.sparse = &data.sparse;
+	REQUIRE(model_folds(caller, data.label, ROWS, 3, &options, &folds, fold) == STATUS_SUCCESS);
+	REQUIRE(folds == 5);
+	soft_begin(&soft);
+	soft_begin(&other);
+	for (int i = 0; i < ROWS; i++)
+	{
+		label[i] = fold[i] == 2 || i % 2 == 0 ? data.label[i] : (data.label[i] + 1) % 3;
+		soft_add(&soft, data.label[i], 0.5f, 0, 0.0f);
+		soft_add(&other, label[i], 0.5f, 0, 0.0f);
+	}
+	options.soft = &soft.labels;
+	for (int k = 0; k < 5; k++)
+	{
+		fold_soft[k] = soft.labels;
+		fold_label[k] = data.label;
+	}
+	for (int m = 0; m < 3; m++)
+	{
+		options.fold_soft = m == 0 ? NULL : fold_soft;
+		options.fold_label = m == 0 ? NULL : fold_label;
+		if (m == 2)
+		{
+			fold_soft[2] = other.labels;
+			fold_label[2] = label;
+		}
+		REQUIRE(model_train(caller, &data.rows, data.label, 3, &options, &model[m],
+							&validation[m]) == STATUS_SUCCESS);
+		CHECK(memcmp(validation[m].fold, fold, sizeof(int) * ROWS) == 0);
+	}
+	CHECK(same_models(caller, model[0], model[1]));
+	CHECK(memcmp(validation[0].probability, validation[1].probability,
+				 sizeof(float) * ROWS * 3) == 0);
+	for (int i = 0; i < ROWS; i++)
+	{
+		const float *before = validation[1].probability + 3 * i;
+		const float *after = validation[2].probability + 3 * i;
+		/* the scale is chosen on all rows together */
+		double		first = log(before[1] / before[0]) / log(after[1] / after[0]);
+		double		scale = model_scale(model[1]) / model_scale(model[2]);
+
+		CHECK((fabs(first / scale - 1.0) < 1e-3) == (fold[i] != 2));
+	}
+	options.fold_label = NULL;
+	CHECK(model_train(caller, &data.rows, data.label, 3, &options, &none, NULL) ==
+		  STATUS_BAD_ARGUMENT);
+	options.fold_label = fold_label;
+	label[7] = 3;
+	CHECK(model_train(caller, &data.rows, data.label, 3, &options, &none, NULL) ==
+		  STATUS_BAD_ARGUMENT);
+	for (int m = 0; m < 3; m++)
+	{
+		model_free(caller, model[m]);
+		release(caller, validation[m].probability);
+		release(caller, validation[m].fold);
+	}
+	free_data(&data);
+}
+
+/*
  * A row of two classes is as two rows of one each, with their weights: the
  * objective and its gradient against differences.
  */
@@ -274,6 +354,7 @@ main(void)
 
 	matrix = matrix_blas_ops();
 	test_certain(&caller);
+	test_folds(&caller);
 	test_objective(&caller);
 	test_doubtful(&caller);
 	test_update(&caller);
