@@ -59,6 +59,7 @@ ROOM_SOURCES = src/encode/byte_pair.c \
 	src/learn/delta.c \
 	src/learn/design.c \
 	src/learn/drift.c \
+	src/learn/drift_io.c \
 	src/learn/epig.c \
 	src/learn/explain.c \
 	src/learn/forecast.c \

@@ -663,12 +663,12 @@ CREATE TABLE hl_drift_state
 	project_id    integer PRIMARY KEY REFERENCES hl_project ON DELETE CASCADE,
 	model         integer NOT NULL,
 	reference     bytea,                      -- the rows that were there, see learn/drift.c; NULL: too few
-	recent        bytea                       -- those that have arrived since the last full window
+	recent        bytea                       -- the last 500 that have arrived
 );
 ALTER TABLE hl_drift_state ALTER COLUMN reference SET STORAGE EXTERNAL;
 ALTER TABLE hl_drift_state ALTER COLUMN recent SET STORAGE EXTERNAL;
 
--- What the last full window was like, a row a measure.
+-- What the last comparison found, a row a measure.
 CREATE TABLE hl_drift_finding
 (
 	project_id    integer NOT NULL REFERENCES hl_project ON DELETE CASCADE,
