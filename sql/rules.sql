@@ -317,6 +317,20 @@ SELECT count(*) FROM regexp_split_to_table(hl_plot('why', 'learning_curve', 'tex
 SELECT hl_drop_project('why');
 
 -- ----------------------------------------------------------------------
+-- Several inputs: how much each counts is found with rules as without
+-- ----------------------------------------------------------------------
+
+CREATE TABLE mail AS SELECT id, body, left(body, 12) AS subject, topic FROM letter;
+ALTER TABLE mail ADD PRIMARY KEY (id);
+SELECT project FROM hl_create_project('mails', 'mail', ARRAY['subject', 'body'], options => '{"dimensions": 16}');
+SELECT hl_add_rule('mails', 'charged', 'body ~* ''charged|invoice|bill|debited''', 'billing'), hl_add_rule('mails', 'parcel', 'body ~ ''parcel|courier|shipment|tracking''', 'delivery');
+SELECT labels FROM hl_train('mails');
+SELECT hl_label_many('mails', array_agg(id::text), array_agg(topic)) FROM mail WHERE id <= 40 AND topic IN ('billing', 'delivery');
+SELECT labels > 0 AS labelled, accuracy > 0.5 AS right FROM hl_train('mails');
+SELECT hl_drop_project('mails');
+DROP TABLE mail;
+
+-- ----------------------------------------------------------------------
 -- Figures: a label that is held out does not come back through the rules
 -- ----------------------------------------------------------------------
 
