@@ -65,6 +65,8 @@ SELECT item, reason FROM hl_queue WHERE item IN ('32', '44') ORDER BY item;
 SELECT hl_label('tickets', id, 'billing', 'dora') IS NOT NULL AS labelled FROM unnest('{32,44}'::int[]) id;
 
 -- Whoever asks is not told what is gold: it is handed out, to nobody twice, until somebody has answered.
+-- none besides, by lot
+SELECT hl_set_option('tickets', 'gold', '0');
 SELECT hl_gold('tickets', 41, 'billing'), hl_ask('tickets', 41) AS asked;
 SELECT reason FROM hl_queue WHERE item = '41';
 SELECT item, reason FROM hl_next('tickets', 3, 'gina') WHERE item = '41';
