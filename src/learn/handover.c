@@ -28,6 +28,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../math/beta.h"
+
 #define STEPS 20				/* thresholds that are tried, by share of the sample */
 #define CAUTION 3.0				/* so many times as many errors as it says there are */
 #define GOOD_POWER 0.95			/* of the best power there is, to begin with */
@@ -38,58 +40,20 @@
 /* ---------------------------------------------------------------------- */
 /* Binomial */
 
+/* It is the tail of a beta distribution (Abramowitz and Stegun, 26.5.24). */
 double
 binomial_at_most(int k, int n, double p)
 {
-	double		log_term;
-	double		term = 1.0;
-	double		sum = 1.0;
-	double		odds;
-
 	if (k < 0)
 		return 0.0;
-	if (k >= n || p <= 0.0)
-		return 1.0;
-	if (p >= 1.0)
-		return 0.0;
-	/* above the mean the other tail is short */
-	if (k > n * p)
-		return 1.0 - binomial_at_most(n - k - 1, n, 1.0 - p);
-	log_term = lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0) +
-		k * log(p) + (n - k) * log1p(-p);
-	odds = (1.0 - p) / p;
-	for (int i = k; i > 0 && term > sum * 1e-17; i--)
-	{
-		term *= i / (n - i + 1.0) * odds;
-		sum += term;
-	}
-	return fmin(exp(log_term) * sum, 1.0);
-}
-
-/* The p at which P(X <= k) is risk: it falls with p. */
-static double
-probability_at(int k, int n, double risk)
-{
-	double		low = 0.0;
-	double		high = 1.0;
-
-	for (int i = 0; i < 60; i++)
-	{
-		double		middle = (low + high) / 2;
-
-		if (binomial_at_most(k, n, middle) > risk)
-			low = middle;
-		else
-			high = middle;
-	}
-	return high;
+	return k >= n ? 1.0 : beta_probability(n - k, k + 1.0, 1.0 - p);
 }
 
 void
 error_limits(int k, int n, double *low, double *high)
 {
-	*high = k >= n ? 1.0 : probability_at(k, n, HANDOVER_RISK);
-	*low = k <= 0 ? 0.0 : probability_at(k - 1, n, 1.0 - HANDOVER_RISK);
+	*high = k >= n ? 1.0 : beta_quantile(k + 1.0, n - k, 1.0 - HANDOVER_RISK);
+	*low = k <= 0 ? 0.0 : beta_quantile(k, n - k + 1.0, HANDOVER_RISK);
 }
 
 /* Errors among m that still reject that more than target are wrong; -1: none do. */

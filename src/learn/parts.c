@@ -171,8 +171,6 @@ try_shares(const Caller *caller, const Tried *tried, int classes, const TrainOpt
 	rows.parts = 0;
 	/* these are some of the rows: each of its most probable class */
 	hard.soft = NULL;
-	hard.fold_soft = NULL;
-	hard.fold_label = NULL;
 	status = model_validate(caller, &rows, tried->label, classes, &hard, &trial->log_loss,
 							&trial->accuracy);
 	release(caller, dense);

@@ -180,9 +180,10 @@ take_soft(Trainer *trainer)
 	const TrainOptions *options = trainer->options;
 	bool		certain = true;
 
-	if (options->soft == NULL || (options->fold_soft == NULL) != (options->fold_label == NULL))
-		return options->fold_soft == NULL && options->fold_label == NULL ? STATUS_SUCCESS :
-			STATUS_BAD_ARGUMENT;
+	if (options->soft == NULL)
+		return STATUS_SUCCESS;
+	if ((options->fold_soft == NULL) != (options->fold_label == NULL))
+		return STATUS_BAD_ARGUMENT;
 	for (int k = 0; k < trainer->folds && options->fold_soft != NULL; k++)
 	{
 		TRY(check_soft(trainer, &options->fold_soft[k], &certain));
@@ -289,7 +290,7 @@ validate(Trainer *trainer, Candidate *candidate)
 
 	TRY(cross_fit_start(caller, design, trainer->fold, trainer->folds, !careful, fit));
 	fit->nested = design->refined > 0 ? trainer->nested : NULL;
-	fit->fold_soft = trainer->options->fold_soft;
+	fit->fold_soft = trainer->soft == NULL ? NULL : trainer->options->fold_soft;
 	candidate->done = true;
 	fit->usual = design->refined > 0 ? REFINED_USUAL : DENSE_USUAL;
 	for (int k = 0; k < trainer->folds; k++)
@@ -323,7 +324,8 @@ make_nested(Trainer *trainer, int columns)
 	if (trainer->nested == NULL)
 		return STATUS_NO_MEMORY;
 	return nested_features(trainer->caller, rows->sparse, rows->sparse_dims, trainer->label,
-						   trainer->options->fold_label, trainer->classes, trainer->fold, trainer->folds,
+						   trainer->soft == NULL ? NULL : trainer->options->fold_label,
+						   trainer->classes, trainer->fold, trainer->folds,
 						   trainer->options->seed, trainer->nested);
 }
 

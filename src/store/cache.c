@@ -145,12 +145,8 @@ unpin(void *argument)
 static void
 pin(CacheEntry *entry, MemoryContext context)
 {
-	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
-
-	callback->func = unpin;
-	callback->arg = entry;
+	at_context_end(context, unpin, entry);
 	entry->pins++;
-	MemoryContextRegisterResetCallback(context, callback);
 }
 
 /* An encoder that another refers to, which itself refers to nothing. */

@@ -129,6 +129,16 @@ memory_check(size_t bytes, const char *doing)
 						 bytes / (1024 * 1024) + 1)));
 }
 
+void
+at_context_end(MemoryContext context, MemoryContextCallbackFunction function, void *argument)
+{
+	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+
+	callback->func = function;
+	callback->arg = argument;
+	MemoryContextRegisterResetCallback(context, callback);
+}
+
 /* The process may have a limit, or the system one for all of them. */
 static void
 blas_need_room(void)

@@ -33,6 +33,10 @@ extern void status_check(Status status, const char *doing);
 /* Error where bytes are more than humanloop.work_mem. */
 extern void memory_check(size_t bytes, const char *doing);
 
+/* Has function(argument) called when the context is reset or deleted. */
+extern void at_context_end(MemoryContext context, MemoryContextCallbackFunction function,
+						   void *argument);
+
 /* Loads the linear algebra; error where it computes nonsense. */
 extern void blas_load(void);
 

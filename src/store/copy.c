@@ -76,7 +76,6 @@ SourceCopy *
 source_copy_begin(void)
 {
 	SourceCopy *copy = palloc0(sizeof(SourceCopy));
-	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
 
 	copy->context = CurrentMemoryContext;
 	copy->block = palloc(BLOCK_BYTES);
@@ -84,9 +83,7 @@ source_copy_begin(void)
 	copy->buffer = palloc(copy->capacity);
 	copy->file = CLOSED;
 	copy->writing = true;
-	callback->func = close_file;
-	callback->arg = copy;
-	MemoryContextRegisterResetCallback(copy->context, callback);
+	at_context_end(copy->context, close_file, copy);
 	PrepareTempTablespaces();
 	copy->file = OpenTemporaryFile(true);
 	return copy;

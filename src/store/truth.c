@@ -296,12 +296,8 @@ unpin(void *argument)
 static void
 pin(Truth *truth, MemoryContext context)
 {
-	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
-
-	callback->func = unpin;
-	callback->arg = truth;
+	at_context_end(context, unpin, truth);
 	truth->pins++;
-	MemoryContextRegisterResetCallback(context, callback);
 }
 
 /* In place of the one before, if there is room for it. */

@@ -433,7 +433,6 @@ BatchHelpers *
 encoding_helpers(const EncodingTask *task, int n)
 {
 	Helpers    *helpers = palloc0(offsetof(Helpers, helper) + sizeof(Helper) * n);
-	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
 	int			started = 0;
 
 	helpers->interface.give = give_rows;
@@ -441,9 +440,7 @@ encoding_helpers(const EncodingTask *task, int n)
 	helpers->task = task;
 	helpers->back = palloc(sizeof(WaitingRows *) * LENT_MOST * n);
 	helpers->n = n;
-	callback->func = end_helpers;
-	callback->arg = helpers;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	at_context_end(CurrentMemoryContext, end_helpers, helpers);
 	while (started < n && start_helper(task, &helpers->helper[started]))
 		started++;
 	return started == 0 ? NULL : &helpers->interface;

@@ -23,8 +23,10 @@
  */
 #include "encode/encoder.h"
 #include "learn/drift.h"
+#include "learn/gathered.h"
 #include "learn/metrics.h"
 #include "learn/model.h"
+#include "math/beta.h"
 #include "math/matrix.h"
 #include "math/random.h"
 
@@ -130,19 +132,8 @@ fit(const int *rows, int n)
 	return encoder;
 }
 
-/* Rows as the model takes them; the arrays are as large as they need to be. */
-typedef struct Encoded
-{
-	Rows		rows;
-	SparseRows	sparse;
-	float	   *dense;
-	size_t	   *start;
-	uint32_t   *index;
-	float	   *weight;
-} Encoded;
-
 static void
-encode(const Encoder *encoder, const int *rows, int n, Encoded *encoded)
+encode(const Encoder *encoder, const int *rows, int n, Gathered *encoded)
 {
 	int			dims = encoder_dims(encoder);
 	size_t		capacity = 1024;
@@ -177,7 +168,7 @@ encode(const Encoder *encoder, const int *rows, int n, Encoded *encoded)
 }
 
 static void
-discard(Encoded *encoded)
+discard(Gathered *encoded)
 {
 	free(encoded->dense);
 	free(encoded->start);
@@ -188,7 +179,7 @@ discard(Encoded *encoded)
 /* What there is to know of rows that arrive, or have been there. */
 typedef struct Seen
 {
-	Encoded		encoded;
+	Gathered	encoded;
 	int		   *label;			/* predicted */
 	float	   *confidence;
 } Seen;
@@ -236,7 +227,7 @@ train(Trial *trial, const int *rows, int labelled, CrossValidation *validation)
 	TrainOptions options = {.folds = 5, .refine = -1};
 	int			where[CLASSES_MOST];
 	int		   *label = malloc(labelled * sizeof(int));
-	Encoded		encoded;
+	Gathered	encoded;
 
 	for (int k = 0; k < nclasses; k++)
 		where[k] = -1;
@@ -420,36 +411,6 @@ topic(int first, int labelled, Tally *at_once, Tally *later, Random *random)
 /* ---------------------------------------------------------------------- */
 /* Figures */
 
-/* Probability of at most `hits` of n, each with probability p. */
-static double
-binomial_at_most(int hits, int n, double p)
-{
-	double		sum = 0.0;
-
-	for (int i = 0; i <= hits; i++)
-		sum += exp(lgamma(n + 1.0) - lgamma(i + 1.0) - lgamma(n - i + 1.0) + i * log(p) + (n - i) * log1p(-p));
-	return sum;
-}
-
-/* p at which at most `hits` of n have the given probability; it falls with p. */
-static double
-binomial_limit(int hits, int n, double probability)
-{
-	double		low = 0.0;
-	double		high = 1.0;
-
-	for (int i = 0; i < 50; i++)
-	{
-		double		p = (low + high) / 2.0;
-
-		if (binomial_at_most(hits, n, p) > probability)
-			low = p;
-		else
-			high = p;
-	}
-	return low;
-}
-
 static int
 compare_ints(const void *a, const void *b)
 {
@@ -461,8 +422,8 @@ print_tally(const char *what, Tally *tally)
 {
 	int			n = tally->runs;
 	int			any = tally->any;
-	double		low = any == 0 ? 0.0 : binomial_limit(any - 1, n, 0.975);
-	double		high = any == n ? 1.0 : binomial_limit(any, n, 0.025);
+	double		low = any == 0 ? 0.0 : beta_quantile(any, n - any + 1.0, 0.025);
+	double		high = any == n ? 1.0 : beta_quantile(any + 1.0, n - any, 0.975);
 
 	qsort(tally->rows, any, sizeof(int), compare_ints);
 	printf("%-10s %4d runs, %4d early, %4d alarm: %.3f (%.3f to %.3f), confidence %d, classes %d, features %d, median %d rows\n",
